@@ -1,0 +1,330 @@
+"""Sites: what is under protection, read from one YAML file each.
+
+The file is checked as a whole before anything uses it: unknown keys, duplicate names, negative or non-finite durations and
+literal secrets are refused with file, line and, for a misspelt key, the nearest valid one. Ids and addresses of vendors
+are in the file, so that nothing is looked up through what may be down.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from defib.objectives import Objectives
+from defib.ports import RecordKey
+from defib.yamlfile import load_model
+from defib.errors import SiteInvalid, UnknownSite
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(value: object) -> timedelta:
+    """``"4h"``, ``"90s"``, ``"800ms"``, ``"1h 30m"`` as a positive timedelta; ValueError for anything else."""
+    if isinstance(value, timedelta):
+        return value
+    text = str(value).strip()
+    if not re.fullmatch(r"(\d+(\.\d+)?\s*(ms|s|m|h|d)\s*)+", text):
+        raise ValueError(f"a duration such as 4h, 90s or 800ms, not {text!r}")
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", text)
+    total = timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    if total <= timedelta(0):
+        raise ValueError("a duration longer than zero")
+    return total
+
+
+def _secret_reference(value: object) -> str:
+    text = str(value)
+    if not re.match(r"^(env|file|aws-secret):.+$", text):
+        # The value itself is not repeated: it may be the secret.
+        raise ValueError("a reference (env:NAME, file:PATH or aws-secret:ID), never the secret itself")
+    return text
+
+
+def _fully_qualified(value: object) -> str:
+    text = str(value).lower()
+    if not re.fullmatch(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+", text.rstrip(".") + "."):
+        raise ValueError(f"a host name, not {text!r}")
+    return text.rstrip(".") + "."
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+SecretReference = Annotated[str, BeforeValidator(_secret_reference)]
+HostName = Annotated[str, BeforeValidator(_fully_qualified)]
+"""A fully qualified name in lower case with its trailing dot; files may leave the dot out."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Targets(_Part):
+    """The ceilings that the business signed."""
+
+    rto: Duration
+    rpo: Duration
+
+    def objectives(self) -> Objectives:
+        """The same as the domain's value."""
+        return Objectives(rto=self.rto, rpo=self.rpo)
+
+
+class Page(_Part):
+    """What "served as expected" means: content, build marker, headers, speed.
+
+    `build` is a regular expression with the groups ``id`` and ``built`` (ISO 8601). A header's value must be contained in
+    what is served, ignoring the case of the name.
+    """
+
+    url: str
+    contains: str
+    build: str
+    load_within: Duration = timedelta(seconds=3)
+    headers: dict[str, str] = Field(default_factory=dict)
+    warm: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.url.startswith("https://"):
+            raise ValueError("url must be https://")
+        try:
+            groups = re.compile(self.build).groupindex
+        except re.error as error:
+            raise ValueError(f"build must be a regular expression: {error}") from error
+        if not {"id", "built"} <= set(groups):
+            raise ValueError("build must have the groups (?P<id>…) and (?P<built>…)")
+        return self
+
+
+class Origin(_Part):
+    """Where the CDNs fetch from; judged past every cache. `connect_to` overrides the address that its name has."""
+
+    url: str
+    connect_to: str = ""
+
+
+class Server(_Part):
+    """A DNS server: a name for people, an address, and for resolvers where DNS over HTTPS is spoken."""
+
+    name: str
+    address: str
+    port: int = Field(default=53, ge=1, le=65535)
+    doh: str = ""
+
+
+class Aws(_Part):
+    """How to reach AWS. Without keys the default chain of boto3 is used; `endpoint` is for the lab."""
+
+    region: str = "us-east-1"
+    endpoint: str = ""
+    access_key: SecretReference | None = None
+    secret_key: SecretReference | None = None
+
+
+class Tsig(_Part):
+    """The key that signs RFC 2136 updates; `secret` leads to its base64."""
+
+    name: str
+    secret: SecretReference
+    algorithm: str = "hmac-sha256"
+
+
+class Route53Zone(_Part):
+    """A hosted zone."""
+
+    provider: Literal["route53"]
+    zone: HostName
+    zone_id: str
+    servers: tuple[Server, ...] = Field(min_length=1)
+    aws: Aws = Aws()
+
+
+class Rfc2136Zone(_Part):
+    """A zone on a name server that takes dynamic updates; `primary` is the server to send them to."""
+
+    provider: Literal["rfc2136"]
+    zone: HostName
+    primary: Server
+    servers: tuple[Server, ...] = Field(min_length=1)
+    tsig: Tsig
+
+
+DnsZoneConfig = Annotated[Route53Zone | Rfc2136Zone, Field(discriminator="provider")]
+
+
+class _Distribution(_Part):
+    name: str
+    role: Literal["primary", "secondary"]
+    hostname: HostName
+
+
+class CloudFrontDistribution(_Distribution):
+    """A CloudFront distribution: its id, and the ``….cloudfront.net`` name that DNS points at."""
+
+    provider: Literal["cloudfront"]
+    distribution: str
+    aws: Aws = Aws()
+
+
+class CloudflareDistribution(_Distribution):
+    """A Cloudflare zone in CNAME set-up: the zone's id, and the ``….cdn.cloudflare.net`` name that DNS points at."""
+
+    provider: Literal["cloudflare"]
+    zone_id: str
+    token: SecretReference
+    api: str = "https://api.cloudflare.com/client/v4"
+
+
+CdnConfig = Annotated[
+    CloudFrontDistribution | CloudflareDistribution, Field(discriminator="provider")
+]
+
+
+class Steering(_Part):
+    """The record set that decides which CDN users reach, and the only one that a failover may change."""
+
+    name: HostName
+    type: Literal["CNAME"] = "CNAME"
+    ttl: Duration
+
+    @property
+    def key(self) -> RecordKey:
+        """The key of the record set."""
+        return RecordKey(self.name, self.type)
+
+
+class Observer(_Part):
+    """A vantage point: it resolves through its own resolver, and looks as a user would."""
+
+    name: str
+    resolver: str
+    """The name of one of the site's resolvers."""
+
+
+class Detection(_Part):
+    """When a site is down, and when it is not the site.
+
+    An observer turns bad after `fall` bad looks in a row and good after `rise` good ones; the site is down when `quorum`
+    observers are bad. `probe_deadline` is the total time of one look.
+    """
+
+    interval: Duration = timedelta(seconds=1)
+    fall: int = Field(default=3, ge=1, le=100)
+    rise: int = Field(default=2, ge=1, le=100)
+    quorum: int = Field(default=2, ge=1)
+    probe_deadline: Duration = timedelta(seconds=5)
+    cool_down: Duration = timedelta(minutes=10)
+    references: tuple[str, ...] = Field(min_length=2)
+    """Sites of other people, fetched over HTTPS to tell "the site is down" from "I am offline"."""
+
+
+class Verification(_Part):
+    """When users are served for good: by every observer for `hold`, looking every `interval`.
+
+    `resolvers_moved` of the site's resolvers must give the new answer before the answers count as moved.
+    `stable_for` is how long the primary must have been good before a failback.
+    """
+
+    hold: Duration = timedelta(minutes=2)
+    interval: Duration = timedelta(milliseconds=200)
+    resolvers_moved: int = Field(ge=1)
+    stable_for: Duration = timedelta(minutes=15)
+
+
+class Acceptance(_Part):
+    """A command of the site's owners that must exit 0 against a standby before users are sent there.
+
+    It gets ``DEFIB_URL`` and ``DEFIB_CONNECT_TO`` in its environment; its whole process group ends with its time.
+    """
+
+    command: tuple[str, ...] = Field(min_length=1)
+    within: Duration = timedelta(seconds=30)
+
+
+class Site(_Part):
+    """One web property under protection."""
+
+    site: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    title: str
+    objectives: Targets
+    page: Page
+    origin: Origin
+    dns: DnsZoneConfig
+    steering: Steering
+    cdns: tuple[CdnConfig, ...] = Field(min_length=2)
+    resolvers: tuple[Server, ...] = Field(min_length=1)
+    observers: tuple[Observer, ...] = Field(min_length=1)
+    detection: Detection
+    verification: Verification
+    acceptance: Acceptance | None = None
+    trust: str = ""
+    """A PEM file of certificate authorities instead of the public ones, relative to $DEFIB_HOME; for the lab."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for kind, names in (
+            ("cdns", [cdn.name for cdn in self.cdns]),
+            ("observers", [observer.name for observer in self.observers]),
+            ("resolvers", [server.name for server in self.resolvers]),
+            ("dns.servers", [server.name for server in self.dns.servers]),
+        ):
+            for name in names:
+                if names.count(name) > 1:
+                    raise ValueError(f"{kind}: the name {name!r} stands twice")
+        if [cdn.role for cdn in self.cdns].count("primary") != 1:
+            raise ValueError("cdns: exactly one has role primary")
+        known = {server.name for server in self.resolvers}
+        for observer in self.observers:
+            if observer.resolver not in known:
+                raise ValueError(f"observers: no resolver is named {observer.resolver!r}")
+        if self.detection.quorum > len(self.observers):
+            raise ValueError("detection.quorum: larger than the number of observers")
+        if self.verification.resolvers_moved > len(self.resolvers):
+            raise ValueError("verification.resolvers_moved: larger than the number of resolvers")
+        if not self.steering.name.endswith(self.dns.zone):
+            raise ValueError(f"steering.name: not inside the zone {self.dns.zone}")
+        return self
+
+    @property
+    def primary(self) -> CloudFrontDistribution | CloudflareDistribution:
+        """The CDN that users are on when all is well."""
+        return next(cdn for cdn in self.cdns if cdn.role == "primary")
+
+    @property
+    def standbys(self) -> tuple[CloudFrontDistribution | CloudflareDistribution, ...]:
+        """The other CDNs, in the order of preference."""
+        return tuple(cdn for cdn in self.cdns if cdn.role == "secondary")
+
+
+def load_site(path: Path) -> Site:
+    """Read one site file; :class:`SiteInvalid` names file and line of what is wrong."""
+    return load_model(path, Site, SiteInvalid)
+
+
+def find_site(name: str, folder: Path) -> Path:
+    """The file of the site `name` in `folder`; :class:`UnknownSite` lists those that exist.
+
+    `name` may also be a path to a YAML file.
+    """
+    direct = Path(name)
+    if direct.suffix in {".yaml", ".yml"}:
+        if direct.is_file():
+            return direct
+    elif (folder / f"{name}.yaml").is_file():
+        return folder / f"{name}.yaml"
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    raise UnknownSite(
+        f"there is no site {name!r}",
+        where=str(folder),
+        expected=f"one of: {', '.join(known)}" if known else "a YAML file",
+        then=f"defib plan cdn-failover --site {known[0] if known else 'NAME'}",
+    )

@@ -1,0 +1,124 @@
+"""YAML in, a checked pydantic model out, with the line of every mistake."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from defib.errors import InputError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_model(path: Path, model: type[Model], error: type[InputError]) -> Model:
+    """Read `path` as `model`; raises `error` with file and line, all mistakes in one message."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise error(f"cannot read {path.name}: {problem}", where=str(path)) from problem
+    return parse_model(text, str(path), model, error)
+
+
+def parse_model(
+    text: str, where: str, model: type[Model], error: type[InputError], first_line: int = 1
+) -> Model:
+    """The same from text that starts at `first_line` of the file `where`."""
+    try:
+        document = YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as problem:
+        mark = problem.problem_mark or problem.context_mark
+        line = first_line + (mark.line if mark else 0)
+        raise error(
+            f"not YAML: {problem.problem or problem.context}", where=f"{where}:{line}"
+        ) from problem
+    except YAMLError as problem:
+        raise error(f"not YAML: {problem}", where=where) from problem
+    try:
+        return TypeAdapter(model).validate_python(_plain(document))
+    except ValidationError as problem:
+        raise _explain(problem, document, where, model, error, first_line) from problem
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return node
+
+
+def _explain(
+    problem: ValidationError,
+    document: Any,
+    where: str,
+    model: type[BaseModel],
+    error: type[InputError],
+    first_line: int,
+) -> InputError:
+    mistakes = problem.errors(include_url=False, include_input=False)
+    told = [_tell(mistake, document, model, first_line) for mistake in mistakes]
+    told.sort()
+    first_at, first = told[0]
+    rest = "".join(f"\n  line {line}: {text}" for line, text in told[1:])
+    return error(first + rest, where=f"{where}:{first_at}")
+
+
+def _tell(
+    mistake: Any, document: Any, model: type[BaseModel], first_line: int
+) -> tuple[int, str]:
+    location = tuple(mistake["loc"])
+    line = first_line + _line(document, location)
+    path = ".".join(str(part) for part in _visible(document, location))
+    if mistake["type"] == "extra_forbidden":
+        key = str(location[-1])
+        near = difflib.get_close_matches(key, _known_keys(model), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return line, f"unknown key {path!r}{hint}"
+    message = mistake["msg"].removeprefix("Value error, ")
+    if mistake["type"] == "missing":
+        message = "is missing"
+    return line, f"{path}: {message}" if path else message
+
+
+def _visible(document: Any, location: tuple[int | str, ...]) -> list[int | str]:
+    """The location without what pydantic adds for unions and function validators."""
+    shown: list[int | str] = []
+    node = document
+    for number, part in enumerate(location):
+        if isinstance(node, CommentedMap) and part in node:
+            node = node[part]
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            node = node[part]
+        elif number != len(location) - 1:
+            continue
+        shown.append(part)
+    return shown
+
+
+def _line(document: Any, location: tuple[int | str, ...]) -> int:
+    """The zero-based line of the deepest part of `location` that the document has."""
+    node, line = document, 0
+    for part in location:
+        if isinstance(node, CommentedMap) and part in node:
+            line = node.lc.key(part)[0]
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+            line = node.lc.item(part)[0]
+        else:
+            continue
+        node = node[part]
+    return int(line)
+
+
+def _known_keys(model: type[BaseModel]) -> list[str]:
+    """Every key that stands anywhere in the model; near enough for a hint."""
+    schema = TypeAdapter(model).json_schema()
+    known = set(schema.get("properties", {}))
+    for definition in schema.get("$defs", {}).values():
+        known |= set(definition.get("properties", {}))
+    return sorted(known)
