@@ -40,6 +40,10 @@ class Clock(Protocol):
         """
         ...
 
+    def every(self, interval: timedelta, work: Callable[[], object]) -> Callable[[], None]:
+        """Run `work` each `interval` in the background until the returned function is called."""
+        ...
+
     def interrupt(self) -> None:
         """Make the current and every later wait raise :class:`Interrupted`, until :meth:`resume`."""
         ...
@@ -117,6 +121,16 @@ class SystemClock:
         assert not over
         raise BudgetSpent(f"not done within {within.total_seconds():g} s")
 
+    def every(self, interval: timedelta, work: Callable[[], object]) -> Callable[[], None]:
+        stop = threading.Event()
+
+        def body() -> None:
+            while not stop.wait(interval.total_seconds()):
+                work()
+
+        threading.Thread(target=body, name="defib-every", daemon=True).start()
+        return stop.set
+
     def interrupt(self) -> None:
         # Called from a signal handler in the thread that may hold the condition: hand the wake-up to another thread.
         self._interrupted = True
@@ -171,6 +185,17 @@ class SimulatedClock:
         if self._elapsed > limit:
             raise BudgetSpent(f"not done within {within.total_seconds():g} s")
         return result
+
+    def every(self, interval: timedelta, work: Callable[[], object]) -> Callable[[], None]:
+        running = [True]
+
+        def body() -> None:
+            if running[0]:
+                work()
+                self.at(self._elapsed + interval, body)
+
+        self.at(self._elapsed + interval, body)
+        return lambda: running.__setitem__(0, False)
 
     def interrupt(self) -> None:
         self._interrupted = True

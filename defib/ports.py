@@ -109,9 +109,7 @@ class DnsZone(Protocol):
         """The zone's id at the vendor, or its name where the vendor has no ids."""
         ...
 
-    def read(
-        self, keys: Sequence[RecordKey], *, within: Deadline
-    ) -> tuple[RecordSet | None, ...]:
+    def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
         """The record sets of `keys` in the same order, None where absent. Idempotent."""
         ...
 

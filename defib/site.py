@@ -184,9 +184,7 @@ class CloudflareDistribution(_Distribution):
     api: str = "https://api.cloudflare.com/client/v4"
 
 
-CdnConfig = Annotated[
-    CloudFrontDistribution | CloudflareDistribution, Field(discriminator="provider")
-]
+CdnConfig = Annotated[CloudFrontDistribution | CloudflareDistribution, Field(discriminator="provider")]
 
 
 class Steering(_Part):

@@ -34,9 +34,7 @@ def parse_model(
     except MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         line = first_line + (mark.line if mark else 0)
-        raise error(
-            f"not YAML: {problem.problem or problem.context}", where=f"{where}:{line}"
-        ) from problem
+        raise error(f"not YAML: {problem.problem or problem.context}", where=f"{where}:{line}") from problem
     except YAMLError as problem:
         raise error(f"not YAML: {problem}", where=where) from problem
     try:
@@ -69,9 +67,7 @@ def _explain(
     return error(first + rest, where=f"{where}:{first_at}")
 
 
-def _tell(
-    mistake: Any, document: Any, model: type[BaseModel], first_line: int
-) -> tuple[int, str]:
+def _tell(mistake: Any, document: Any, model: type[BaseModel], first_line: int) -> tuple[int, str]:
     location = tuple(mistake["loc"])
     line = first_line + _line(document, location)
     path = ".".join(str(part) for part in _visible(document, location))

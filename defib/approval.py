@@ -1,0 +1,86 @@
+"""Who lets a plan be carried out. An approval is given to a digest, never to a description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from defib.clock import Deadline
+from defib.errors import Refused
+from defib.plan import Plan
+
+
+@dataclass(frozen=True)
+class Approval:
+    """By whom, and how: ``automatic``, ``option`` or ``terminal``."""
+
+    by: str
+    how: str
+
+
+class Approver(Protocol):
+    """Decides over a plan."""
+
+    def approve(self, plan: Plan, *, within: Deadline) -> Approval:
+        """The approval of exactly this plan, or :class:`Refused`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Automatic:
+    """Approves what the runbook lets detection do by itself, and what a drill or a rehearsal does on purpose."""
+
+    reason: str
+
+    def approve(self, plan: Plan, *, within: Deadline) -> Approval:
+        return Approval(self.reason, "automatic")
+
+
+@dataclass(frozen=True)
+class ByDigest:
+    """Approves the plan whose digest somebody gave beforehand."""
+
+    digest: str
+    operator: str
+
+    def approve(self, plan: Plan, *, within: Deadline) -> Approval:
+        if plan.matches(self.digest):
+            return Approval(self.operator, "option")
+        raise Refused(
+            "the plan is not the one that was approved",
+            expected=f"digest {self.digest}",
+            seen=f"digest {plan.short_digest}",
+            then=f"defib plan {plan.procedure} --site {plan.site}",
+        )
+
+
+@dataclass(frozen=True)
+class AskOnTerminal:
+    """Shows the plan and asks for the first digits of its digest. `ask` prints and reads one line."""
+
+    operator: str
+    ask: Callable[[Plan], str]
+
+    def approve(self, plan: Plan, *, within: Deadline) -> Approval:
+        typed = self.ask(plan).strip()
+        if len(typed) >= 4 and plan.digest().startswith(typed.lower()):  # noqa: PLR2004 - a person types them
+            return Approval(self.operator, "terminal")
+        raise Refused(
+            "the plan was not approved",
+            expected=f"the digest's first digits, {plan.short_digest[:4]}",
+            seen=typed or "nothing",
+            then=f"defib plan {plan.procedure} --site {plan.site}",
+        )
+
+
+@dataclass(frozen=True)
+class Nobody:
+    """Refuses every plan: nobody is there to ask."""
+
+    def approve(self, plan: Plan, *, within: Deadline) -> Approval:
+        raise Refused(
+            "the plan needs an approval, and nobody is at the terminal",
+            expected=f"--approve {plan.short_digest}",
+            then=f"defib run {plan.procedure} --site {plan.site} --approve {plan.short_digest}",
+        )

@@ -1,0 +1,80 @@
+"""What a drill proved, derived from its own journal and those of the runs it made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from defib import entries
+from defib.journal import Record
+from defib.objectives import Status
+from defib.timeline import Timeline
+
+AGREEMENT = timedelta(seconds=1)
+"""How far the reported outage may be from the eyewitness's."""
+
+
+@dataclass(frozen=True)
+class Drill:
+    """One drill: a fault, the recovery from it, the way back, and what was left behind.
+
+    `residue` are the lines that the outside state gained (``+ …``) and lost (``- …``); None when it could not be compared.
+    """
+
+    opened: entries.Opened
+    started: datetime
+    ended: datetime | None
+    status: Status | None
+    reason: str
+    faults: tuple[tuple[datetime, entries.FaultSet], ...]
+    forward: Timeline | None
+    failback: Timeline | None
+    eyewitness: tuple[entries.EyewitnessSaw, ...]
+    residue: tuple[str, ...] | None
+    notes: tuple[entries.Noted, ...]
+    head: str
+
+    @property
+    def witnessed(self) -> timedelta | None:
+        """The outage as the eyewitness saw it on the way out."""
+        return next((saw.outage for saw in self.eyewitness if saw.role == "forward"), None)
+
+    @property
+    def disagreement(self) -> timedelta | None:
+        """How far the outage of the forward run's report is from the eyewitness's; None where either is unknown."""
+        reported = self.forward.rto.actual if self.forward else None
+        if reported is None or self.witnessed is None:
+            return None
+        return abs(reported - self.witnessed)
+
+
+def drill(records: Sequence[Record], forward: Timeline | None, failback: Timeline | None) -> Drill:
+    """The drill that a journal and the timelines of its two runs tell of."""
+    opened = records[0].entry
+    assert isinstance(opened, entries.Opened), "a drill's journal opens like a run's"
+    closed = [(r.at, r.entry) for r in records if isinstance(r.entry, entries.Closed)]
+    return Drill(
+        opened=opened,
+        started=records[0].at,
+        ended=closed[-1][0] if closed else None,
+        status=closed[-1][1].status if closed else None,
+        reason=closed[-1][1].reason if closed else "",
+        faults=tuple((r.at, r.entry) for r in records if isinstance(r.entry, entries.FaultSet)),
+        forward=forward,
+        failback=failback,
+        eyewitness=tuple(r.entry for r in records if isinstance(r.entry, entries.EyewitnessSaw)),
+        residue=_residue(records),
+        notes=tuple(r.entry for r in records if isinstance(r.entry, entries.Noted)),
+        head=records[-1].hash,
+    )
+
+
+def _residue(records: Sequence[Record]) -> tuple[str, ...] | None:
+    prints = {r.entry.when: r.entry for r in records if isinstance(r.entry, entries.Fingerprinted)}
+    if not {"before", "after"} <= set(prints):
+        return None
+    before, after = prints["before"].lines, prints["after"].lines
+    lost = [f"- {line}" for line in before if line not in after]
+    gained = [f"+ {line}" for line in after if line not in before]
+    return tuple(lost + gained)

@@ -1,0 +1,214 @@
+"""The append-only, hash-chained, flushed record of one run; the only source of every figure ever reported.
+
+One JSON object a line::
+
+    {"n": 3, "at": "2026-…Z", "mono": "PT81.2S", "kind": "StepStarted", "data": {…}, "prev": "<hash of 2>", "hash": "…"}
+
+``hash`` is the SHA-256 of the line without it, in canonical JSON (sorted keys, no spaces, UTF-8), so anybody can check the
+chain with a few lines of any language. ``mono`` is the machine's monotonic clock: two entries of one process whose ``at``
+differ by more than their ``mono`` tell that the wall clock was set in between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from defib import entries
+from defib.clock import Clock
+from defib.entries import Entry
+from defib.errors import EvidenceBroken
+
+FIRST = "0" * 64
+"""What the first entry has for `prev`."""
+
+_ADAPTERS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Entry)}
+_DURATION = TypeAdapter(timedelta)
+_STAMP = TypeAdapter(datetime)
+_BUFFERED = (entries.Observed, entries.Noted)
+"""Entries that may wait for the next flush: a lost look loses no change. A killed process loses none of them either."""
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One entry with its place in the chain."""
+
+    n: int
+    at: datetime
+    mono: timedelta
+    entry: Entry
+    prev: str
+    hash: str
+
+
+class Sink(Protocol):
+    """Where a journal's bytes go."""
+
+    def append(self, line: bytes, *, durable: bool) -> None:
+        """Write `line` at the end; with `durable` it is on the disk when this returns."""
+        ...
+
+
+class FileSink:
+    """Bytes to the end of a file, one system call a line, so that a line is whole or torn but never mixed."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def append(self, line: bytes, *, durable: bool) -> None:
+        written = os.write(self._descriptor, line)
+        if written != len(line):
+            raise OSError(f"only {written} of {len(line)} bytes of a journal entry could be written")
+        if durable:
+            os.fsync(self._descriptor)
+
+
+class Journal:
+    """The journal of one run, open for appending. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        sink: Sink,
+        clock: Clock,
+        redact: Callable[[str], str],
+        records: Sequence[Record] = (),
+        listen: Callable[[Record], None] = lambda _: None,
+    ) -> None:
+        self._sink = sink
+        self._clock = clock
+        self.redact = redact
+        self._records = list(records)
+        self._listen = listen
+        self._lock = threading.Lock()
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """All entries so far."""
+        with self._lock:
+            return tuple(self._records)
+
+    @property
+    def head(self) -> str:
+        """The hash of the last entry: whoever knows it can tell whether anything before it was edited."""
+        with self._lock:
+            return self._records[-1].hash if self._records else FIRST
+
+    def append(self, entry: Entry) -> Record:
+        """Write one entry, on the disk when this returns (observations and notes at the next other entry)."""
+        with self._lock:
+            line = {
+                "n": len(self._records) + 1,
+                "at": _STAMP.dump_python(self._clock.now(), mode="json"),
+                "mono": _DURATION.dump_python(self._clock.monotonic(), mode="json"),
+                "kind": type(entry).__name__,
+                "data": redact_tree(encode(entry), self.redact),
+                "prev": self._records[-1].hash if self._records else FIRST,
+            }
+            line["hash"] = _digest(line)
+            self._sink.append(_canonical(line) + b"\n", durable=not isinstance(entry, _BUFFERED))
+            record = _record(line)
+            self._records.append(record)
+        self._listen(record)
+        return record
+
+    def of(self, kind: type[Kind]) -> Iterator[Kind]:
+        """All entries of one kind, oldest first."""
+        return (record.entry for record in self.records if isinstance(record.entry, kind))
+
+
+def encode(entry: Entry) -> Any:
+    """An entry as plain JSON values."""
+    return _ADAPTERS[type(entry).__name__].dump_python(entry, mode="json")
+
+
+def redact_tree(tree: Any, redact: Callable[[str], str]) -> Any:
+    """Plain JSON values with every string redacted."""
+    if isinstance(tree, str):
+        return redact(tree)
+    if isinstance(tree, list):
+        return [redact_tree(item, redact) for item in tree]
+    if isinstance(tree, dict):
+        return {key: redact_tree(value, redact) for key, value in tree.items()}
+    return tree
+
+
+def read_journal(path: Path) -> tuple[tuple[Record, ...], int]:
+    """All whole entries of a journal and the number of bytes of a torn last line (a crash in the middle of a write).
+
+    Raises :class:`EvidenceBroken` naming the line where the chain does not hold.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise EvidenceBroken(f"cannot read the journal: {error.strerror}", where=str(path)) from error
+    whole, _, torn = content.rpartition(b"\n")
+    records: list[Record] = []
+    prev = FIRST
+    for number, raw in enumerate(whole.split(b"\n") if whole else [], start=1):
+        record = _check(raw, number, prev, path)
+        records.append(record)
+        prev = record.hash
+    return tuple(records), len(torn)
+
+
+def mend(path: Path) -> tuple[tuple[Record, ...], int]:
+    """Like :func:`read_journal`, and cuts a torn last line off the file, so that it can be appended to."""
+    records, torn = read_journal(path)
+    if torn:
+        os.truncate(path, path.stat().st_size - torn)
+    return records, torn
+
+
+def _check(raw: bytes, number: int, prev: str, path: Path) -> Record:
+    where = f"{path}:{number}"
+    try:
+        line = json.loads(raw)
+        claimed = line.pop("hash")
+        if line["n"] != number:
+            raise EvidenceBroken(
+                f"entry {line['n']} stands at line {number}", where=where, expected=str(number)
+            )
+        if line["prev"] != prev:
+            raise EvidenceBroken(
+                "the chain is broken before this entry", where=where, expected=prev, seen=line["prev"]
+            )
+        if _digest(line) != claimed:
+            raise EvidenceBroken("this entry was edited", where=where, expected=claimed, seen=_digest(line))
+        return _record({**line, "hash": claimed})
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise EvidenceBroken(f"not a journal entry: {type(error).__name__}", where=where) from error
+
+
+def _record(line: dict[str, Any]) -> Record:
+    return Record(
+        n=line["n"],
+        at=_STAMP.validate_python(line["at"]),
+        mono=_DURATION.validate_python(line["mono"]),
+        entry=_ADAPTERS[line["kind"]].validate_python(line["data"]),
+        prev=line["prev"],
+        hash=line["hash"],
+    )
+
+
+def _digest(line: dict[str, Any]) -> str:
+    return hashlib.sha256(_canonical(line)).hexdigest()
+
+
+def _canonical(line: dict[str, Any]) -> bytes:
+    return json.dumps(line, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

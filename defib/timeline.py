@@ -1,0 +1,285 @@
+"""One recovery from first sign to verdict, derived from its journal and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from defib import entries
+from defib.errors import EvidenceBroken
+from defib.journal import Record
+from defib.objectives import Measure, Phase, Plane, Status
+from defib.plan import Change
+from defib.ports import Health, Observation
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True)
+class Instants:
+    """The six moments of an outage; None is a moment that has not come or is not known."""
+
+    first_bad: datetime | None
+    down: datetime | None
+    decided: datetime | None
+    last_write: datetime | None
+    answers_moved: datetime | None
+    served: datetime | None
+
+
+@dataclass(frozen=True)
+class Span:
+    """The time between two of the moments, spent on one phase; None where one of them is not known."""
+
+    phase: Phase
+    took: timedelta | None
+
+
+@dataclass(frozen=True)
+class StepLine:
+    """One step as it went, against what the runbook promised. `outcome` is "" while it runs or if it was cut off."""
+
+    name: str
+    phase: Phase
+    plane: Plane
+    budget: timedelta
+    started: datetime
+    took: timedelta | None
+    outcome: str
+    notes: tuple[entries.Noted, ...] = ()
+    error: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class ChangeLine:
+    """One change as it went. `state` is planned, intended, made, already there, undone or not undone."""
+
+    number: int
+    change: Change
+    state: str
+    at: datetime | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One look, and whose service it looked at."""
+
+    step: str
+    aim: str
+    seen: Observation
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Everything that a report says about one run. `status` is None while the run is open."""
+
+    opened: entries.Opened
+    started: datetime
+    ended: datetime | None
+    status: Status | None
+    reason: str
+    engine: entries.EngineChosen | None
+    instants: Instants
+    spans: tuple[Span, ...]
+    rto: Measure
+    rpo: Measure
+    steps: tuple[StepLine, ...]
+    changes: tuple[ChangeLine, ...]
+    planned: entries.Planned | None
+    approved: entries.Approved | None
+    moved: entries.AnswersMoved | None
+    served: entries.UsersServed | None
+    sightings: tuple[Sighting, ...]
+    reopened: tuple[entries.Reopened, ...]
+    lost_service: tuple[tuple[datetime, datetime | None], ...]
+    """For each row of bad looks at the users' service during the run: its first look, and the first good one after it."""
+    head: str
+    entries_count: int
+
+    @property
+    def run_took(self) -> timedelta | None:
+        """How long the run itself took, which is not the outage."""
+        return None if self.ended is None else self.ended - self.started
+
+
+def timeline(records: Sequence[Record]) -> Timeline:
+    """The timeline of a journal; :class:`EvidenceBroken` if it does not begin with a run's opening."""
+    if not records or not isinstance(records[0].entry, entries.Opened):
+        raise EvidenceBroken("the journal does not begin with the opening of a run")
+    opened = records[0].entry
+    closed_at, closed = _last(records, entries.Closed)
+    reopened_at, _ = _last(records, entries.Reopened)
+    if closed_at and reopened_at and reopened_at > closed_at:
+        closed_at, closed = None, None
+    lost = _lost_service(records)
+    instants = _instants(records, opened, lost)
+    return Timeline(
+        opened=opened,
+        started=records[0].at,
+        ended=closed_at,
+        status=closed.status if closed else None,
+        reason=closed.reason if closed else "",
+        engine=_last(records, entries.EngineChosen)[1],
+        instants=instants,
+        spans=_spans(instants),
+        rto=_rto(opened, instants, lost, closed),
+        rpo=_rpo(records, opened),
+        steps=_steps(records),
+        changes=_changes(records),
+        planned=_last(records, entries.Planned)[1],
+        approved=_last(records, entries.Approved)[1],
+        moved=_last(records, entries.AnswersMoved)[1],
+        served=_last(records, entries.UsersServed)[1],
+        sightings=tuple(Sighting(e.step, e.aim, e.observation) for _, e in _all(records, entries.Observed)),
+        reopened=tuple(entry for _, entry in _all(records, entries.Reopened)),
+        lost_service=lost,
+        head=records[-1].hash,
+        entries_count=len(records),
+    )
+
+
+def _instants(
+    records: Sequence[Record], opened: entries.Opened, lost: tuple[tuple[datetime, datetime | None], ...]
+) -> Instants:
+    served = _last(records, entries.UsersServed)[1]
+    moved = _last(records, entries.AnswersMoved)[1]
+    made = [at for at, entry in _all(records, entries.ChangeMade) if not entry.undo]
+    first_bad = opened.since
+    if first_bad is None and opened.follows and lost:
+        first_bad = lost[0][0]
+    return Instants(
+        first_bad=first_bad,
+        down=(opened.down_at or records[0].at) if first_bad else None,
+        decided=_last(records, entries.Approved)[0],
+        last_write=made[-1] if made else None,
+        answers_moved=moved.at if moved else None,
+        served=served.since if served else None,
+    )
+
+
+def _spans(instants: Instants) -> tuple[Span, ...]:
+    """Five spans end to end. None reaches beyond the moment when users were served: what comes later is not outage."""
+    moments = [
+        instants.first_bad,
+        instants.down,
+        instants.decided,
+        instants.last_write,
+        instants.answers_moved,
+        instants.served,
+    ]
+    known = [min(moment, instants.served) if moment and instants.served else moment for moment in moments]
+    spans = []
+    for phase, begin, end in zip(Phase, known, known[1:], strict=False):
+        took = max(end - begin, timedelta(0)) if begin and end else None
+        spans.append(Span(phase, took))
+    return tuple(spans)
+
+
+def _rto(
+    opened: entries.Opened,
+    instants: Instants,
+    lost: tuple[tuple[datetime, datetime | None], ...],
+    closed: entries.Closed | None,
+) -> Measure:
+    if instants.served is None:
+        return Measure(opened.rto, None, "users were not seen to be served for good")
+    if opened.since is not None:
+        return Measure(opened.rto, max(instants.served - opened.since, timedelta(0)))
+    if opened.follows:
+        ends = [end or instants.served for _, end in lost]
+        outage = sum((end - begin for (begin, _), end in zip(lost, ends, strict=True)), timedelta(0))
+        return Measure(opened.rto, outage, "" if lost else "users never lost service during the failback")
+    return Measure(
+        opened.rto,
+        None,
+        "nobody knows since when users had no service: give --since, or keep defib watch running",
+    )
+
+
+def _rpo(records: Sequence[Record], opened: entries.Opened) -> Measure:
+    read = _last(records, entries.RecoveryPointRead)[1]
+    if read is None:
+        return Measure(opened.rpo, None, "no recovery point was read")
+    return Measure(opened.rpo, read.lag, read.why)
+
+
+def _steps(records: Sequence[Record]) -> tuple[StepLine, ...]:
+    notes = [entry for _, entry in _all(records, entries.Noted)]
+    begun = list(_all(records, entries.StepStarted))
+    lines = []
+    for number, (at, step) in enumerate(begun):
+        later = [start for start, other in begun[number + 1 :] if other.step == step.step]
+        until = later[0] if later else None
+        ended = next(
+            (
+                e
+                for when, e in _all(records, entries.StepEnded)
+                if e.step == step.step and when >= at and (until is None or when <= until)
+            ),
+            None,
+        )
+        lines.append(
+            StepLine(
+                name=step.step,
+                phase=step.phase,
+                plane=step.plane,
+                budget=step.budget,
+                started=at,
+                took=ended.took if ended else None,
+                outcome=ended.outcome if ended else "",
+                notes=tuple(note for note in notes if note.step == step.step),
+                error=ended.error if ended else (),
+            )
+        )
+    return tuple(lines)
+
+
+def _changes(records: Sequence[Record]) -> tuple[ChangeLine, ...]:
+    planned = _last(records, entries.Planned)[1]
+    lines = {
+        number: ChangeLine(number, change, "planned")
+        for number, change in enumerate(planned.changes if planned else (), start=1)
+    }
+    for record in records:
+        entry, at = record.entry, record.at
+        if isinstance(entry, entries.ChangeIntended) and not entry.undo:
+            lines[entry.number] = ChangeLine(entry.number, entry.change, "intended", at)
+        elif isinstance(entry, entries.ChangeMade) and entry.number in lines:
+            state = "undone" if entry.undo else "already there" if entry.already else "made"
+            if lines[entry.number].state == "intended" and state == "already there":
+                state = "made"
+            lines[entry.number] = ChangeLine(entry.number, lines[entry.number].change, state, at)
+        elif isinstance(entry, entries.ChangeNotUndone) and entry.number in lines:
+            lines[entry.number] = ChangeLine(
+                entry.number, lines[entry.number].change, "not undone", at, entry.why
+            )
+    return tuple(lines.values())
+
+
+def _lost_service(records: Sequence[Record]) -> tuple[tuple[datetime, datetime | None], ...]:
+    looks = sorted(
+        (e.observation for _, e in _all(records, entries.Observed) if e.aim == "users"),
+        key=lambda seen: seen.at,
+    )
+    rows: list[tuple[datetime, datetime | None]] = []
+    for seen in looks:
+        in_row = bool(rows) and rows[-1][1] is None
+        if seen.health is Health.BAD and not in_row:
+            rows.append((seen.at, None))
+        elif seen.health is Health.GOOD and in_row:
+            rows[-1] = (rows[-1][0], seen.at)
+    return tuple(rows)
+
+
+def _all(records: Iterable[Record], kind: type[Kind]) -> Iterable[tuple[datetime, Kind]]:
+    return ((record.at, record.entry) for record in records if isinstance(record.entry, kind))
+
+
+def _last(records: Sequence[Record], kind: type[Kind]) -> tuple[datetime | None, Kind | None]:
+    for record in reversed(records):
+        if isinstance(record.entry, kind):
+            return record.at, record.entry
+    return None, None
