@@ -1,0 +1,107 @@
+"""What can be broken in the lab: every target, its faults, and the options of each."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from defib.errors import InputError
+
+EDGE_FAULTS = (
+    "refuse",
+    "hang",
+    "slow",
+    "5xx",
+    "wrong-page",
+    "empty-page",
+    "truncated",
+    "expired-certificate",
+    "wrong-certificate",
+    "stale-build",
+    "missing-headers",
+)
+ORIGIN_FAULTS = ("refuse", "hang", "5xx", "stale-build")
+REFERENCE_FAULTS = ("refuse", "hang")
+API_FAULTS = ("429", "500", "denied", "slow", "hang", "lying", "lost-answer")
+
+OPTIONS = {
+    "retry_after": "seconds that a 429 asks to wait (1)",
+    "delay": "seconds that slow waits before it answers (5)",
+    "status": "HTTP status of 5xx (503)",
+    "times": "number of requests to spoil before the fault heals itself (no limit)",
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault as it was asked for; `options` are numbers under the names of :data:`OPTIONS`."""
+
+    name: str
+    options: Mapping[str, float] = field(default_factory=dict)
+
+    def option(self, name: str, default: float) -> float:
+        """The option `name`, or `default` where it was not given."""
+        return self.options.get(name, default)
+
+
+class FaultSwitch:
+    """Holds the fault that one server shows now, and counts down those that heal themselves."""
+
+    def __init__(self) -> None:
+        self._fault: Fault | None = None
+        self._left: float | None = None
+        self._changed = asyncio.Event()
+
+    @property
+    def fault(self) -> Fault | None:
+        """The fault in force, None when all is well; asking does not use it up."""
+        return self._fault
+
+    def set(self, fault: Fault | None) -> None:
+        """Put `fault` in force in place of any other; None heals."""
+        self._fault = fault
+        self._left = fault.options.get("times") if fault is not None else None
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def changed(self) -> None:
+        """Wait until another fault, or none, is put in force."""
+        await self._changed.wait()
+
+    def spend(self) -> Fault | None:
+        """The fault for one request; after the last of `times` requests it is over."""
+        fault = self._fault
+        if fault is not None and self._left is not None:
+            self._left -= 1
+            if self._left <= 0:
+                self._fault = None  # without waking the requests that this fault still holds
+        return fault
+
+
+def check(targets: Mapping[str, tuple[str, ...]], target: str, fault: Fault) -> None:
+    """Refuse a target, a fault or an option that does not exist, with the nearest one that does."""
+    if target not in targets:
+        raise _unknown("target", target, tuple(targets))
+    if fault.name not in targets[target]:
+        raise _unknown(f"fault of {target}", fault.name, targets[target])
+    for name in fault.options:
+        if name not in OPTIONS:
+            raise _unknown("option", name, tuple(OPTIONS))
+
+
+def check_target(targets: Mapping[str, tuple[str, ...]], target: str) -> None:
+    """Refuse a target that does not exist, with the nearest one that does."""
+    if target not in targets:
+        raise _unknown("target", target, tuple(targets))
+
+
+def _unknown(kind: str, seen: str, known: tuple[str, ...]) -> InputError:
+    near = difflib.get_close_matches(seen, known, n=1, cutoff=0.4)
+    return InputError(
+        f"the lab has no {kind} {seen!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
+        expected=f"one of: {', '.join(known)}",
+        seen=seen,
+        then="defib lab status",
+    )

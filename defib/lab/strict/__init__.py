@@ -1,0 +1,1 @@
+"""What moto is too kind to refuse, refused as AWS does."""

@@ -1,0 +1,79 @@
+"""AWS's XML, in and out, without its namespaces."""
+
+from __future__ import annotations
+
+import secrets
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from defib.lab.web import Response
+
+ROUTE53 = "https://route53.amazonaws.com/doc/2013-04-01/"
+CLOUDFRONT = "http://cloudfront.amazonaws.com/doc/2020-05-31/"
+
+
+class AwsError(Exception):
+    """A refusal as AWS words it: HTTP status, code and message."""
+
+    def __init__(
+        self, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(f"{code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers
+
+
+def parse(body: bytes) -> ElementTree.Element:
+    """The root element with bare tag names; MalformedInput where it is not XML."""
+    try:
+        root = ElementTree.fromstring(body)
+    except ElementTree.ParseError as error:
+        raise AwsError(400, "MalformedInput", f"Could not parse XML: {error}") from error
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    return root
+
+
+def text(element: ElementTree.Element, path: str) -> str:
+    """The text at `path` below `element`, "" where there is none."""
+    return (element.findtext(path) or "").strip()
+
+
+def element(name: str, *children: str) -> str:
+    """One element around children that are XML already."""
+    return f"<{name}>{''.join(children)}</{name}>"
+
+
+def leaf(name: str, value: str) -> str:
+    """One element around plain text."""
+    return f"<{name}>{escape(value)}</{name}>"
+
+
+def answer(
+    root: str, namespace: str, *children: str, status: int = 200, headers: tuple[tuple[str, str], ...] = ()
+) -> Response:
+    """A whole XML answer with a request id, as AWS sends it."""
+    body = f'<?xml version="1.0"?>\n<{root} xmlns="{namespace}">{"".join(children)}</{root}>'
+    return Response(status, (*_headers(), *headers), body.encode())
+
+
+def refuse(error: AwsError, namespace: str) -> Response:
+    """The error as an answer; S3's form where there is no namespace, the common form of REST services otherwise."""
+    kind = "Sender" if error.status < 500 else "Receiver"
+    request_id = secrets.token_hex(16)
+    if not namespace:
+        parts = leaf("Code", error.code) + leaf("Message", error.message) + leaf("RequestId", request_id)
+        body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{parts}</Error>'
+    else:
+        parts = leaf("Type", kind) + leaf("Code", error.code) + leaf("Message", error.message)
+        body = (
+            f'<?xml version="1.0"?>\n<ErrorResponse xmlns="{namespace}">'
+            f"<Error>{parts}</Error>{leaf('RequestId', request_id)}</ErrorResponse>"
+        )
+    return Response(error.status, (*_headers(request_id), *error.headers), body.encode())
+
+
+def _headers(request_id: str = "") -> tuple[tuple[str, str], ...]:
+    return ("Content-Type", "text/xml"), ("x-amzn-RequestId", request_id or secrets.token_hex(16))
