@@ -18,7 +18,7 @@ from dns.rdataclass import IN
 from dns.rdatatype import RdataType
 
 from defib.lab.dns.endpoint import Endpoint, Via
-from defib.lab.dns.messages import Rejected, RequestReader, TsigKey, bare_reply, rendered, reply_to
+from defib.lab.dns.messages import Rejected, RequestReader, TsigKey, rendered, reply_to
 from defib.lab.dns.zone import CompiledZone, Found, Placed, PublishedZone, compile_zone, look_up
 
 Updater = Callable[[Message], Message | None]
@@ -123,14 +123,19 @@ class Authority:
     async def _answer(self, wire: bytes, via: Via) -> bytes | None:
         if self.silent:
             return None
-        if self.refusing:
-            return bare_reply(wire, Rcode.SERVFAIL)
         try:
             request = self._reader.read(wire)
         except Rejected as rejected:
             return rejected.reply
-        reply = self._update(request) if request.opcode() == Opcode.UPDATE else self._look_up(request)
+        reply = self._reply(request)
         return rendered(reply, request, via) if reply is not None else None
+
+    def _reply(self, request: Message) -> Message | None:
+        if self.refusing:
+            return reply_to(request, Rcode.SERVFAIL)
+        if request.opcode() == Opcode.UPDATE:
+            return self._update(request)
+        return self._look_up(request)
 
     def _update(self, request: Message) -> Message | None:
         return self._updater(request) if self._updater is not None else reply_to(request, Rcode.NOTIMP)

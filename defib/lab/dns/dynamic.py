@@ -29,10 +29,10 @@ class DynamicPrimary:
         name: str,
         address: str,
         port: int,
+        *,
         zone: PublishedZone,
         keys: Iterable[TsigKey],
         secondaries: Sequence[Authority] = (),
-        *,
         refuse_conflicts: bool = True,
         dice: random.Random | None = None,
     ) -> None:

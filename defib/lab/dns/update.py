@@ -44,14 +44,13 @@ def updated(
     passed over in silence with NOERROR, as RFC 2136 (3.4.2.2) has it and BIND does.
     """
     records = _records(zone)
-    for wanted in _gathered(zone.origin, message.prerequisite):
-        _require(records, wanted)
+    _require_all(zone.origin, records, message.prerequisite)
     for change in message.update:
         _check_form(zone.origin, change)
     for change in message.update:
         _apply(zone.origin, records, change, refuse_conflicts=refuse_conflicts)
     before = _records(zone)
-    if records == before:
+    if _content(records) == _content(before):
         return None
     if records[zone.origin][RdataType.SOA] == before[zone.origin][RdataType.SOA]:
         _bump(records[zone.origin])
@@ -63,6 +62,15 @@ def _records(zone: CompiledZone) -> Records:
         name: {rdtype: choices[0].rdataset for rdtype, choices in node.items()}
         for name, node in zone.nodes.items()
     }
+
+
+def _content(records: Records) -> frozenset[tuple[Name, RdataType, int, frozenset[Rdata]]]:
+    """What two zones must share to be the same; dnspython's own comparison of sets leaves the TTL out."""
+    return frozenset(
+        (name, rdtype, rdataset.ttl, frozenset(rdataset))
+        for name, node in records.items()
+        for rdtype, rdataset in node.items()
+    )
 
 
 def _published(origin: Name, records: Records) -> PublishedZone:
@@ -80,40 +88,27 @@ def _texts(rdataset: Rdataset) -> tuple[str, ...]:
     return tuple(rdata.to_text() for rdata in rdataset)
 
 
-def _gathered(origin: Name, prerequisites: list[RRset]) -> list[RRset]:
-    """Check the form of the prerequisites, and gather the values of one (name, type) into one set (3.2.3)."""
-    sets: list[RRset] = []
+def _require_all(origin: Name, records: Records, prerequisites: list[RRset]) -> None:
+    """The five forms of prerequisite (2.4); the values of one name and type count as one set (3.2.3)."""
+    by_value: dict[tuple[Name, RdataType], set[Rdata]] = {}
     for each in prerequisites:
-        if each.ttl != 0:
-            raise UpdateFailed(Rcode.FORMERR)
-        if not each.name.is_subdomain(origin):
-            raise UpdateFailed(Rcode.NOTZONE)
-        same = next((one for one in sets if _same_set(one, each)), None)
-        if same is None:
-            sets.append(each.copy())
+        _expect(each.ttl == 0, Rcode.FORMERR)
+        _expect(each.name.is_subdomain(origin), Rcode.NOTZONE)
+        # dnspython keeps the class ANY or NONE of such a record in `deleting`.
+        if each.deleting is None:
+            by_value.setdefault((each.name, each.rdtype), set()).update(each)
         else:
-            same.update(each)
-    return sets
+            _require(records.get(each.name, {}), each.rdtype, absent=each.deleting == NONE)
+    for (name, rdtype), values in by_value.items():
+        present = records.get(name, {}).get(rdtype)
+        _expect(present is not None and set(present) == values, Rcode.NXRRSET)
 
 
-def _same_set(one: RRset, other: RRset) -> bool:
-    by_value = one.deleting is None and other.deleting is None
-    return by_value and (one.name, one.rdtype) == (other.name, other.rdtype)
-
-
-def _require(records: Records, wanted: RRset) -> None:
-    """One of the five forms of prerequisite (2.4)."""
-    node = records.get(wanted.name, {})
-    # dnspython keeps the class ANY or NONE of such a record in `deleting`.
-    if wanted.deleting is not None:
-        negated = wanted.deleting == NONE
-        if wanted.rdtype == RdataType.ANY:
-            _expect(bool(node) != negated, Rcode.YXDOMAIN if negated else Rcode.NXDOMAIN)
-        else:
-            _expect((wanted.rdtype in node) != negated, Rcode.YXRRSET if negated else Rcode.NXRRSET)
+def _require(node: dict[RdataType, Rdataset], rdtype: RdataType, *, absent: bool) -> None:
+    if rdtype == RdataType.ANY:
+        _expect(bool(node) != absent, Rcode.YXDOMAIN if absent else Rcode.NXDOMAIN)
     else:
-        present = node.get(wanted.rdtype)
-        _expect(present is not None and set(present) == set(wanted), Rcode.NXRRSET)
+        _expect((rdtype in node) != absent, Rcode.YXRRSET if absent else Rcode.NXRRSET)
 
 
 def _expect(holds: bool, otherwise: Rcode) -> None:
@@ -154,7 +149,8 @@ def _newer(origin: Name, records: Records, change: RRset) -> bool:
     """Whether an SOA may replace the present one (3.4.2.2): at the apex, with a newer serial (RFC 1982)."""
     if change.name != origin:
         return False
-    return dns.serial.Serial(_soa(change).serial) > _soa(records[origin][RdataType.SOA]).serial
+    present = dns.serial.Serial(_soa(records[origin][RdataType.SOA]).serial)
+    return bool(dns.serial.Serial(_soa(change).serial) > present)
 
 
 def _add(records: Records, change: RRset) -> None:
