@@ -68,9 +68,7 @@ def make_build(built: datetime, version: str) -> SiteBuild:
         _text("flutter_service_worker.js", "text/javascript", f"const RESOURCES = {{}}; // {build_id}\n"),
         _text("main.dart.js", "text/javascript", f"// {build_id}\n{program}"),
         _text("manifest.json", "application/json", json.dumps({"name": "Pulse Trading", "start_url": "."})),
-        _text(
-            "version.json", "application/json", json.dumps({"app_name": "pulse_trading", "version": version})
-        ),
+        _text("version.json", "application/json", json.dumps({"app_name": "pulse_trading", "version": version})),
         StoredObject("canvaskit/canvaskit.wasm", _wasm(build_id), "application/wasm", _LONG),
     )
     return SiteBuild(build_id, built, objects)

@@ -24,7 +24,8 @@ EDGE_FAULTS = (
 )
 ORIGIN_FAULTS = ("refuse", "hang", "5xx", "stale-build")
 REFERENCE_FAULTS = ("refuse", "hang")
-API_FAULTS = ("429", "500", "denied", "slow", "hang", "lying", "lost-answer")
+AWS_FAULTS = ("429", "500", "denied", "slow", "hang", "lying", "lost-answer")
+CLOUDFLARE_FAULTS = (*AWS_FAULTS, "ignored")
 
 OPTIONS = {
     "retry_after": "seconds that a 429 asks to wait (1)",

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from defib.clock import Clock
 from defib.lab.aws import Aws
-from defib.lab.background import BackgroundLoop
 from defib.lab.bucket import Bucket
-from defib.lab.faults import Fault
-from defib.lab.strict.signature import Credentials
+from defib.lab.cloudflare_state import CloudflareZone, DnsRecord
 from defib.ports import RecordKey, RecordSet
 
 ZONE = "pulse-trading.test."
@@ -89,50 +84,11 @@ def furnish(aws: Aws) -> Bucket:
     return bucket
 
 
-@dataclass(frozen=True)
-class RunningAws:
-    """AWS by itself, for whoever tests against it."""
-
-    endpoint: str
-    credentials: Credentials
-    aws: Aws
-    loop: BackgroundLoop
-
-    def set_fault(self, service: str, fault: Fault | None) -> None:
-        """Break ``route53`` or ``cloudfront``, or heal it with None."""
-
-        async def switch() -> None:
-            self.aws.switches[service].set(fault)
-
-        self.loop.run(switch())
-
-
-@contextmanager
-def serve_aws(
-    address: str = "127.0.0.1",
-    port: int = 0,
-    *,
-    clock: Clock | None = None,
-    settles_in: timedelta = timedelta(milliseconds=50),
-    deploys_in: timedelta = timedelta(milliseconds=300),
-) -> Iterator[RunningAws]:
-    """AWS alone, furnished, with no name servers behind it: a change is INSYNC after `settles_in`. One at a time."""
-    with BackgroundLoop() as loop:
-        credentials = Credentials("AKIALABLABLABLABLAB0", "lab-secret-key")
-
-        def publish(_zone: str, _sets: tuple[RecordSet, ...]) -> Future[None]:
-            everywhere: Future[None] = Future()
-            loop.later(settles_in, lambda: everywhere.set_result(None))
-            return everywhere
-
-        async def build() -> Aws:
-            aws = Aws(address, port, credentials, publish, clock, deploys_in=deploys_in)
-            furnish(aws)
-            await aws.start()
-            return aws
-
-        aws = loop.run(build())
-        try:
-            yield RunningAws(aws.server.url, credentials, aws, loop)
-        finally:
-            loop.run(aws.stop())
+def cloudflare_zones(now: datetime) -> tuple[CloudflareZone, ...]:
+    """Both zones, each with a proxied record that leads its public name to the origin."""
+    zones = []
+    for zone_id, name in CLOUDFLARE_ZONES.items():
+        record_id = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+        record = DnsRecord(record_id, "CNAME", f"www.{name}", ORIGIN, now, now, proxied=True)
+        zones.append(CloudflareZone(zone_id, name, now, now, (record,), SECURITY_HEADERS))
+    return tuple(zones)

@@ -130,9 +130,7 @@ class WebServer:
         except _END_OF_CONNECTION:
             _reset(writer)  # the client went away: nobody is left to tell
         except asyncio.CancelledError:
-            _reset(
-                writer
-            )  # by stop() or hang(); asyncio 3.11 logs a connection's task that ends cancelled as a defect
+            _reset(writer)  # by stop() or hang(); asyncio 3.11 logs a connection's task that ends cancelled as a defect
         finally:
             self._connections.pop(task, None)
             writer.close()

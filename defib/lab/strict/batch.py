@@ -176,9 +176,7 @@ def _ttl(written: str) -> int | None:
     if not written:
         return None
     if not written.isdigit() or int(written) > _MAX_TTL:
-        message = (
-            f"Value '{written}' at 'TTL' failed to satisfy constraint: a whole number from 0 to {_MAX_TTL}"
-        )
+        message = f"Value '{written}' at 'TTL' failed to satisfy constraint: a whole number from 0 to {_MAX_TTL}"
         raise AwsError(400, "InvalidInput", message)
     return int(written)
 
@@ -193,9 +191,7 @@ def _mistakes(change: Change, zone: str) -> list[str]:
         found.append(f"RRSet with DNS name {rrset.name} is not permitted in zone {zone}")
     if rrset.alias:
         if rrset.ttl is not None or rrset.values:
-            found.append(
-                f"Expected exactly one of AliasTarget and TTL with ResourceRecords in {rrset.told()}"
-            )
+            found.append(f"Expected exactly one of AliasTarget and TTL with ResourceRecords in {rrset.told()}")
     elif rrset.ttl is None or not rrset.values:
         found.append(f"Expected all of TTL and ResourceRecords in {rrset.told()}")
     if rrset.type == "CNAME" and len(rrset.values) > 1:
@@ -208,16 +204,12 @@ def _mistakes(change: Change, zone: str) -> list[str]:
 def _bad_value(type_: str, value: str) -> str:
     problem = ""
     if type_ in ("A", "AAAA"):
-        version, kind = (
-            (4, "ARRDATAIllegalIPv4Address") if type_ == "A" else (6, "AAAARRDATAIllegalIPv6Address")
-        )
+        version, kind = (4, "ARRDATAIllegalIPv4Address") if type_ == "A" else (6, "AAAARRDATAIllegalIPv6Address")
         if not _is_address(value, version):
             problem = f"{kind} (Value is not a valid IPv{version} address)"
     elif type_ in ("CNAME", "NS", "PTR") and not _HOST.match(value.rstrip(".") + "."):
         problem = f"{type_}RRDATAIllegalDomainName (Value is not a valid domain name)"
-    return (
-        f"Invalid Resource Record: 'FATAL problem: {problem} encountered with '{value}''" if problem else ""
-    )
+    return f"Invalid Resource Record: 'FATAL problem: {problem} encountered with '{value}''" if problem else ""
 
 
 def _is_address(value: str, version: int) -> bool:
@@ -270,10 +262,7 @@ def _conflicts(names: set[str], after: Iterable[Rrset], zone: str) -> list[str]:
 def _pairs(plain: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     shown = {name: value for name, value in plain.items() if value is not None and value != ""}
     return tuple(
-        sorted(
-            (name, str(value).lower() if isinstance(value, bool) else str(value))
-            for name, value in shown.items()
-        )
+        sorted((name, str(value).lower() if isinstance(value, bool) else str(value)) for name, value in shown.items())
     )
 
 

@@ -113,9 +113,7 @@ class StrictCloudFront:
         if request.method == "PUT":
             self._check_update(request, distribution)
         if request.method == "DELETE" and _config(distribution).Enabled in (True, "true"):
-            raise AwsError(
-                409, "DistributionNotDisabled", "The distribution you are trying to delete is enabled."
-            )
+            raise AwsError(409, "DistributionNotDisabled", "The distribution you are trying to delete is enabled.")
         return None
 
     def after(self, request: Request, response: Response) -> Response:
@@ -159,14 +157,10 @@ class StrictCloudFront:
         self._check_names(request, distribution.distribution_id)
 
     def _check_names(self, request: Request, distribution_id: str) -> None:
-        wanted = {
-            (each.text or "").lower() for each in xml.parse(request.body).findall(".//Aliases/Items/CNAME")
-        }
+        wanted = {(each.text or "").lower() for each in xml.parse(request.body).findall(".//Aliases/Items/CNAME")}
         for other in self._backend.distributions.values():
             if other.distribution_id != distribution_id and wanted & set(_aliases(other)):
-                message = (
-                    "One or more of the CNAMEs you provided are already associated with a different resource."
-                )
+                message = "One or more of the CNAMEs you provided are already associated with a different resource."
                 raise AwsError(409, "CNAMEAlreadyExists", message)
 
 

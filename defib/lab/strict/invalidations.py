@@ -51,9 +51,7 @@ class Invalidations:
         if request.method == "POST" and not invalidation_id:
             return self._create(xml.parse(request.body), distribution, lying=lying)
         if request.method != "GET":
-            raise AwsError(
-                405, "MethodNotAllowed", "The specified method is not allowed against this resource."
-            )
+            raise AwsError(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
         mine = [each for each in self._all if each.distribution == distribution]
         if not invalidation_id:
             return self._list(mine)
@@ -91,9 +89,7 @@ class Invalidations:
         running = [path for each in earlier if not self._done(each) for path in each.paths]
         wildcards = [path for path in (*running, *paths) if path.endswith("*")]
         if len(wildcards) > _MAX_WILDCARDS or len(running) + len(paths) > _MAX_PATHS:
-            message = (
-                "You have exceeded the maximum number of allowable InProgress invalidation batch requests."
-            )
+            message = "You have exceeded the maximum number of allowable InProgress invalidation batch requests."
             raise AwsError(400, "TooManyInvalidationsInProgress", message)
 
     def _created(self, made: Invalidation) -> Response:

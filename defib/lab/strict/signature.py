@@ -70,8 +70,7 @@ def _canonical(request: Request, scope: re.Match[str]) -> str:
     # Every service but S3 signs the path encoded a second time.
     path = url.path if scope["service"] == "s3" else quote(url.path, safe="/-_.~")
     pairs = sorted(
-        (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
-        for name, value in parse_qsl(url.query, keep_blank_values=True)
+        (quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in parse_qsl(url.query, keep_blank_values=True)
     )
     signed = scope["signed"].split(";")
     headers = "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in signed)

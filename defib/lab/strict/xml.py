@@ -15,9 +15,7 @@ CLOUDFRONT = "http://cloudfront.amazonaws.com/doc/2020-05-31/"
 class AwsError(Exception):
     """A refusal as AWS words it: HTTP status, code and message."""
 
-    def __init__(
-        self, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()
-    ) -> None:
+    def __init__(self, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(f"{code}: {message}")
         self.status = status
         self.code = code

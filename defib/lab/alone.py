@@ -1,0 +1,97 @@
+"""One vendor of the lab by itself, for whoever tests an adapter against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from defib.clock import Clock, SystemClock
+from defib.lab.aws import Aws
+from defib.lab.background import BackgroundLoop
+from defib.lab.cloudflare import CloudflareApi
+from defib.lab.faults import Fault, FaultSwitch
+from defib.lab.furniture import cloudflare_zones, furnish
+from defib.lab.strict.signature import Credentials
+from defib.ports import RecordSet
+
+
+@dataclass(frozen=True)
+class RunningAws:
+    """AWS on `endpoint`, furnished as in :mod:`defib.lab.furniture`."""
+
+    endpoint: str
+    credentials: Credentials
+    aws: Aws
+    loop: BackgroundLoop
+
+    def set_fault(self, service: str, fault: Fault | None) -> None:
+        """Break ``route53`` or ``cloudfront``, or heal it with None."""
+        self.loop.run(_set(self.aws.switches[service], fault))
+
+
+@dataclass(frozen=True)
+class RunningCloudflare:
+    """Cloudflare's API on `endpoint` (with ``/client/v4``), furnished as in :mod:`defib.lab.furniture`."""
+
+    endpoint: str
+    token: str
+    api: CloudflareApi
+    loop: BackgroundLoop
+
+    def set_fault(self, fault: Fault | None) -> None:
+        """Break the API, or heal it with None."""
+        self.loop.run(_set(self.api.switch, fault))
+
+
+@contextmanager
+def serve_aws(
+    address: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    clock: Clock | None = None,
+    settles_in: timedelta = timedelta(milliseconds=50),
+    deploys_in: timedelta = timedelta(milliseconds=300),
+) -> Iterator[RunningAws]:
+    """AWS with no name servers behind it: a change is INSYNC after `settles_in`. One at a time in a process."""
+    with BackgroundLoop() as loop:
+        credentials = Credentials("AKIALABLABLABLABLAB0", "lab-secret-key")
+
+        def publish(_zone: str, _sets: tuple[RecordSet, ...]) -> Future[None]:
+            everywhere: Future[None] = Future()
+            loop.later(settles_in, lambda: everywhere.set_result(None))
+            return everywhere
+
+        async def build() -> Aws:
+            aws = Aws(address, port, credentials, publish, clock, deploys_in=deploys_in)
+            furnish(aws)
+            await aws.start()
+            return aws
+
+        aws = loop.run(build())
+        try:
+            yield RunningAws(aws.server.url, credentials, aws, loop)
+        finally:
+            loop.run(aws.stop())
+
+
+@contextmanager
+def serve_cloudflare(
+    address: str = "127.0.0.1", port: int = 0, *, clock: Clock | None = None
+) -> Iterator[RunningCloudflare]:
+    """Cloudflare's API with no edge behind it."""
+    with BackgroundLoop() as loop:
+        token = "lab-cloudflare-token"
+        clock = clock or SystemClock()
+        api = CloudflareApi(address, port, token, cloudflare_zones(clock.now()), clock)
+        loop.run(api.start())
+        try:
+            yield RunningCloudflare(f"{api.server.url}/client/v4", token, api, loop)
+        finally:
+            loop.run(api.stop())
+
+
+async def _set(switch: FaultSwitch, fault: Fault | None) -> None:
+    switch.set(fault)
