@@ -1,0 +1,1 @@
+"""CDN: each module fulfils :class:`defib.ports.Cdn` for one vendor."""

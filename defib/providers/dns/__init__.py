@@ -1,0 +1,1 @@
+"""DNS: each module fulfils :class:`defib.ports.DnsZone` for one vendor."""

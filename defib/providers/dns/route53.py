@@ -1,0 +1,149 @@
+"""Amazon Route 53."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from defib.clock import Deadline
+from defib.errors import Conflict, NotFound
+from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
+from defib.providers.aws import AwsAccess, Clients
+from defib.providers.aws_errors import asked, code_of, message_of
+from defib.providers.dns.records import canonical, canonical_key, check, compare
+from defib.providers.dns.route53_format import from_route53, to_route53
+
+if TYPE_CHECKING:
+    from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_route53.literals import RRTypeType
+    from mypy_boto3_route53.type_defs import (
+        ChangeTypeDef,
+        ListResourceRecordSetsRequestTypeDef,
+        ResourceRecordSetOutputTypeDef,
+        ResourceRecordSetUnionTypeDef,
+    )
+
+# "Tried to delete … but it was not found", "… but the values provided do not match the current values", "Tried to
+# create … but it already exists", "… is not permitted as it conflicts with other records with the same DNS name".
+_DIFFERS = re.compile(r"was not found|do not match|already exists|conflicts with other records")
+
+
+class Route53:
+    """Fulfils :class:`defib.ports.DnsZone` for one hosted zone, by its id.
+
+    Compare-and-set is one batch of DELETE(before, exactly) and CREATE(after). Route 53 makes a batch a transaction: all
+    of its changes or none reach a name server together, so no name is ever without an answer
+    (https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html).
+
+    Reading costs one call a key, and writing one call, whatever the size of the zone. An alias reads as a record set
+    without values whose target is in its attributes.
+    """
+
+    def __init__(self, zone_id: str, access: AwsAccess) -> None:
+        self._zone_id = zone_id.removeprefix("/hostedzone/")
+        session = access.session()
+        self._clients: Clients[Route53Client] = Clients(
+            lambda timeout: session.client("route53", endpoint_url=access.endpoint or None, config=access.config(timeout))
+        )
+
+    @property
+    def vendor(self) -> str:
+        """``route53``."""
+        return "route53"
+
+    @property
+    def zone(self) -> str:
+        """The id of the hosted zone."""
+        return self._zone_id
+
+    def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
+        """The record sets of `keys` as Route 53's API holds them, which may be ahead of its name servers."""
+        found = [self._find(canonical_key(key), within) for key in keys]
+        return tuple(from_route53(record) if record is not None else None for record in found)
+
+    def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
+        """Make all `changes` or none in one batch; the receipt asks with GetChange."""
+        check(changes, self._where)
+        if not changes:
+            return Receipt("")
+        batch = [_actions(change, _spelt(change.before)) for change in changes]
+        try:
+            return self._submit(batch, within)
+        except NotFound as error:
+            if code_of(error.__cause__) != "InvalidChangeBatch":
+                raise
+            return self._respelt_or_refused(changes, error, within)
+
+    def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
+        """Whether GetChange says INSYNC: all of Route 53's own name servers have the change."""
+        if not receipt.id:
+            return True
+        answer = asked(lambda: self._clients.within(within).get_change(Id=receipt.id), within, "GetChange", self._where)
+        return answer["ChangeInfo"]["Status"] == "INSYNC"
+
+    @property
+    def _where(self) -> str:
+        return f"Route 53, hosted zone {self._zone_id}"
+
+    def _find(self, key: RecordKey, within: Deadline) -> ResourceRecordSetOutputTypeDef | None:
+        """List one record set from where `key` would stand: the list is in order, so it is the first or nowhere."""
+        question: ListResourceRecordSetsRequestTypeDef = {
+            "HostedZoneId": self._zone_id,
+            "StartRecordName": key.name,
+            "StartRecordType": cast("RRTypeType", key.type),
+            "MaxItems": "1",
+        }
+        if key.set_identifier:
+            question["StartRecordIdentifier"] = key.set_identifier
+        page = asked(
+            lambda: self._clients.within(within).list_resource_record_sets(**question),
+            within,
+            "ListResourceRecordSets",
+            self._where,
+        )
+        first = next(iter(page["ResourceRecordSets"]), None)
+        return first if first is not None and from_route53(first).key == key else None
+
+    def _submit(self, batch: list[list[ChangeTypeDef]], within: Deadline) -> Receipt:
+        actions = [action for change in batch for action in change]
+        answer = asked(
+            lambda: self._clients.within(within).change_resource_record_sets(
+                HostedZoneId=self._zone_id, ChangeBatch={"Comment": "defib", "Changes": actions}
+            ),
+            within,
+            "ChangeResourceRecordSets",
+            self._where,
+        )
+        return Receipt(answer["ChangeInfo"]["Id"].removeprefix("/change/"))
+
+    def _respelt_or_refused(self, changes: Sequence[RecordChange], refusal: NotFound, within: Deadline) -> Receipt:
+        """Tell why a batch was invalid, or send it again where only the spelling differed.
+
+        People enter host names with and without the final dot and Route 53 lists them as entered, while DELETE must
+        name the values that stand. The second batch compares and sets just as the first.
+        """
+        found = [self._find(canonical_key(change.key), within) for change in changes]
+        seen = [from_route53(record) if record is not None else None for record in found]
+        compare(changes, seen, self._where)
+        respelt = [_actions(change, record) for change, record in zip(changes, found, strict=True)]
+        if respelt != [_actions(change, _spelt(change.before)) for change in changes]:
+            return self._submit(respelt, within)
+        if _DIFFERS.search(message_of(refusal.__cause__)):
+            raise Conflict(refusal.what, where=self._where, seen=refusal.seen) from refusal
+        raise refusal
+
+
+def _spelt(record: RecordSet | None) -> ResourceRecordSetUnionTypeDef | None:
+    return to_route53(canonical(record)) if record is not None else None
+
+
+def _actions(change: RecordChange, before: ResourceRecordSetUnionTypeDef | None) -> list[ChangeTypeDef]:
+    """DELETE what stands, in the spelling given, and CREATE what is to stand."""
+    actions: list[ChangeTypeDef] = []
+    if before is not None:
+        actions.append({"Action": "DELETE", "ResourceRecordSet": before})
+    after = _spelt(change.after)
+    if after is not None:
+        actions.append({"Action": "CREATE", "ResourceRecordSet": after})
+    return actions

@@ -1,0 +1,110 @@
+"""The adapter that a site file asks for, with retry and the vendor's own limit of calls around it.
+
+Vendors' libraries are imported only for the vendors of the site: together they take half a second to load.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from defib.clock import Clock
+from defib.errors import SecretMissing
+from defib.ports import Cdn, DnsZone
+from defib.providers.wrappers import Rate, RateLimitedCdn, RateLimitedZone, RetryingCdn, RetryingZone
+from defib.site import Aws, CloudflareDistribution, CloudFrontDistribution, Rfc2136Zone, Route53Zone, Site
+
+if TYPE_CHECKING:
+    from defib.providers.aws import AwsAccess
+
+Secrets = Callable[[str], str]
+"""Turns a secret reference into its value, or raises :class:`SecretMissing`."""
+
+
+def open_zone(site: Site, secrets: Secrets, clock: Clock) -> DnsZone:  # noqa: ARG001 - deadlines bring the clock
+    """The zone of `site`, ready to be asked; nothing is asked yet."""
+    chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
+    if isinstance(site.dns, Rfc2136Zone):
+        return RetryingZone(_rfc2136(site.dns, secrets), chance)
+    return RetryingZone(RateLimitedZone(_route53(site.dns, secrets), _route53_rate()), chance)
+
+
+def open_cdn(
+    site: Site,
+    config: CloudFrontDistribution | CloudflareDistribution,
+    secrets: Secrets,
+    clock: Clock,  # noqa: ARG001 - deadlines bring the clock
+) -> Cdn:
+    """One of the CDNs of `site`, ready to be asked; nothing is asked yet."""
+    chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
+    if isinstance(config, CloudFrontDistribution):
+        # AWS documents no limit of calls for CloudFront; when it throttles, retrying slows down.
+        return RetryingCdn(_cloudfront(config, secrets), chance)
+    return RetryingCdn(RateLimitedCdn(_cloudflare(site, config, secrets), _cloudflare_rate()), chance)
+
+
+def _route53_rate() -> Rate:
+    # "All requests: five requests per second per AWS account":
+    # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html#limits-api-requests
+    return Rate(5, timedelta(seconds=1))
+
+
+def _cloudflare_rate() -> Rate:
+    # "1,200 requests per five minute period per user": https://developers.cloudflare.com/fundamentals/api/reference/limits/
+    return Rate(1200, timedelta(minutes=5))
+
+
+def _route53(config: Route53Zone, secrets: Secrets) -> DnsZone:
+    from defib.providers.dns.route53 import Route53  # noqa: PLC0415 - see the module's docstring
+
+    return Route53(config.zone_id, _access(config.aws, secrets))
+
+
+def _rfc2136(config: Rfc2136Zone, secrets: Secrets) -> DnsZone:
+    import binascii  # noqa: PLC0415
+
+    import dns.tsig  # noqa: PLC0415 - see the module's docstring
+
+    from defib.providers.dns.rfc2136 import Rfc2136  # noqa: PLC0415
+
+    try:
+        key = dns.tsig.Key(config.tsig.name, secrets(config.tsig.secret), config.tsig.algorithm)
+    except binascii.Error:
+        raise SecretMissing(
+            "the TSIG secret is not base64", where=config.tsig.secret, expected="what tsig-keygen prints as secret"
+        ) from None  # the cause quotes the secret
+    return Rfc2136(config.zone, config.primary, key, config.servers)
+
+
+def _cloudfront(config: CloudFrontDistribution, secrets: Secrets) -> Cdn:
+    from defib.providers.cdn.cloudfront import CloudFront  # noqa: PLC0415 - see the module's docstring
+
+    return CloudFront(config.distribution, _access(config.aws, secrets))
+
+
+def _cloudflare(site: Site, config: CloudflareDistribution, secrets: Secrets) -> Cdn:
+    from defib.providers.cdn.cloudflare import Cloudflare  # noqa: PLC0415 - see the module's docstring
+
+    return Cloudflare(urlsplit(site.page.url).netloc, config.zone_id, secrets(config.token), config.api)
+
+
+def _access(aws: Aws, secrets: Secrets) -> AwsAccess:
+    from defib.providers.aws import AwsAccess  # noqa: PLC0415 - see the module's docstring
+
+    if aws.access_key is None and aws.secret_key is None:
+        return AwsAccess(region=aws.region, endpoint=aws.endpoint)
+    if aws.access_key is None or aws.secret_key is None:
+        raise SecretMissing(
+            "AWS keys come in pairs",
+            where="aws.access_key" if aws.access_key is None else "aws.secret_key",
+            expected="both aws.access_key and aws.secret_key, or neither",
+        )
+    return AwsAccess(
+        region=aws.region,
+        endpoint=aws.endpoint,
+        access_key=secrets(aws.access_key),
+        secret_key=secrets(aws.secret_key),
+    )

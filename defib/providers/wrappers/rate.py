@@ -1,0 +1,111 @@
+"""Ports that keep to a vendor's limit of calls, so that an incident does not begin with being throttled."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from datetime import timedelta
+
+from defib.clock import Deadline
+from defib.errors import Unavailable
+from defib.ports import Cdn, DnsZone, EdgeStatus, Receipt, RecordChange, RecordKey, RecordSet
+
+
+class Rate:
+    """At most `calls` calls in any span of `per`; one rate may be shared by all that a vendor counts together.
+
+    With one call a span it is a minimum spacing. More calls let a run that has been idle act at once. Safe for threads.
+    """
+
+    def __init__(self, calls: int, per: timedelta) -> None:
+        self._per = per
+        self._taken: deque[timedelta] = deque(maxlen=calls)
+        self._lock = threading.Lock()
+
+    def wait(self, within: Deadline, where: str) -> None:
+        """Wait on the deadline's clock until a call is free, or raise :class:`Unavailable` if none will be in time."""
+        with self._lock:
+            now = within.clock.monotonic()
+            full = len(self._taken) == self._taken.maxlen
+            free = max(self._taken[0] + self._per, now) if full else now
+            if free > within.at:
+                raise Unavailable("the limit of calls leaves none before the deadline", where=where, retry_after=free - now)
+            self._taken.append(free)
+        if free > now:
+            within.clock.sleep(free - now)
+
+
+class RateLimitedZone:
+    """A zone whose calls keep to `rate`; a read of several keys counts and waits key by key."""
+
+    def __init__(self, inner: DnsZone, rate: Rate) -> None:
+        self._inner = inner
+        self._rate = rate
+
+    @property
+    def vendor(self) -> str:
+        """The vendor of the zone inside."""
+        return self._inner.vendor
+
+    @property
+    def zone(self) -> str:
+        """The id of the zone inside."""
+        return self._inner.zone
+
+    def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
+        """Read key by key, each when a call is free."""
+        found: list[RecordSet | None] = []
+        for key in keys:
+            self._wait(within)
+            found += self._inner.read([key], within=within)
+        return tuple(found)
+
+    def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
+        """Write when a call is free."""
+        self._wait(within)
+        return self._inner.replace(changes, within=within)
+
+    def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
+        """Ask when a call is free."""
+        self._wait(within)
+        return self._inner.settled(receipt, within=within)
+
+    def _wait(self, within: Deadline) -> None:
+        self._rate.wait(within, f"{self.vendor}, zone {self.zone}")
+
+
+class RateLimitedCdn:
+    """A distribution whose calls keep to `rate`."""
+
+    def __init__(self, inner: Cdn, rate: Rate) -> None:
+        self._inner = inner
+        self._rate = rate
+
+    @property
+    def vendor(self) -> str:
+        """The vendor of the distribution inside."""
+        return self._inner.vendor
+
+    @property
+    def distribution(self) -> str:
+        """The id of the distribution inside."""
+        return self._inner.distribution
+
+    def status(self, *, within: Deadline) -> EdgeStatus:
+        """Read when a call is free."""
+        self._wait(within)
+        return self._inner.status(within=within)
+
+    def purge(self, paths: Sequence[str], *, within: Deadline) -> Receipt:
+        """Purge when a call is free."""
+        self._wait(within)
+        return self._inner.purge(paths, within=within)
+
+    def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
+        """Ask when a call is free."""
+        self._wait(within)
+        return self._inner.settled(receipt, within=within)
+
+    def _wait(self, within: Deadline) -> None:
+        self._rate.wait(within, f"{self.vendor}, distribution {self.distribution}")

@@ -1,0 +1,210 @@
+"""Ports that try again within the deadline of the call, and never write blindly twice."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+from defib.clock import Deadline
+from defib.errors import Conflict, Unavailable
+from defib.ports import Cdn, DnsZone, EdgeStatus, Receipt, RecordChange, RecordKey, RecordSet
+from defib.providers.dns.records import compare, same
+
+T = TypeVar("T")
+
+UNCONFIRMED = Receipt("unconfirmed")
+"""The receipt of a change that is in place while the vendor's answer to it was lost.
+
+Nobody can ask the vendor whether it is everywhere, so `settled` is False for it: ask the name servers.
+"""
+
+_BY_HAND = "do the step by hand, as its section in the runbook says"
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """How to try again: pauses double from `first` up to `cap`, shortened at random by up to half.
+
+    One attempt may take `attempt`, so that a vendor who hangs leaves time for another.
+    """
+
+    first: timedelta = timedelta(milliseconds=200)
+    cap: timedelta = timedelta(seconds=5)
+    attempt: timedelta = timedelta(seconds=5)
+
+    def pause(self, failures: int, chance: random.Random) -> timedelta:
+        """The pause after so many failures in a row, the first being 1."""
+        # An exponent of 32 is past any cap, and keeps the product inside what timedelta holds.
+        longest = min(self.first * 2.0 ** min(failures - 1, 32), self.cap)
+        return longest * chance.uniform(0.5, 1)
+
+
+class Attempts:
+    """Carries out one call of a port again and again, as a :class:`Backoff` says; `by_hand` ends its error messages."""
+
+    def __init__(self, chance: random.Random, backoff: Backoff, by_hand: str) -> None:
+        self._chance = chance
+        self._backoff = backoff
+        self._by_hand = by_hand
+
+    def run(self, work: Callable[[Deadline], T], within: Deadline) -> T:
+        """Give the first result of `work`; the last :class:`Unavailable` once another attempt has no time."""
+        failures = 0
+        while True:
+            try:
+                return work(within.sooner(self._backoff.attempt))
+            except Unavailable as error:
+                failures += 1
+                self._pause(error, failures, within)
+
+    def _pause(self, error: Unavailable, failures: int, within: Deadline) -> None:
+        remaining = within.remaining()
+        wish = error.retry_after or timedelta(0)
+        if wish and wish >= remaining:
+            raise Unavailable(
+                f"{error.what}; the vendor asks to wait {_seconds(wish)}, and {_seconds(remaining)} are left",
+                retry_after=error.retry_after,
+                where=error.where,
+                seen=error.seen,
+                then=self._by_hand,
+            ) from error
+        pause = max(wish, self._backoff.pause(failures, self._chance))
+        if pause >= remaining:
+            tried = "once" if failures == 1 else f"{failures} times"
+            raise Unavailable(
+                f"{error.what}; tried {tried}, no time is left for more",
+                retry_after=error.retry_after,
+                where=error.where,
+                expected=error.expected,
+                seen=error.seen,
+                then=error.then or self._by_hand,
+            ) from error
+        within.clock.sleep(pause)
+
+
+class RetryingZone:
+    """A zone whose calls are tried again while it is :class:`Unavailable` and the deadline allows."""
+
+    def __init__(
+        self,
+        inner: DnsZone,
+        chance: random.Random,
+        backoff: Backoff = Backoff(),
+        by_hand: str = _BY_HAND,
+    ) -> None:
+        self._inner = inner
+        self._attempts = Attempts(chance, backoff, by_hand)
+
+    @property
+    def vendor(self) -> str:
+        """The vendor of the zone inside."""
+        return self._inner.vendor
+
+    @property
+    def zone(self) -> str:
+        """The id of the zone inside."""
+        return self._inner.zone
+
+    def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
+        """Read, again if need be."""
+        return self._attempts.run(lambda soon: self._inner.read(keys, within=soon), within)
+
+    def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
+        """Write once; after a lost answer read first, and write again only where nothing has changed.
+
+        Where the lost write is found in place, the same values are set once more, by compare-and-set as ever, for
+        the receipt that the lost answer held. If that fails too the change stands all the same, and the receipt is
+        :data:`UNCONFIRMED`: to undo a good change for want of a receipt would harm.
+        """
+        writing = _Writing(self._inner, changes)
+        return self._attempts.run(writing.attempt, within)
+
+    def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
+        """Ask, again if need be; of an unconfirmed receipt the vendor cannot say so."""
+        if receipt == UNCONFIRMED:
+            return False
+        return self._attempts.run(lambda soon: self._inner.settled(receipt, within=soon), within)
+
+
+class _Writing:
+    """One batch on its way, over several attempts."""
+
+    def __init__(self, zone: DnsZone, changes: Sequence[RecordChange]) -> None:
+        self._zone = zone
+        self._changes = tuple(changes)
+        self._sent = False
+
+    def attempt(self, within: Deadline) -> Receipt:
+        """Write, or find out what became of the last attempt and do what is left."""
+        if self._sent and self._in_place(within):
+            return self._confirm(within)
+        again, self._sent = self._sent, True
+        try:
+            return self._zone.replace(self._changes, within=within)
+        except Conflict:
+            # Between our look and this write the earlier one may have landed after all.
+            if again and self._in_place(within):
+                return self._confirm(within)
+            raise
+
+    def _in_place(self, within: Deadline) -> bool:
+        """True where every `after` stands, False where every `before` does, :class:`Conflict` for anything else."""
+        seen = self._zone.read([change.key for change in self._changes], within=within)
+        if all(same(change.after, found) for change, found in zip(self._changes, seen, strict=True)):
+            return True
+        compare(self._changes, seen, f"{self._zone.vendor}, zone {self._zone.zone}, after a lost answer")
+        return False
+
+    def _confirm(self, within: Deadline) -> Receipt:
+        standing = [
+            RecordChange(before=change.after, after=change.after) for change in self._changes if change.after is not None
+        ]
+        if not standing:
+            return UNCONFIRMED
+        try:
+            return self._zone.replace(standing, within=within)
+        except Unavailable:
+            return UNCONFIRMED
+
+
+class RetryingCdn:
+    """A distribution whose calls are tried again while it is :class:`Unavailable` and the deadline allows."""
+
+    def __init__(
+        self,
+        inner: Cdn,
+        chance: random.Random,
+        backoff: Backoff = Backoff(),
+        by_hand: str = _BY_HAND,
+    ) -> None:
+        self._inner = inner
+        self._attempts = Attempts(chance, backoff, by_hand)
+
+    @property
+    def vendor(self) -> str:
+        """The vendor of the distribution inside."""
+        return self._inner.vendor
+
+    @property
+    def distribution(self) -> str:
+        """The id of the distribution inside."""
+        return self._inner.distribution
+
+    def status(self, *, within: Deadline) -> EdgeStatus:
+        """Read, again if need be."""
+        return self._attempts.run(lambda soon: self._inner.status(within=soon), within)
+
+    def purge(self, paths: Sequence[str], *, within: Deadline) -> Receipt:
+        """Purge, again if need be: forgetting twice does no harm."""
+        return self._attempts.run(lambda soon: self._inner.purge(paths, within=soon), within)
+
+    def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
+        """Ask, again if need be."""
+        return self._attempts.run(lambda soon: self._inner.settled(receipt, within=soon), within)
+
+
+def _seconds(duration: timedelta) -> str:
+    return f"{round(duration.total_seconds(), 1):g} s"
