@@ -33,7 +33,7 @@ class Automatic:
 
     reason: str
 
-    def approve(self, plan: Plan, *, within: Deadline) -> Approval:
+    def approve(self, plan: Plan, *, within: Deadline) -> Approval:  # noqa: ARG002 - the port's signature
         return Approval(self.reason, "automatic")
 
 
@@ -44,7 +44,7 @@ class ByDigest:
     digest: str
     operator: str
 
-    def approve(self, plan: Plan, *, within: Deadline) -> Approval:
+    def approve(self, plan: Plan, *, within: Deadline) -> Approval:  # noqa: ARG002 - the port's signature
         if plan.matches(self.digest):
             return Approval(self.operator, "option")
         raise Refused(
@@ -62,7 +62,7 @@ class AskOnTerminal:
     operator: str
     ask: Callable[[Plan], str]
 
-    def approve(self, plan: Plan, *, within: Deadline) -> Approval:
+    def approve(self, plan: Plan, *, within: Deadline) -> Approval:  # noqa: ARG002 - the port's signature
         typed = self.ask(plan).strip()
         if len(typed) >= 4 and plan.digest().startswith(typed.lower()):  # noqa: PLR2004 - a person types them
             return Approval(self.operator, "terminal")
@@ -78,7 +78,7 @@ class AskOnTerminal:
 class Nobody:
     """Refuses every plan: nobody is there to ask."""
 
-    def approve(self, plan: Plan, *, within: Deadline) -> Approval:
+    def approve(self, plan: Plan, *, within: Deadline) -> Approval:  # noqa: ARG002 - the port's signature
         raise Refused(
             "the plan needs an approval, and nobody is at the terminal",
             expected=f"--approve {plan.short_digest}",

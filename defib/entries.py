@@ -177,8 +177,10 @@ class SignalReceived:
 
 @dataclass(frozen=True)
 class Reopened:
-    """Somebody took an unfinished run up again, to ``resume`` or to ``rollback``. `torn` bytes of a half-written last
-    entry were dropped."""
+    """Somebody took a run up again, to ``resume`` or to ``rollback``.
+
+    `torn` is the number of bytes of a half-written last entry that were dropped.
+    """
 
     how: str
     operator: str

@@ -67,9 +67,7 @@ class DefibError(Exception):
         return {label: text for label, text in labelled.items() if text}
 
     def __str__(self) -> str:
-        return "; ".join(
-            text if label == "error" else f"{label}: {text}" for label, text in self.parts().items()
-        )
+        return "; ".join(text if label == "error" else f"{label}: {text}" for label, text in self.parts().items())
 
 
 class InputError(DefibError):

@@ -49,9 +49,7 @@ class Home:
         if len(matching) == 1:
             return matching[0]
         raise InputError(
-            f"there is no run {run_id!r}"
-            if not matching
-            else f"{run_id!r} is the name of {len(matching)} runs",
+            f"there is no run {run_id!r}" if not matching else f"{run_id!r} is the name of {len(matching)} runs",
             where=str(self.path / "runs"),
             expected=", ".join(folder.name for folder in folders[-3:]) or "a run; there is none yet",
             then="defib runs",

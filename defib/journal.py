@@ -181,13 +181,9 @@ def _check(raw: bytes, number: int, prev: str, path: Path) -> Record:
         line = json.loads(raw)
         claimed = line.pop("hash")
         if line["n"] != number:
-            raise EvidenceBroken(
-                f"entry {line['n']} stands at line {number}", where=where, expected=str(number)
-            )
+            raise EvidenceBroken(f"entry {line['n']} stands at line {number}", where=where, expected=str(number))
         if line["prev"] != prev:
-            raise EvidenceBroken(
-                "the chain is broken before this entry", where=where, expected=prev, seen=line["prev"]
-            )
+            raise EvidenceBroken("the chain is broken before this entry", where=where, expected=prev, seen=line["prev"])
         if _digest(line) != claimed:
             raise EvidenceBroken("this entry was edited", where=where, expected=claimed, seen=_digest(line))
         return _record({**line, "hash": claimed})

@@ -182,12 +182,14 @@ class Aim:
 
     With `connect_to` empty the observer resolves the name of `url` as a user does. Otherwise `connect_to` is the address,
     or a host name which the observer resolves, that the connection goes to, while SNI, certificate and ``Host`` stay
-    those of `url`. `past_cache` asks in a way that no cache can answer, to judge an origin.
+    those of `url`. `past_cache` asks in a way that no cache can answer, to judge an origin. `asset` is for a file that is
+    not the page: it is good when it arrives whole over valid TLS with status 200, whatever it holds.
     """
 
     url: str
     connect_to: str = ""
     past_cache: bool = False
+    asset: bool = False
 
 
 class Health(StrEnum):
@@ -216,15 +218,18 @@ class Observation:
 
 
 class Observers(Protocol):
-    """The vantage points of a site, asked all at once."""
+    """The vantage points of a site, asked all at once or one by one."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Who they are, in the order of the site file."""
         ...
 
-    def look(self, aim: Aim, *, within: Deadline) -> tuple[Observation, ...]:
-        """One observation from each, in the order of `names`. Never raises for what it sees."""
+    def look(self, aim: Aim, *, within: Deadline, only: str = "") -> tuple[Observation, ...]:
+        """One observation from each, in the order of `names`; from `only` alone where it is named.
+
+        Never raises for what it sees.
+        """
         ...
 
     def online(self, *, within: Deadline) -> tuple[bool, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -27,7 +27,7 @@ from defib.errors import (
     Refused,
     StepFailed,
 )
-from defib.journal import Journal, redact_tree
+from defib.journal import Journal, Record, redact_tree
 from defib.lease import Lease
 from defib.objectives import Mode, Objectives, Status
 from defib.plan import Change, Plan
@@ -51,7 +51,15 @@ class Outside:
     answers: Answers
 
 
-class PlanReady(Exception):  # noqa: N818 - not an error: in plan mode a flow ends here
+def standing(records: Sequence[Record]) -> tuple[tuple[int, Change], ...]:
+    """The changes that a journal says may have been made and are not put back, oldest first, with their numbers."""
+    found = [record.entry for record in records]
+    intended = {e.number: e.change for e in found if isinstance(e, entries.ChangeIntended) and not e.undo}
+    undone = {e.number for e in found if isinstance(e, entries.ChangeMade) and e.undo}
+    return tuple((number, change) for number, change in sorted(intended.items()) if number not in undone)
+
+
+class PlanReady(Exception):  # not an error: in plan mode a flow ends here
     """A run in plan mode has its plan."""
 
     def __init__(self, plan: Plan) -> None:
@@ -105,10 +113,16 @@ class Run:
         return result
 
     def changes(self) -> tuple[tuple[int, Change], ...]:
-        """The changes that may have been made and are not put back yet, oldest first, with their numbers."""
-        intended = {e.number: e.change for e in self.journal.of(entries.ChangeIntended) if not e.undo}
-        undone = {e.number for e in self.journal.of(entries.ChangeMade) if e.undo}
-        return tuple((number, change) for number, change in sorted(intended.items()) if number not in undone)
+        """The changes that may have been made and are not put back, oldest first, with their numbers."""
+        return standing(self.journal.records)
+
+    def look(self, whose: str, aim: Aim) -> tuple[Observation, ...]:
+        """One look by every observer outside of any step, written down."""
+        within = Deadline.after(self.clock, self.site.detection.probe_deadline)
+        seen = self.outside.observers.look(aim, within=within)
+        for observation in seen:
+            self.journal.append(entries.Observed("", whose, observation))
+        return seen
 
     def undo(self) -> bool:
         """Put back every change of this run, newest first; True if nothing is left that was changed.
@@ -123,9 +137,7 @@ class Run:
                 self.clock.call(lambda: self._undo_one(number, change), UNDO_BUDGET)  # noqa: B023
             except Interrupted:
                 for unreached, other in left:
-                    self.journal.append(
-                        entries.ChangeNotUndone(unreached, other.target, "a signal stopped the undoing")
-                    )
+                    self.journal.append(entries.ChangeNotUndone(unreached, other.target, "a signal stopped the undoing"))
                 return False
             except DefibError as error:
                 self.journal.append(entries.ChangeNotUndone(number, change.target, str(error)))
@@ -143,7 +155,7 @@ class Run:
             self.journal.append(entries.ChangeMade(number, already=True, undo=undo))
             return
         if present != record.before:
-            raise _foreign(change, present)
+            raise foreign(change, present)
         self.lease.check()
         self.journal.append(entries.ChangeIntended(number, change, self.lease.number, undo=undo))
         self.lease.check()
@@ -223,9 +235,7 @@ class Step:
         """Make the changes of `plan`, which must be the approved one, in order."""
         approved = {entry.digest for entry in self.run.journal.of(entries.Approved)}
         if plan.digest() not in approved:
-            raise Refused(
-                "this plan was not approved", seen=plan.short_digest, expected=", ".join(sorted(approved))
-            )
+            raise Refused("this plan was not approved", seen=plan.short_digest, expected=", ".join(sorted(approved)))
         for number, change in enumerate(plan.changes, start=1):
             with self._lock:
                 self._must_be_open()
@@ -262,9 +272,7 @@ def conduct(run: Run, play: Callable[[Run], None], may_undo: Callable[[Run], str
     except Interrupted as error:
         unsettled = run.changes()
         left = f"{len(unsettled)} change(s) stand" if unsettled else "nothing was changed"
-        return _close(
-            run, Status.INTERRUPTED, f"{error.what}; {left}; nothing was undone: resume or roll back"
-        )
+        return _close(run, Status.INTERRUPTED, f"{error.what}; {left}; nothing was undone: resume or roll back")
     except DefibError as error:
         if not run.changes():
             refused = isinstance(error, Refused)
@@ -307,16 +315,15 @@ def _explained(error: Exception, step: RunbookStep, run: Run) -> DefibError:
     """The error with what an operator needs: a spent budget names the step and the way to do it by hand."""
     by_hand = f"by hand: {run.runbook.path.name}, heading '## {step.name}'"
     if isinstance(error, BudgetSpent):
-        return BudgetSpent(
-            f"{step.name} was not done within its budget of {step.budget}", seen=error.what, then=by_hand
-        )
+        return BudgetSpent(f"{step.name} was not done within its budget of {step.budget}", seen=error.what, then=by_hand)
     if isinstance(error, DefibError):
         error.then = error.then or by_hand
         return error
     return StepFailed(f"{step.name}: {type(error).__name__}: {error}", then=by_hand)
 
 
-def _foreign(change: Change, present: RecordSet | None) -> ForeignChange:
+def foreign(change: Change, present: RecordSet | None) -> ForeignChange:
+    """The refusal of a change whose target holds neither its before nor its after."""
     return ForeignChange(
         f"somebody else changed {change.record.key}",
         where=change.target,

@@ -121,9 +121,7 @@ def load_runbook(procedure: str, folder: Path) -> Runbook:
         )
     runbook = parse_runbook(path.read_text(encoding="utf-8"), path)
     if runbook.procedure != procedure:
-        raise RunbookInvalid(
-            "file name and procedure differ", where=f"{path}:1", expected=procedure, seen=runbook.procedure
-        )
+        raise RunbookInvalid("file name and procedure differ", where=f"{path}:1", expected=procedure, seen=runbook.procedure)
     return runbook
 
 
@@ -131,16 +129,12 @@ def parse_runbook(text: str, path: Path) -> Runbook:
     """A runbook from its text; `path` is for messages."""
     lines = text.splitlines()
     if not lines or lines[0].strip() != "---" or "---" not in [line.strip() for line in lines[1:]]:
-        raise RunbookInvalid(
-            "no front matter", where=f"{path}:1", expected="a first line '---', keys, and '---'"
-        )
+        raise RunbookInvalid("no front matter", where=f"{path}:1", expected="a first line '---', keys, and '---'")
     end = next(number for number, line in enumerate(lines[1:], start=1) if line.strip() == "---")
     front = parse_model("\n".join(lines[1:end]), str(path), _FrontMatter, RunbookInvalid, first_line=2)
     title = next((line[2:].strip() for line in lines[end + 1 :] if line.startswith("# ")), "")
     if not title:
-        raise RunbookInvalid(
-            "no title", where=f"{path}:{end + 2}", expected="a line '# …' after the front matter"
-        )
+        raise RunbookInvalid("no title", where=f"{path}:{end + 2}", expected="a line '# …' after the front matter")
     return Runbook(
         procedure=front.procedure,
         title=title,
@@ -155,9 +149,7 @@ def parse_runbook(text: str, path: Path) -> Runbook:
 def _steps(lines: list[str], start: int, path: Path) -> tuple[RunbookStep, ...]:
     headings = [number for number in range(start, len(lines)) if lines[number].startswith("## ")]
     if not headings:
-        raise RunbookInvalid(
-            "no steps", where=f"{path}:{len(lines)}", expected="a heading '## step-name' a step"
-        )
+        raise RunbookInvalid("no steps", where=f"{path}:{len(lines)}", expected="a heading '## step-name' a step")
     ends = [*headings[1:], len(lines)]
     steps = tuple(_step(lines, first, last, path) for first, last in zip(headings, ends, strict=True))
     for step in steps:
@@ -169,9 +161,7 @@ def _steps(lines: list[str], start: int, path: Path) -> tuple[RunbookStep, ...]:
 def _step(lines: list[str], first: int, last: int, path: Path) -> RunbookStep:
     name = lines[first][3:].strip()
     if not re.fullmatch(r"[a-z]+(-[a-z]+)*", name):
-        raise RunbookInvalid(
-            "a step's heading is an imperative in kebab case", where=f"{path}:{first + 1}", seen=name
-        )
+        raise RunbookInvalid("a step's heading is an imperative in kebab case", where=f"{path}:{first + 1}", seen=name)
     facts = next((number for number in range(first + 1, last) if lines[number].strip()), first)
     phase, plane, budget = _facts(lines[facts], f"{path}:{facts + 1}")
     by_hand = "\n".join(lines[facts + 1 : last]).strip()
@@ -192,9 +182,7 @@ def _facts(line: str, where: str) -> tuple[Phase, Plane, timedelta]:
     try:
         return _word(Phase, parts[0]), _word(Plane, parts[1]), parse_duration(parts[2])
     except ValueError as error:
-        raise RunbookInvalid(
-            "a step's facts cannot be read", where=where, expected=str(error), seen=line.strip()
-        ) from error
+        raise RunbookInvalid("a step's facts cannot be read", where=where, expected=str(error), seen=line.strip()) from error
 
 
 def _word(words: type[Word], text: str) -> Word:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -20,10 +20,10 @@ from pydantic import (
     model_validator,
 )
 
+from defib.errors import SiteInvalid, UnknownSite
 from defib.objectives import Objectives
 from defib.ports import RecordKey
 from defib.yamlfile import load_model
-from defib.errors import SiteInvalid, UnknownSite
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 

@@ -125,7 +125,7 @@ def timeline(records: Sequence[Record]) -> Timeline:
         engine=_last(records, entries.EngineChosen)[1],
         instants=instants,
         spans=_spans(instants),
-        rto=_rto(opened, instants, lost, closed),
+        rto=_rto(opened, instants, lost),
         rpo=_rpo(records, opened),
         steps=_steps(records),
         changes=_changes(records),
@@ -182,7 +182,6 @@ def _rto(
     opened: entries.Opened,
     instants: Instants,
     lost: tuple[tuple[datetime, datetime | None], ...],
-    closed: entries.Closed | None,
 ) -> Measure:
     if instants.served is None:
         return Measure(opened.rto, None, "users were not seen to be served for good")
@@ -253,9 +252,7 @@ def _changes(records: Sequence[Record]) -> tuple[ChangeLine, ...]:
                 state = "made"
             lines[entry.number] = ChangeLine(entry.number, lines[entry.number].change, state, at)
         elif isinstance(entry, entries.ChangeNotUndone) and entry.number in lines:
-            lines[entry.number] = ChangeLine(
-                entry.number, lines[entry.number].change, "not undone", at, entry.why
-            )
+            lines[entry.number] = ChangeLine(entry.number, lines[entry.number].change, "not undone", at, entry.why)
     return tuple(lines.values())
 
 

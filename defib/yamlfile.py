@@ -25,9 +25,7 @@ def load_model(path: Path, model: type[Model], error: type[InputError]) -> Model
     return parse_model(text, str(path), model, error)
 
 
-def parse_model(
-    text: str, where: str, model: type[Model], error: type[InputError], first_line: int = 1
-) -> Model:
+def parse_model(text: str, where: str, model: type[Model], error: type[InputError], first_line: int = 1) -> Model:
     """The same from text that starts at `first_line` of the file `where`."""
     try:
         document = YAML(typ="rt", pure=True).load(text)
@@ -87,9 +85,7 @@ def _visible(document: Any, location: tuple[int | str, ...]) -> list[int | str]:
     shown: list[int | str] = []
     node = document
     for number, part in enumerate(location):
-        if isinstance(node, CommentedMap) and part in node:
-            node = node[part]
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
+        if _has(node, part):
             node = node[part]
         elif number != len(location) - 1:
             continue
@@ -101,14 +97,16 @@ def _line(document: Any, location: tuple[int | str, ...]) -> int:
     """The zero-based line of the deepest part of `location` that the document has."""
     node, line = document, 0
     for part in location:
-        if isinstance(node, CommentedMap) and part in node:
-            line = node.lc.key(part)[0]
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
-            line = node.lc.item(part)[0]
-        else:
-            continue
-        node = node[part]
+        if _has(node, part):
+            line = node.lc.key(part)[0] if isinstance(node, CommentedMap) else node.lc.item(part)[0]
+            node = node[part]
     return int(line)
+
+
+def _has(node: Any, part: int | str) -> bool:
+    if isinstance(node, CommentedMap):
+        return part in node
+    return isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node)
 
 
 def _known_keys(model: type[BaseModel]) -> list[str]:

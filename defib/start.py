@@ -1,0 +1,223 @@
+"""From what somebody asked for to a run that can begin: files read, outside opened, journal and lease in hand."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from defib import __version__, entries
+from defib.approval import Approver
+from defib.clock import Clock
+from defib.errors import EvidenceBroken, Refused
+from defib.home import Home
+from defib.journal import FileSink, Journal, Record, mend, read_journal
+from defib.lease import Holder, Lease, operator
+from defib.objectives import Mode, Status
+from defib.plan import Change
+from defib.redact import Redactor
+from defib.run import Outside, Run, standing
+from defib.runbook import Runbook, load_runbook, parse_runbook
+from defib.site import Site, find_site, load_site
+
+Opener = Callable[[Site, Home, Redactor, Clock], Outside]
+"""Opens the outside of a site: real vendors and observers, or an in-memory world."""
+
+Listener = Callable[[Record], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody asked for. `site` is a name or a path; `since` is when users first lost service, if known."""
+
+    procedure: str
+    site: str
+    mode: Mode
+    approver: Approver
+    since: datetime | None = None
+    down_at: datetime | None = None
+    trigger: str = ""
+    forced: bool = False
+    follows: str = ""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where orders are carried out: folders, clock, and the way to the outside."""
+
+    home: Home
+    runbooks: Path
+    clock: Clock
+    opener: Opener
+    listen: Listener = lambda _: None
+    redact: Redactor = field(default_factory=Redactor)
+
+
+def new_run(desk: Desk, order: Order) -> Run:
+    """A run with its lease, its folder and its first journal entries; whatever refuses it leaves nothing behind."""
+    site_path = find_site(order.site, desk.runbooks / "sites")
+    site = load_site(site_path)
+    runbook = load_runbook(order.procedure, desk.runbooks)
+    follows = changes_of(desk.home, order.follows) if order.follows else ()
+    outside = desk.opener(site, desk.home, desk.redact, desk.clock)
+    run_id = _run_id(desk.clock.now(), order.procedure, site.site)
+    lease = Lease.take(desk.home.site(site.site), desk.clock, Holder.me(run_id))
+    try:
+        _refuse_beside_unfinished(desk.home, site.site, order.follows)
+        folder = desk.home.path / "runs" / run_id
+        folder.mkdir(parents=True)
+        (folder / "site.yaml").write_bytes(site_path.read_bytes())
+        (folder / "runbook.md").write_text(runbook.text, encoding="utf-8")
+        journal = Journal(FileSink(folder / "journal.jsonl"), desk.clock, desk.redact, listen=desk.listen)
+        journal.append(_opening(run_id, order, site, runbook, _digest(site_path)))
+    except BaseException:
+        lease.release()
+        raise
+    return _assemble(desk, run_id, order, site, runbook, journal, outside, lease, follows)
+
+
+def plan_run(desk: Desk, order: Order) -> Run:
+    """A run that only reads: no folder, no lease, and a journal that is kept in memory."""
+    site = load_site(find_site(order.site, desk.runbooks / "sites"))
+    runbook = load_runbook(order.procedure, desk.runbooks)
+    follows = changes_of(desk.home, order.follows) if order.follows else ()
+    outside = desk.opener(site, desk.home, desk.redact, desk.clock)
+    journal = Journal(_Forgotten(), desk.clock, desk.redact, listen=desk.listen)
+    return _assemble(desk, "plan", order, site, runbook, journal, outside, None, follows)
+
+
+def take_up(desk: Desk, run_id: str, approver: Approver, how: str) -> Run:
+    """An earlier run, to ``resume`` or to ``rollback``, with the site file and the runbook that it began with."""
+    folder = desk.home.run(run_id)
+    opened = opening_of(read_journal(folder / "journal.jsonl")[0], folder)
+    site = load_site(folder / "site.yaml")
+    runbook = parse_runbook((folder / "runbook.md").read_text(encoding="utf-8"), folder / "runbook.md")
+    follows = changes_of(desk.home, opened.follows) if opened.follows else ()
+    outside = desk.opener(site, desk.home, desk.redact, desk.clock)
+    lease = Lease.take(desk.home.site(site.site), desk.clock, Holder.me(folder.name))
+    try:
+        records, torn = mend(folder / "journal.jsonl")
+        journal = Journal(FileSink(folder / "journal.jsonl"), desk.clock, desk.redact, records, desk.listen)
+        journal.append(entries.Reopened(how, operator(), torn))
+    except BaseException:
+        lease.release()
+        raise
+    order = Order(opened.procedure, site.site, opened.mode, approver, forced=opened.forced, follows=opened.follows)
+    return _assemble(desk, folder.name, order, site, runbook, journal, outside, lease, follows)
+
+
+def opening_of(records: Sequence[Record], folder: Path) -> entries.Opened:
+    """The first entry of a run's journal, which says what was asked for."""
+    if not records or not isinstance(records[0].entry, entries.Opened):
+        raise EvidenceBroken("the journal does not begin with the opening of a run", where=str(folder))
+    return records[0].entry
+
+
+def status_of(records: Sequence[Record]) -> Status | None:
+    """How a run ended, or None while it is unfinished (also when it was closed and taken up again)."""
+    for record in reversed(records):
+        if isinstance(record.entry, entries.Closed):
+            return record.entry.status
+        if isinstance(record.entry, entries.Reopened):
+            return None
+    return None
+
+
+def changes_of(home: Home, run_id: str) -> tuple[Change, ...]:
+    """The changes of a recovered run that still stand; a failback takes them back."""
+    folder = home.run(run_id)
+    records = read_journal(folder / "journal.jsonl")[0]
+    if status_of(records) is not Status.RECOVERED:
+        raise Refused(
+            "only a recovered run can be failed back",
+            where=folder.name,
+            expected=Status.RECOVERED,
+            seen=status_of(records) or "unfinished",
+            then=f"defib resume {folder.name}, or defib rollback {folder.name}",
+        )
+    return tuple(change for _, change in standing(records))
+
+
+def _refuse_beside_unfinished(home: Home, site: str, follows: str) -> None:
+    """A site on which a run stopped half-way must be brought to an end first."""
+    for folder in reversed(home.runs()):
+        records = read_journal(folder / "journal.jsonl")[0]
+        opened = opening_of(records, folder)
+        if opened.site != site or opened.run_id == follows:
+            continue
+        if status_of(records) in {None, Status.INTERRUPTED} and standing(records):
+            raise Refused(
+                "an earlier run on this site stopped half-way, and its changes stand",
+                where=folder.name,
+                then=f"defib resume {folder.name}, or defib rollback {folder.name}",
+            )
+        return
+
+
+class _Forgotten:
+    """A sink for runs that only read."""
+
+    def append(self, line: bytes, *, durable: bool) -> None:
+        del line, durable
+
+
+def _assemble(
+    desk: Desk,
+    run_id: str,
+    order: Order,
+    site: Site,
+    runbook: Runbook,
+    journal: Journal,
+    outside: Outside,
+    lease: Lease | None,
+    follows: tuple[Change, ...],
+) -> Run:
+    if lease is not None:
+        journal.append(entries.LeaseTaken(lease.number, str(Holder.me(run_id))))
+        lease.keep()
+    return Run(
+        id=run_id,
+        site=site,
+        runbook=runbook,
+        mode=order.mode,
+        objectives=runbook.objectives_for(site),
+        clock=desk.clock,
+        journal=journal,
+        outside=outside,
+        approver=order.approver,
+        lease=lease,
+        forced=order.forced,
+        follows=follows,
+    )
+
+
+def _opening(run_id: str, order: Order, site: Site, runbook: Runbook, site_digest: str) -> entries.Opened:
+    objectives = runbook.objectives_for(site)
+    return entries.Opened(
+        run_id=run_id,
+        procedure=order.procedure,
+        site=site.site,
+        mode=order.mode,
+        operator=operator(),
+        version=__version__,
+        rto=objectives.rto,
+        rpo=objectives.rpo,
+        since=order.since,
+        down_at=order.down_at,
+        trigger=order.trigger,
+        forced=order.forced,
+        site_digest=site_digest,
+        runbook_digest=runbook.digest,
+        follows=order.follows,
+    )
+
+
+def _run_id(now: datetime, procedure: str, site: str) -> str:
+    return f"{now:%Y%m%d-%H%M%S}-{procedure}-{site}-{secrets.token_hex(2)}"
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

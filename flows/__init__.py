@@ -1,0 +1,1 @@
+"""How Prefect runs the procedures: one file a procedure, each reading like its runbook."""
