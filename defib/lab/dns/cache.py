@@ -21,7 +21,7 @@ _MOST = 10_000
 
 @dataclass(frozen=True)
 class Entry:
-    """One record set, or a denial: `rdataset` is None and `rcode` NOERROR or NXDOMAIN.
+    """One record set, or a denial: no `rdataset`, and `rcode` NOERROR or NXDOMAIN.
 
     It holds while the clock is before `expires`.
     """
@@ -52,7 +52,7 @@ class Cache:
         """The entry that answers the question at `now`: the set itself, a CNAME, or a denial."""
         for kind in (rdtype, RdataType.CNAME, RdataType.ANY):
             entry = self._entries.get((name, kind))
-            if entry is not None and entry.expires > now and _answers(entry, rdtype):
+            if entry is not None and entry.expires > now and _answers(entry, kind, rdtype):
                 return entry
         return None
 
@@ -70,8 +70,6 @@ class Cache:
         return max(float(ttl), self.minimum_ttl.total_seconds())
 
 
-def _answers(entry: Entry, rdtype: RdataType) -> bool:
-    """Whether the entry says something about `rdtype`: "no CNAME here" says nothing about other types."""
-    if entry.rdataset is not None:
-        return entry.rdataset.rdtype in (rdtype, RdataType.CNAME)
-    return True
+def _answers(entry: Entry, kind: RdataType, rdtype: RdataType) -> bool:
+    """Whether the entry under `kind` says something about `rdtype`: "no CNAME here" says nothing about other types."""
+    return entry.rdataset is not None or kind == rdtype or entry.rcode == Rcode.NXDOMAIN

@@ -112,9 +112,7 @@ async def _read(reader: asyncio.StreamReader) -> _Request:
             pass
         case _:
             raise _BadRequest(HTTPStatus.BAD_REQUEST)
-    headers = {
-        name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
-    }
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     length = headers.get("content-length", "0")
     if "transfer-encoding" in headers or not length.isdecimal():
         raise _BadRequest(HTTPStatus.LENGTH_REQUIRED)

@@ -174,9 +174,7 @@ class Recursion:
             return None  # The chain goes on where this server does not look: the next question will tell.
         return self._made(reply, name, message.rcode(), None, soa)
 
-    def _made(
-        self, reply: Reply, name: Name, rcode: Rcode, rdataset: Rdataset | None, soa: Placed | None
-    ) -> Entry:
+    def _made(self, reply: Reply, name: Name, rcode: Rcode, rdataset: Rdataset | None, soa: Placed | None) -> Entry:
         if rdataset is None and soa is None:
             ttl = 0.0  # A denial without SOA is not to be kept (RFC 2308, section 5).
         else:

@@ -139,9 +139,7 @@ class Resolver:
         if reply is not None:
             return reply
         if not self.silent:
-            raise InputError(
-                "not a DNS request", expected="a DNS message with QR 0", seen=f"{len(wire)} octets"
-            )
+            raise InputError("not a DNS request", expected="a DNS message with QR 0", seen=f"{len(wire)} octets")
         if self._stopped is not None:
             await self._stopped.wait()
         raise ConnectionAbortedError("the resolver has stopped")

@@ -35,9 +35,7 @@ class UpdateFailed(Exception):
         self.rcode = rcode
 
 
-def updated(
-    zone: CompiledZone, message: UpdateMessage, *, refuse_conflicts: bool = True
-) -> PublishedZone | None:
+def updated(zone: CompiledZone, message: UpdateMessage, *, refuse_conflicts: bool = True) -> PublishedZone | None:
     """The zone after `message`, or None if nothing in it would change; raises :class:`UpdateFailed`.
 
     A CNAME beside other types is refused with REFUSED, as PowerDNS does; with `refuse_conflicts` off it is
@@ -58,10 +56,7 @@ def updated(
 
 
 def _records(zone: CompiledZone) -> Records:
-    return {
-        name: {rdtype: choices[0].rdataset for rdtype, choices in node.items()}
-        for name, node in zone.nodes.items()
-    }
+    return {name: {rdtype: choices[0].rdataset for rdtype, choices in node.items()} for name, node in zone.nodes.items()}
 
 
 def _content(records: Records) -> frozenset[tuple[Name, RdataType, int, frozenset[Rdata]]]:

@@ -129,9 +129,7 @@ def compile_zone(zone: PublishedZone) -> CompiledZone:
     return CompiledZone(origin, nodes, _with_ancestors(origin, nodes), _negative_soa(zone, origin, nodes))
 
 
-def look_up(
-    zones: Mapping[Name, CompiledZone], name: Name, rdtype: RdataType, dice: random.Random
-) -> Found | None:
+def look_up(zones: Mapping[Name, CompiledZone], name: Name, rdtype: RdataType, dice: random.Random) -> Found | None:
     """Answer from `zones`, following CNAMEs that stay inside them; None if no zone holds `name`."""
     answer: tuple[Placed, ...] = ()
     found: Found | None = None
@@ -226,9 +224,7 @@ def _wildcard(zone: CompiledZone, name: Name) -> Name:
 
 
 def _with_ancestors(origin: Name, nodes: Mapping[Name, object]) -> frozenset[Name]:
-    return frozenset({origin}) | {
-        each for name in nodes for each in _lineage(name) if each.is_subdomain(origin)
-    }
+    return frozenset({origin}) | {each for name in nodes for each in _lineage(name) if each.is_subdomain(origin)}
 
 
 def _negative_soa(zone: PublishedZone, origin: Name, nodes: Mapping[Name, Node]) -> Rdataset:
@@ -269,7 +265,7 @@ def _rdataset(zone: PublishedZone, each: PublishedSet, origin: Name) -> Rdataset
     except (dns.exception.DNSException, ValueError) as error:
         raise _wrong(zone, each, "values in presentation format", str(error)) from error
     # dnspython keeps the last value only of types that allow but one.
-    if len(rdataset) != len(set(each.values)):
+    if not each.values or len(rdataset) != len(set(each.values)):
         raise _wrong(zone, each, "one value, or distinct ones", ", ".join(each.values))
     return rdataset
 
@@ -288,6 +284,4 @@ def _name(text: str, origin: Name) -> Name:
 
 
 def _wrong(zone: PublishedZone, each: PublishedSet, expected: str, seen: str) -> InputError:
-    return InputError(
-        f"zone {zone.origin}: {each.name} {each.type} cannot be published", expected=expected, seen=seen
-    )
+    return InputError(f"zone {zone.origin}: {each.name} {each.type} cannot be published", expected=expected, seen=seen)
