@@ -99,7 +99,7 @@ def _ask_aws(secret_id: str, reference: str) -> str:
     config = Config(connect_timeout=_AWS_TIMEOUT_SECONDS, read_timeout=_AWS_TIMEOUT_SECONDS)
     try:
         client = boto3.Session(region_name=region).client("secretsmanager", config=config)
-        text = client.get_secret_value(SecretId=secret_id).get("SecretString", "")
+        text: str = client.get_secret_value(SecretId=secret_id).get("SecretString", "")
     except (BotoCoreError, ClientError) as error:
         raise SecretMissing(
             "AWS Secrets Manager does not give the secret",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from defib.clock import Deadline
-from defib.errors import NotFound
+from defib.errors import Conflict, NotFound
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
 from defib.providers.dns.records import canonical, canonical_key, check, compare
 from defib.providers.failures import Failure, Failures, meet, refuse_if_spent
@@ -71,6 +71,7 @@ class MemoryZone:
         with self._lock:
             self._catch_up(within)
             compare(batch, self._present([change.key for change in batch]), self._zone)
+            self._refuse_crowded_aliases(batch)
             self._apply(batch)
             self._settled_at.append(within.clock.monotonic() + self._settles_after)
             return Receipt(str(len(self._settled_at)))
@@ -113,6 +114,18 @@ class MemoryZone:
 
     def _present(self, keys: Sequence[RecordKey]) -> tuple[RecordSet | None, ...]:
         return tuple(self._records.get(canonical_key(key)) for key in keys)
+
+    def _refuse_crowded_aliases(self, batch: tuple[RecordChange, ...]) -> None:
+        """Keep a CNAME alone at its name (RFC 1034, section 3.6.2), as every name server does."""
+        gone = {canonical_key(change.key) for change in batch if change.after is None}
+        made = {canonical_key(change.key) for change in batch if change.after is not None}
+        standing = (set(self._records) - gone) | made
+        for key in made:
+            beside = {other.type for other in standing if other.name == key.name} - {key.type}
+            if beside and "CNAME" in {key.type, *beside}:
+                raise Conflict(
+                    f"{key} cannot stand beside other types", where=self._zone, seen=", ".join(sorted(beside))
+                )
 
     def _apply(self, batch: tuple[RecordChange, ...]) -> None:
         for change in batch:

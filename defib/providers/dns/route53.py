@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 # create … but it already exists", "… is not permitted as it conflicts with other records with the same DNS name".
 _DIFFERS = re.compile(r"was not found|do not match|already exists|conflicts with other records")
 
+# Route 53 lets no more weighted, latency or similar sets share a name and type:
+# https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html#limits-api-entities-records
+_ONE_NAME_AT_MOST = "100"
+
 
 class Route53:
     """Fulfils :class:`defib.ports.DnsZone` for one hosted zone, by its id.
@@ -87,12 +91,12 @@ class Route53:
         return f"Route 53, hosted zone {self._zone_id}"
 
     def _find(self, key: RecordKey, within: Deadline) -> ResourceRecordSetOutputTypeDef | None:
-        """List one record set from where `key` would stand: the list is in order, so it is the first or nowhere."""
+        """List from where `key` would stand: the list is in order, so one page tells, however large the zone is."""
         question: ListResourceRecordSetsRequestTypeDef = {
             "HostedZoneId": self._zone_id,
             "StartRecordName": key.name,
             "StartRecordType": cast("RRTypeType", key.type),
-            "MaxItems": "1",
+            "MaxItems": _ONE_NAME_AT_MOST if key.set_identifier else "1",
         }
         if key.set_identifier:
             question["StartRecordIdentifier"] = key.set_identifier
@@ -102,8 +106,7 @@ class Route53:
             "ListResourceRecordSets",
             self._where,
         )
-        first = next(iter(page["ResourceRecordSets"]), None)
-        return first if first is not None and from_route53(first).key == key else None
+        return next((each for each in page["ResourceRecordSets"] if from_route53(each).key == key), None)
 
     def _submit(self, batch: list[list[ChangeTypeDef]], within: Deadline) -> Receipt:
         actions = [action for change in batch for action in change]
