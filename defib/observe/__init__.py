@@ -1,0 +1,1 @@
+"""Looking at a site as its users do, and saying when it is down."""

@@ -1,0 +1,183 @@
+"""Observers and DNS servers of a scripted world, for rehearsals under a simulated clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from defib.clock import Clock, Deadline
+from defib.observe.failure import seconds
+from defib.ports import Aim, Answer, Build, Health, Observation, RecordKey, RecordSet
+
+_TOOK = timedelta(milliseconds=20)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What an observer would see; a `took` beyond its deadline is a hang."""
+
+    health: Health
+    reason: str = ""
+    build: Build | None = None
+    took: timedelta = _TOOK
+    address: str = ""
+
+
+HANG = Sight(Health.BAD, took=timedelta.max)
+"""A server that accepts and never answers."""
+
+World = Callable[[str, Aim, datetime], Sight]
+"""From observer, aim and moment to what is seen."""
+
+
+def always_online(_observer: str, _at: datetime) -> bool:
+    """Nobody is ever cut off."""
+    return True
+
+
+class MemoryObservers:
+    """Observers of a scripted world. A look takes its time on the clock, all observers side by side."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        world: World,
+        clock: Clock,
+        online: Callable[[str, datetime], bool] = always_online,
+    ) -> None:
+        self._names = tuple(names)
+        self._world = world
+        self._clock = clock
+        self._online = online
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Who they are."""
+        return self._names
+
+    def look(self, aim: Aim, *, within: Deadline, only: str = "") -> tuple[Observation, ...]:
+        """One observation from each, or from `only`; the clock moves by the longest."""
+        if only and only not in self._names:
+            raise ValueError(f"no observer is named {only!r}")
+        allowed = within.remaining()
+        seen = tuple(self.glimpse(aim, name, allowed) for name in ((only,) if only else self._names))
+        self._clock.sleep(max(observation.took for observation in seen))
+        return seen
+
+    def online(self, *, within: Deadline) -> tuple[bool, ...]:
+        """Whether each is online; one that is not costs all the time there is."""
+        flags = tuple(self.is_online(name) for name in self._names)
+        if not all(flags):
+            self._clock.sleep(within.remaining())
+        return flags
+
+    def glimpse(self, aim: Aim, observer: str, allowed: timedelta) -> Observation:
+        """What `observer` will have seen when a look that starts now is over, without waiting for it."""
+        at = self._clock.now()
+        if allowed <= timedelta(0):
+            return Observation(observer, at, timedelta(0), Health.UNKNOWN, "no time was left to look")
+        sight = self._world(observer, aim, at)
+        if sight.took > allowed:
+            sight = Sight(Health.BAD, f"no answer within {seconds(allowed)}", took=allowed)
+        return Observation(observer, at, sight.took, sight.health, sight.reason, sight.address, sight.build)
+
+    def is_online(self, observer: str) -> bool:
+        """Whether `observer` is online now."""
+        return self._online(observer, self._clock.now())
+
+
+class Readable(Protocol):
+    """The part of a DNS zone that its servers answer from."""
+
+    def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
+        """The record sets of `keys` in the same order, None where absent."""
+        ...
+
+
+@dataclass
+class MemoryServer:
+    """A DNS server of a scripted world; change its fields to break and heal it.
+
+    An authoritative server follows the zone `lag` after it first sees a change. A resolver keeps what it got for the
+    record's TTL, or for `least_ttl` if that is longer. With `problem` set it gives no answer, for that reason.
+    """
+
+    name: str
+    lag: timedelta = timedelta(0)
+    least_ttl: timedelta = timedelta(0)
+    via: str = "udp"
+    problem: str = ""
+    _held: dict[RecordKey, tuple[RecordSet | None, timedelta]] = field(default_factory=dict, repr=False)
+    _coming: dict[RecordKey, tuple[RecordSet | None, timedelta]] = field(default_factory=dict, repr=False)
+
+    def holds(self, key: RecordKey, present: RecordSet | None, now: timedelta) -> RecordSet | None:
+        """What it answers from as an authoritative server when the zone holds `present`."""
+        held = self._held.setdefault(key, (present, now))[0]
+        if present == held:
+            self._coming.pop(key, None)
+            return held
+        coming = self._coming.get(key)
+        if coming is None or coming[0] != present:
+            coming = self._coming[key] = (present, now + self.lag)
+        if now < coming[1]:
+            return held
+        self._held[key] = self._coming.pop(key)
+        return present
+
+    def authoritative(self, key: RecordKey, present: RecordSet | None, now: timedelta) -> Answer:
+        """Its answer when the zone holds `present`."""
+        if self.problem:
+            return self._silent(self.problem)
+        held = self.holds(key, present, now)
+        return self._answer(held, held.ttl if held else timedelta(0))
+
+    def cached(self, key: RecordKey, upstream: Callable[[], RecordSet | None] | None, now: timedelta) -> Answer:
+        """Its answer as a resolver, which asks `upstream` when what it holds has expired."""
+        if self.problem:
+            return self._silent(self.problem)
+        found, expires = self._held.get(key, (None, now))
+        if now >= expires:
+            if upstream is None:
+                return self._silent("SERVFAIL")
+            found = upstream()
+            expires = now + (max(found.ttl, self.least_ttl) if found else self.least_ttl)
+            self._held[key] = (found, expires)
+        return self._answer(found, expires - now)
+
+    def _silent(self, problem: str) -> Answer:
+        return Answer(self.name, None, via=self.via, problem=problem)
+
+    def _answer(self, found: RecordSet | None, ttl: timedelta) -> Answer:
+        if found is None:
+            return Answer(self.name, (), via=self.via, problem="no such record")
+        return Answer(self.name, tuple(sorted(found.values)), ttl, self.via)
+
+
+class MemoryAnswers:
+    """The DNS of a scripted world: servers and resolvers that answer from a zone, `MemoryZone` or any other."""
+
+    def __init__(
+        self,
+        zone: Readable,
+        servers: Sequence[MemoryServer],
+        resolvers: Sequence[MemoryServer],
+        clock: Clock,
+    ) -> None:
+        self._zone = zone
+        self._servers = tuple(servers)
+        self._resolvers = tuple(resolvers)
+        self._clock = clock
+
+    def authoritative(self, key: RecordKey, *, within: Deadline) -> tuple[Answer, ...]:
+        """The answer of each server."""
+        present, now = self._zone.read([key], within=within)[0], self._clock.monotonic()
+        return tuple(server.authoritative(key, present, now) for server in self._servers)
+
+    def resolvers(self, key: RecordKey, *, within: Deadline) -> tuple[Answer, ...]:
+        """The answer of each resolver, which asks the first server that answers."""
+        present, now = self._zone.read([key], within=within)[0], self._clock.monotonic()
+        answering = next((server for server in self._servers if not server.problem), None)
+        upstream = None if answering is None else lambda: answering.holds(key, present, now)
+        return tuple(resolver.cached(key, upstream, now) for resolver in self._resolvers)

@@ -1,0 +1,151 @@
+"""Watching a site: looks on schedule, one decision after each of them.
+
+The observers look in turn, evenly spread over the interval, so that the first bad look comes soon after the fault. A look
+starts when its time has come, whether or not earlier ones have ended: a server that hangs costs one probe deadline, not
+`fall` of them, and the decision comes within fall x interval + probe deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from defib.clock import Clock
+from defib.observe.detect import Decision, Detector
+from defib.observe.looks import Looks, Online, ThreadedLooks
+from defib.observe.witness import looks_under_way
+from defib.ports import Aim, Health, Observation, Observers
+from defib.site import Site
+
+
+def _ignore(_seen: object) -> None:
+    """For callers who do not want to know."""
+
+
+class Watcher:
+    """Looks at a site through its observers and feeds the detector until somebody has seen enough.
+
+    The callbacks run in the thread of :meth:`run`, `on_observation` for each look, `on_decision` when the state changes or
+    it is time to act; looks that fall due while they run are started late or left out. `looks` is for simulated
+    observers, :class:`SimulatedLooks`.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        observers: Observers,
+        detector: Detector,
+        clock: Clock,
+        *,
+        looks: Looks | None = None,
+        on_decision: Callable[[Decision], object] = _ignore,
+        on_observation: Callable[[Observation], object] = _ignore,
+    ) -> None:
+        self._aim = Aim(site.page.url)
+        self._settings = site.detection
+        self._names = observers.names
+        self._detector = detector
+        self._clock = clock
+        room = len(self._names) * looks_under_way(self._settings) + 1
+        self._looks = looks or ThreadedLooks(observers, clock, room)
+        self._on_decision = on_decision
+        self._on_observation = on_observation
+        self._network = _Network(self._settings.fall, self._settings.fall * self._settings.interval)
+        self._stopped = False
+
+    def run(self, until: Callable[[Decision], bool]) -> Decision:
+        """Watch until a decision satisfies `until`, or :meth:`stop`; gives the newest decision. Once only."""
+        start, pace, number = self._clock.monotonic(), self._settings.interval / len(self._names), 0
+        try:
+            while not self._stopped:
+                due = start + number * pace - self._clock.monotonic()
+                if due <= timedelta(0):
+                    self._looks.look(self._aim, self._names[number % len(self._names)], self._settings.probe_deadline)
+                    # After a pause of the machine or a slow callback: on with the schedule, without a burst.
+                    number += max(1, int(-due / pace))
+                elif self._take(due, until):
+                    break
+        finally:
+            self._looks.close()
+        return self._detector.last
+
+    def stop(self) -> None:
+        """Make :meth:`run` return soon; from any thread."""
+        self._stopped = True
+
+    def _take(self, within: timedelta, until: Callable[[Decision], bool]) -> bool:
+        """Wait for one result and decide; whether `until` is content."""
+        seen = self._looks.next(within)
+        if seen is None:
+            return False
+        now = self._clock.monotonic()
+        if isinstance(seen, Online):
+            asked_too_soon = self._network.answered(seen, now)
+            decision = self._detector.feed((), self._network.known)
+            self._ask_if(asked_too_soon)
+        else:
+            self._on_observation(seen)
+            voting_bad = seen.observer in self._detector.last.since
+            self._network.noted(seen, voting_bad=voting_bad)
+            decision = self._detector.feed((seen,), self._network.known)
+            self._ask_if(self._network.doubts(seen, now))
+        if decision.changed or decision.act:
+            self._on_decision(decision)
+        return until(decision)
+
+    def _ask_if(self, doubts: bool) -> None:
+        if doubts:
+            self._network.asked()
+            self._looks.ask_online(self._settings.probe_deadline)
+
+
+class _Network:
+    """What is known of the observers' own networks, and when to ask again.
+
+    Reference sites belong to other people, so they are asked only about observers that are about to turn bad, and then at
+    most once in `lasting` while the answer is yes.
+    """
+
+    def __init__(self, fall: int, lasting: timedelta) -> None:
+        self._fall = fall
+        self._lasting = lasting
+        self._runs: dict[str, int] = {}
+        self._answered: timedelta | None = None
+        self._asking = False
+        self._late: set[str] = set()
+        self.known: dict[str, bool] = {}
+
+    def noted(self, seen: Observation, *, voting_bad: bool) -> None:
+        """A look has ended."""
+        name = seen.observer
+        if seen.health is Health.GOOD:
+            self._runs[name] = 0
+            self.known[name] = True
+        elif seen.health is Health.BAD:
+            self._runs[name] = self._runs.get(name, 0) + 1
+            if self._runs[name] == 1 and not voting_bad:
+                # What was known before this run says nothing about it.
+                self.known.pop(name, None)
+                self._late.add(name)
+
+    def doubts(self, seen: Observation, now: timedelta) -> bool:
+        """Whether this look is a reason to ask. One look early, so that the answer is there when the vote is."""
+        if self._asking or seen.health is not Health.BAD or not self._nearly_bad(seen.observer):
+            return False
+        fresh = self._answered is not None and now - self._answered < self._lasting
+        return not (fresh and self.known.get(seen.observer) is True)
+
+    def asked(self) -> None:
+        """The question is under way."""
+        self._asking = True
+        self._late.clear()
+
+    def answered(self, online: Online, now: timedelta) -> bool:
+        """The answer is there; whether it has to be asked again, for observers in trouble only since it was asked."""
+        self._asking = False
+        self._answered = now
+        self.known.update({name: flag for name, flag in online.flags.items() if name not in self._late})
+        return any(self._nearly_bad(name) for name in self._late)
+
+    def _nearly_bad(self, observer: str) -> bool:
+        return self._runs.get(observer, 0) >= max(1, self._fall - 1)
