@@ -80,6 +80,11 @@ class StrictCloudFront:
         self.advance()
         return tuple(each.live for each in list(self._versions.values()) if each.live is not None)
 
+    def configurations(self) -> dict[str, Any]:
+        """The whole configuration of each distribution as last accepted, in the shape of JSON."""
+        held = self._backend.distributions.items()
+        return {distribution_id: _plain(_config(each)) for distribution_id, each in sorted(held)}
+
     def advance(self) -> None:
         """Let deployments that are due take effect."""
         for distribution_id, versions in list(self._versions.items()):
@@ -194,6 +199,17 @@ def _aliases(distribution: Distribution) -> tuple[str, ...]:
 def _config(distribution: Distribution) -> Any:
     """The configuration as moto holds it: attributes named as in the API, which it sets from the request."""
     return distribution.distribution_config
+
+
+def _plain(held: Any) -> Any:
+    """moto's mixture of objects and mappings as JSON holds it."""
+    if isinstance(held, dict):
+        return {str(name): _plain(value) for name, value in held.items()}
+    if isinstance(held, list | tuple):
+        return [_plain(value) for value in held]
+    if held is None or isinstance(held, str | int | float | bool):
+        return held
+    return _plain(vars(held))
 
 
 def _etag() -> str:

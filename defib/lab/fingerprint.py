@@ -1,0 +1,65 @@
+"""The outside state that a recovery could change, as one canonical text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from defib.lab.cloudflare_state import CloudflareZone
+from defib.lab.dns.zone import PublishedZone
+from defib.ports import RecordSet
+
+if TYPE_CHECKING:
+    from defib.lab.world import World
+
+_TIMES = ("created_on", "modified_on", "activated_on")
+
+
+def fingerprint(world: World) -> str:
+    """Route 53 and RFC 2136 zones, distributions, Cloudflare's zones and records, and the faults in force.
+
+    What changes without meaning is left out: SOA serials, ETags and times of change.
+    """
+    route53 = world.aws.route53
+    state = {
+        "route53": {zone_id: [_record_set(each) for each in route53.content(zone_id)] for zone_id in route53.zones()},
+        "rfc2136": _dynamic(world.names.dynamic.zone),
+        "cloudfront": world.aws.cloudfront.configurations(),
+        "cloudflare": [_cloudflare(zone) for zone in world.cloudflare.zones],
+        "faults": world.active_plain(),
+    }
+    return json.dumps(state, sort_keys=True, indent=1)
+
+
+def _record_set(each: RecordSet) -> dict[str, Any]:
+    return {
+        "name": each.key.name,
+        "type": each.key.type,
+        "set_identifier": each.key.set_identifier,
+        "ttl": each.ttl.total_seconds(),
+        "values": sorted(each.values),
+        "attributes": dict(each.attributes),
+    }
+
+
+def _dynamic(zone: PublishedZone) -> list[dict[str, Any]]:
+    sets = sorted(zone.sets, key=lambda each: (each.name, each.type))
+    return [
+        {
+            "name": each.name,
+            "type": each.type,
+            "ttl": each.ttl.total_seconds(),
+            "values": [] if each.type == "SOA" else sorted(each.values),
+        }
+        for each in sets
+    ]
+
+
+def _cloudflare(zone: CloudflareZone) -> dict[str, Any]:
+    records = [_without_times(each.shown()) for each in zone.records]
+    return _without_times(zone.shown()) | {"records": records, "headers": [list(pair) for pair in zone.headers]}
+
+
+def _without_times(shown: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in shown.items() if name not in _TIMES}

@@ -1,0 +1,173 @@
+"""The name service of the lab, put together: who is authoritative for what, and who resolves for whom."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import Future
+from datetime import timedelta
+
+from defib.lab import furniture
+from defib.lab.certificates import LabAuthority
+from defib.lab.dns.authority import Authority
+from defib.lab.dns.dynamic import DynamicPrimary
+from defib.lab.dns.messages import TsigKey
+from defib.lab.dns.resolver import Resolver
+from defib.lab.dns.zone import PublishedSet, PublishedZone
+from defib.lab.plan import DNS_PORT, WEB_PORT, AddressPlan
+from defib.ports import RecordSet
+
+TSIG_NAME = "defib"
+STUBBORN = timedelta(seconds=30)
+STATIC_TTL = timedelta(seconds=60)
+_DELAYS = tuple(timedelta(milliseconds=delay) for delay in (5, 15, 30, 50))
+_CHECK = 0.005
+_RESOLVERS = 6
+
+AUTHORITY_FAULTS = ("silent", "refusing", "frozen", "left-behind")
+UPDATE_FAULTS = ("lying", "lost-answer")
+RESOLVER_FAULTS = ("silent", "servfail", "port53-closed")
+
+
+class NameService:
+    """Every DNS server of one lab."""
+
+    def __init__(self, plan: AddressPlan, tsig_secret: str, authority: LabAuthority) -> None:
+        self._plan = plan
+        self._trust = authority
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._left_behind: set[str] = set()
+        self.hosts = _hosts(plan)
+        self.route53 = tuple(
+            Authority(f"ns-{number}", plan.at(f"5.{number}"), DNS_PORT, delay=delay)
+            for number, delay in enumerate(_DELAYS, 1)
+        )
+        self._secondary = Authority("ns-secondary", plan.at("5.12"), DNS_PORT, delay=_DELAYS[1])
+        self.dynamic = DynamicPrimary(
+            "ns-primary",
+            plan.at("5.11"),
+            DNS_PORT,
+            zone=_zone(furniture.ZONE_2136, (furniture.steering(furniture.PUBLIC_NAMES[1]),)),
+            keys=(TsigKey(TSIG_NAME, tsig_secret),),
+            secondaries=(self._secondary,),
+        )
+        self._elsewhere = Authority("ns-elsewhere", plan.at("5.21"), DNS_PORT)
+        for zone in _static_zones(self.hosts):
+            self._elsewhere.publish(zone)
+        self.resolvers = tuple(self._resolver(number) for number in range(1, _RESOLVERS + 1))
+
+    @property
+    def targets(self) -> Mapping[str, tuple[str, ...]]:
+        """What can be broken here, and how."""
+        servers: dict[str, tuple[str, ...]] = {each.name: AUTHORITY_FAULTS for each in self.route53}
+        servers |= {each.name: AUTHORITY_FAULTS[:-1] for each in (self.dynamic.authority, self._secondary)}
+        servers["rfc2136"] = UPDATE_FAULTS
+        return servers | {each.name: RESOLVER_FAULTS for each in self.resolvers}
+
+    async def start(self) -> None:
+        """Listen everywhere; raises :class:`defib.errors.PortTaken`."""
+        for server in (*self.route53, self._secondary, self._elsewhere):
+            await server.start()
+        await self.dynamic.start()
+        for resolver in self.resolvers:
+            await resolver.start()
+            context = self._trust.identity(resolver.address).context
+            await resolver.serve_doh(resolver.address, WEB_PORT, context)
+
+    async def stop(self) -> None:
+        """Stop listening everywhere. Safe to repeat."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for resolver in self.resolvers:
+            await resolver.stop()
+        await self.dynamic.stop()
+        for server in (*self.route53, self._secondary, self._elsewhere):
+            await server.stop()
+
+    def publish(self, zone: str, sets: tuple[RecordSet, ...]) -> Future[None]:
+        """Hand a Route 53 zone to its four servers; done when each of them answers with it."""
+        published = PublishedZone(zone, tuple(self._published(each) for each in sets))
+        for server in self.route53:
+            server.publish(published)
+        everywhere: Future[None] = Future()
+        try:
+            task = asyncio.get_running_loop().create_task(self._settle(everywhere))
+        except RuntimeError:
+            everywhere.set_result(None)  # before the start there is no delay: all have it already
+            return everywhere
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return everywhere
+
+    async def _settle(self, everywhere: Future[None]) -> None:
+        await asyncio.sleep(max(_DELAYS).total_seconds() + _CHECK)
+        while any(each.frozen and each.name not in self._left_behind for each in self.route53):
+            await asyncio.sleep(_CHECK)
+        everywhere.set_result(None)
+
+    def _published(self, each: RecordSet) -> PublishedSet:
+        attributes = dict(each.attributes)
+        weight = int(attributes["Weight"]) if "Weight" in attributes else None
+        values, ttl = each.values, each.ttl
+        alias = attributes.get("AliasTarget.DNSName")
+        if alias is not None:
+            # Route 53 answers an alias with the addresses of its target, and the target's TTL.
+            values, ttl = (self.hosts[alias.lower().rstrip(".")],), STATIC_TTL
+        return PublishedSet(each.key.name, each.key.type, ttl, values, weight)
+
+    def set_fault(self, target: str, fault: str | None) -> None:
+        """Break one server as `fault` says, or heal it with None."""
+        if target == "rfc2136":
+            self.dynamic.lying = fault == "lying"
+            self.dynamic.mute = fault == "lost-answer"
+            return
+        for resolver in self.resolvers:
+            if resolver.name == target:
+                resolver.silent = fault == "silent"
+                resolver.servfail = fault == "servfail"
+                resolver.port53_closed = fault == "port53-closed"
+        for server in (*self.route53, self.dynamic.authority, self._secondary):
+            if server.name == target:
+                server.silent = fault == "silent"
+                server.refusing = fault == "refusing"
+                server.frozen = fault in ("frozen", "left-behind")
+                # Left behind is frozen without the vendor knowing: it calls the change done all the same.
+                (self._left_behind.add if fault == "left-behind" else self._left_behind.discard)(target)
+
+    def _resolver(self, number: int) -> Resolver:
+        plan = self._plan
+        route53 = [(plan.at(f"5.{each}"), DNS_PORT) for each in range(1, len(_DELAYS) + 1)]
+        dynamic = [(plan.at("5.11"), DNS_PORT), (plan.at("5.12"), DNS_PORT)]
+        stubs = {furniture.ZONE: route53, furniture.ZONE_2136: dynamic}
+        stubs |= {zone.origin: [(plan.at("5.21"), DNS_PORT)] for zone in _static_zones(self.hosts)}
+        stubborn = STUBBORN if number == _RESOLVERS else timedelta(0)
+        return Resolver(f"resolver-{number}", plan.at(f"6.{number}"), DNS_PORT, stubs, minimum_ttl=stubborn)
+
+
+def _hosts(plan: AddressPlan) -> dict[str, str]:
+    """The names that other people's zones hold, with their addresses."""
+    hosts = {furniture.DISTRIBUTION_DOMAIN: plan.at("3.1"), furniture.ORIGIN: plan.at("2.1")}
+    hosts |= {f"{name}.cdn.cloudflare.net": plan.at("4.1") for name in furniture.PUBLIC_NAMES}
+    return hosts | {name: plan.at(f"7.{number}") for number, name in enumerate(furniture.REFERENCES, 1)}
+
+
+def _static_zones(hosts: Mapping[str, str]) -> list[PublishedZone]:
+    zones = []
+    for origin in ("cloudfront.net.", "cdn.cloudflare.net.", "amazonaws.com.", *_with_dots(furniture.REFERENCES)):
+        sets = [
+            PublishedSet(f"{name}.", "A", STATIC_TTL, (address,))
+            for name, address in hosts.items()
+            if f".{name}.".endswith(f".{origin}")
+        ]
+        zones.append(PublishedZone.with_apex(origin, tuple(sets), server="ns.elsewhere.invalid."))
+    return zones
+
+
+def _with_dots(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{name}." for name in names)
+
+
+def _zone(origin: str, sets: tuple[RecordSet, ...]) -> PublishedZone:
+    published = tuple(PublishedSet(each.key.name, each.key.type, each.ttl, each.values) for each in sets)
+    return PublishedZone.with_apex(origin, published, server="ns-primary.lab.invalid.")

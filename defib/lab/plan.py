@@ -1,0 +1,44 @@
+"""Which loopback address every server of a lab has; `net` sets labs apart that run side by side."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from defib.errors import InputError
+
+WEB_PORT = 8443
+DNS_PORT = 5300
+API_PORT = 7701
+CONTROL_PORT = 7700
+DEFAULT_NET = "127.77"
+
+
+@dataclass(frozen=True)
+class AddressPlan:
+    """The addresses of one lab; `net` is the first two octets, ``127.2`` to ``127.254``."""
+
+    net: str = DEFAULT_NET
+
+    def __post_init__(self) -> None:
+        match = re.fullmatch(r"127\.(\d{1,3})", self.net)
+        if match is None or not 2 <= int(match[1]) <= 254:
+            raise InputError(
+                f"not a network for the lab: {self.net!r}",
+                expected="127.2 to 127.254",
+                then=f"defib lab up --net {DEFAULT_NET}",
+            )
+
+    def at(self, last: str) -> str:
+        """The address with these last two octets."""
+        return f"{self.net}.{last}"
+
+    @property
+    def control_url(self) -> str:
+        """Where the control API of this lab is."""
+        return f"http://{self.at('0.1')}:{CONTROL_PORT}"
+
+    @property
+    def eyewitness_resolver(self) -> tuple[str, int]:
+        """The resolver that the eyewitness asks."""
+        return self.at("6.4"), DNS_PORT

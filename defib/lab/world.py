@@ -1,0 +1,183 @@
+"""The whole lab in one event loop: every server at its address, every fault by name, and the outside state as one text."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from defib.clock import Clock, SystemClock
+from defib.errors import InputError
+from defib.lab import faults, furniture
+from defib.lab.aws import Aws
+from defib.lab.certificates import LabAuthority
+from defib.lab.cloudflare import CloudflareApi
+from defib.lab.content import make_build
+from defib.lab.edge import Edge, Vendor
+from defib.lab.faults import Fault, FaultSwitch
+from defib.lab.fingerprint import fingerprint
+from defib.lab.names import NameService
+from defib.lab.origin import Origin, Reference
+from defib.lab.plan import API_PORT, WEB_PORT, AddressPlan
+from defib.lab.siteserver import SiteServer
+from defib.lab.strict.signature import Credentials
+from defib.lab.vendors import CloudflareVendor, CloudFrontVendor
+
+BUILT_BEFORE_START = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What clients must know; new at each start."""
+
+    aws: Credentials
+    cloudflare_token: str
+    tsig_key: str
+
+    @classmethod
+    def random(cls) -> Secrets:
+        """Fresh ones, in the shapes of the real ones."""
+        access_key = "AKIA" + base64.b32encode(secrets.token_bytes(10)).decode()
+        return cls(
+            Credentials(access_key, secrets.token_urlsafe(30)),
+            secrets.token_urlsafe(30),
+            base64.b64encode(secrets.token_bytes(32)).decode(),
+        )
+
+    def write(self, folder: Path) -> None:
+        """One file each, readable by its owner alone."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for name, value in (
+            ("aws-access-key", self.aws.access_key),
+            ("aws-secret-key", self.aws.secret_key),
+            ("cloudflare-token", self.cloudflare_token),
+            ("tsig-key", self.tsig_key),
+        ):
+            file = folder / name
+            file.unlink(missing_ok=True)
+            file.touch(mode=0o600)
+            file.write_text(value + "\n", encoding="ascii")
+
+
+class World:
+    """One lab. moto's state is global to a process, so there is one world a process at a time."""
+
+    def __init__(self, plan: AddressPlan, keys: Secrets, clock: Clock | None = None) -> None:
+        self.plan = plan
+        self.clock = clock or SystemClock()
+        self.authority = LabAuthority(self.clock)
+        self.build = make_build(self.clock.now() - BUILT_BEFORE_START, "1.5.0")
+        self.names = NameService(plan, keys.tsig_key, self.authority)
+        self.aws = Aws(plan.at("1.1"), API_PORT, keys.aws, self.names.publish, self.clock)
+        self._bucket = furniture.furnish(self.aws)
+        self._bucket.put(self.build)
+        zones = furniture.cloudflare_zones(self.clock.now())
+        self.cloudflare = CloudflareApi(plan.at("1.2"), API_PORT, keys.cloudflare_token, zones, self.clock)
+        self._faults: dict[str, Fault] = {}
+        self._sites = self._make_sites()
+
+    def _make_sites(self) -> dict[str, SiteServer]:
+        policies = {furniture.HEADERS_POLICY: furniture.SECURITY_HEADERS}
+        origin = Origin(self.plan.at("2.1"), WEB_PORT, furniture.ORIGIN, self._bucket, self.build, self.authority)
+        sites = {
+            "cloudfront": self._edge("3.1", CloudFrontVendor(self.aws.cloudfront, policies)),
+            "cloudflare": self._edge("4.1", CloudflareVendor(self.cloudflare)),
+            "origin": origin.server,
+        }
+        for number, name in enumerate(furniture.REFERENCES, 1):
+            reference = Reference(self.plan.at(f"7.{number}"), WEB_PORT, name, self.authority)
+            sites[name.removesuffix(".test")] = reference.server
+        return sites
+
+    def _edge(self, last: str, vendor: Vendor) -> SiteServer:
+        names = (*furniture.PUBLIC_NAMES, furniture.DISTRIBUTION_DOMAIN)
+        edge = Edge(
+            self.plan.at(last),
+            WEB_PORT,
+            vendor,
+            names=names,
+            origins={furniture.ORIGIN: (self.plan.at("2.1"), WEB_PORT)},
+            build=self.build,
+            authority=self.authority,
+            clock=self.clock,
+        )
+        return edge.server
+
+    async def start(self) -> None:
+        """Listen everywhere; OSError or :class:`defib.errors.PortTaken` where an address is in use."""
+        for site in self._sites.values():
+            await site.start()
+        await self.aws.start()
+        await self.cloudflare.start()
+        await self.names.start()
+
+    async def stop(self) -> None:
+        """Stop every server. Safe to repeat."""
+        await self.names.stop()
+        await self.cloudflare.stop()
+        await self.aws.stop()
+        for site in self._sites.values():
+            await site.stop()
+
+    @property
+    def targets(self) -> Mapping[str, tuple[str, ...]]:
+        """Everything that can be broken, and how."""
+        sites: dict[str, tuple[str, ...]]
+        sites = {name: faults.EDGE_FAULTS for name in ("cloudfront", "cloudflare")}
+        sites["origin"] = faults.ORIGIN_FAULTS
+        sites |= {name.removesuffix(".test"): faults.REFERENCE_FAULTS for name in furniture.REFERENCES}
+        apis: dict[str, tuple[str, ...]]
+        apis = {"route53-api": faults.AWS_FAULTS, "cloudfront-api": faults.AWS_FAULTS}
+        apis["cloudflare-api"] = faults.CLOUDFLARE_FAULTS
+        return {**sites, **apis, **self.names.targets}
+
+    @property
+    def active(self) -> Mapping[str, Fault]:
+        """What is broken now, by target; faults that healed themselves are gone."""
+        return {target: fault for target, fault in sorted(self._faults.items()) if self._in_force(target)}
+
+    async def break_(self, target: str, fault: Fault) -> None:
+        """Put `fault` in force at `target` in place of any other; :class:`InputError` names the nearest valid one."""
+        faults.check(self.targets, target, fault)
+        await self._set(target, fault)
+        self._faults[target] = fault
+
+    async def heal(self, target: str | None = None) -> None:
+        """Heal `target`, or everything. Healing what is well does nothing."""
+        if target is not None:
+            faults.check_target(self.targets, target)
+        for each in [target] if target is not None else list(self._faults):
+            await self._set(each, None)
+            self._faults.pop(each, None)
+
+    async def _set(self, target: str, fault: Fault | None) -> None:
+        if target in self._sites:
+            await self._sites[target].set_fault(fault)
+        elif target in self.names.targets:
+            if fault is not None and fault.options:
+                raise InputError(f"faults of {target} take no options", seen=", ".join(fault.options))
+            self.names.set_fault(target, fault.name if fault is not None else None)
+        else:
+            self._switch(target).set(fault)
+
+    def _switch(self, target: str) -> FaultSwitch:
+        if target == "cloudflare-api":
+            return self.cloudflare.switch
+        return self.aws.switches[target.removesuffix("-api")]
+
+    def _in_force(self, target: str) -> bool:
+        if target in self._sites:
+            return self._sites[target].switch.fault is not None
+        return target in self.names.targets or self._switch(target).fault is not None
+
+    def fingerprint(self) -> str:
+        """All outside state that a recovery could change, as canonical JSON: equal texts mean equal states."""
+        return fingerprint(self)
+
+    def active_plain(self) -> dict[str, Any]:
+        """The faults in force in the shape of JSON."""
+        return {target: {"fault": fault.name, **fault.options} for target, fault in self.active.items()}
