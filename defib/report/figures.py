@@ -1,0 +1,384 @@
+"""The figures of a run or a drill as one stable object: what ``--json`` prints and ``report.json`` holds.
+
+Lengths of time are seconds with millisecond precision, moments are ISO 8601 in UTC; null is *unknown* (or not reached),
+never zero. Fields are only ever added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from defib import drilled
+from defib.drilled import Drill
+from defib.objectives import EXIT_UNKNOWN, Measure, Mode, Phase, Plane, Status, Verdict
+from defib.ports import RecordSet
+from defib.timeline import ChangeLine, Span, StepLine, Timeline
+
+
+@dataclass(frozen=True)
+class ObjectiveFigures:
+    """One objective against its target."""
+
+    target_s: float
+    """The ceiling."""
+    actual_s: float | None
+    """What was reached."""
+    verdict: Verdict
+    """``met``, ``missed`` or ``unknown``."""
+    share: float | None
+    """The part of the target that was used: 0.5 is half of it. Six decimals."""
+    why: str
+    """Why it is unknown, or how it was measured; empty where there is nothing to say."""
+
+
+@dataclass(frozen=True)
+class PhaseFigures:
+    """The outage in five spans end to end; null where a moment that bounds it is not known."""
+
+    detect: float | None
+    """From the first bad look until the site was found down."""
+    decide: float | None
+    """Until the plan was approved."""
+    act: float | None
+    """Until the vendor accepted the last change."""
+    propagate: float | None
+    """Until the DNS gave the new answer."""
+    verify: float | None
+    """Until users were served, and stayed so."""
+
+
+@dataclass(frozen=True)
+class InstantFigures:
+    """The six moments that bound the phases; null is a moment that has not come or is not known."""
+
+    first_bad: datetime | None
+    down: datetime | None
+    decided: datetime | None
+    last_write: datetime | None
+    answers_moved: datetime | None
+    served: datetime | None
+
+
+@dataclass(frozen=True)
+class NoteFigures:
+    """Something a step saw or waited for."""
+
+    text: str
+    warning: bool
+
+
+@dataclass(frozen=True)
+class StepFigures:
+    """One step against its budget."""
+
+    name: str
+    phase: Phase
+    plane: Plane
+    started: datetime
+    budget_s: float
+    took_s: float | None
+    """Null while it runs, or if the run was cut off in it."""
+    outcome: str | None
+    """``done``, ``failed``, ``refused`` or ``interrupted``; null while it runs, or if the run was cut off in it."""
+    error: dict[str, str]
+    """The parts of the error under their labels: error, where, expected, seen, next. Empty without one."""
+    notes: tuple[NoteFigures, ...]
+
+
+@dataclass(frozen=True)
+class RecordFigures:
+    """One record set before or after a change."""
+
+    ttl_s: int
+    values: tuple[str, ...]
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ChangeFigures:
+    """One change outside."""
+
+    number: int
+    target: str
+    """Vendor, zone, name and type."""
+    purpose: str
+    before: RecordFigures | None
+    after: RecordFigures | None
+    state: str
+    """``planned``, ``intended`` (may have landed), ``made``, ``already there``, ``undone`` or ``not undone``."""
+    at: datetime | None
+    why: str
+    """Why it was not undone; empty otherwise."""
+
+
+@dataclass(frozen=True)
+class ApprovalFigures:
+    """Who allowed which plan, and how: ``automatic``, ``terminal``, ``option`` or ``prefect``."""
+
+    by: str
+    how: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class PrefectFigures:
+    """Whether Prefect ran the flow, and if not, why not; `used` is null where the journal does not say."""
+
+    used: bool | None
+    why: str
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """One run."""
+
+    run_id: str
+    procedure: str
+    site: str
+    mode: Mode
+    status: Status | None
+    """Null while the run is open, which is also what a killed run looks like."""
+    reason: str
+    exit_code: int | None
+    """What ``defib`` exits with: the status's code, or 6 where the run recovered but an objective is unknown."""
+    started: datetime
+    ended: datetime | None
+    run_s: float | None
+    """How long the run itself took, which is not the outage."""
+    rto: ObjectiveFigures
+    rpo: ObjectiveFigures
+    phases: PhaseFigures
+    instants: InstantFigures
+    steps: tuple[StepFigures, ...]
+    changes: tuple[ChangeFigures, ...]
+    plan_digest: str | None
+    approved: ApprovalFigures | None
+    prefect: PrefectFigures
+    follows: str | None
+    """The run whose changes a failback takes back."""
+    head: str
+    """Hash of the journal's last entry."""
+    report: str | None
+    """Path of the HTML report; relative to the file that this object stands in, if it stands in one."""
+
+
+@dataclass(frozen=True)
+class EyewitnessFigures:
+    """The outage on the way out as an observer that knows nothing of the run saw it."""
+
+    outage_s: float | None
+    disagreement_s: float | None
+    """How far the report's outage is from it; null where either is unknown."""
+    verdict: Verdict
+    """``met`` where they agree within a second."""
+
+
+@dataclass(frozen=True)
+class FailbackFigures:
+    """The way back. `outage_s` is how long users had no service during it."""
+
+    run_id: str | None
+    status: Status | None
+    outage_s: float | None
+
+
+@dataclass(frozen=True)
+class DrillFigures:
+    """One drill: a fault, the recovery from it, the way back, and what was left behind."""
+
+    drill_id: str
+    run_id: str | None
+    """The forward run's; null if there was none."""
+    status: Status | None
+    reason: str
+    exit_code: int | None
+    """The status's code, or 6 where the drill recovered but RTO, RPO, eyewitness or residue is unknown."""
+    fault: str | None
+    """What was broken, as ``target: fault``."""
+    rto: ObjectiveFigures
+    rpo: ObjectiveFigures
+    phases: PhaseFigures
+    eyewitness: EyewitnessFigures
+    failback: FailbackFigures
+    residue: tuple[str, ...] | None
+    """What the outside state gained (``+ …``) and lost (``- …``); empty is none; null where it could not be compared."""
+    prefect: bool | None
+    """Whether Prefect ran the forward run; null where no journal says."""
+    started: datetime
+    ended: datetime | None
+    head: str
+    report: str | None
+
+
+def seconds(span: timedelta | None) -> float | None:
+    """Seconds with millisecond precision."""
+    return None if span is None else round(span.total_seconds(), 3)
+
+
+def run_figures(timeline: Timeline, report: Path | None = None) -> RunFigures:
+    """The figures of one run."""
+    opened = timeline.opened
+    return RunFigures(
+        run_id=opened.run_id,
+        procedure=opened.procedure,
+        site=opened.site,
+        mode=opened.mode,
+        status=timeline.status,
+        reason=timeline.reason,
+        exit_code=run_exit_code(timeline),
+        started=timeline.started,
+        ended=timeline.ended,
+        run_s=seconds(timeline.run_took),
+        rto=_objective(timeline.rto),
+        rpo=_objective(timeline.rpo),
+        phases=_phases(timeline.spans),
+        instants=_instants(timeline),
+        steps=tuple(_step(line) for line in timeline.steps),
+        changes=tuple(_change(line) for line in timeline.changes),
+        plan_digest=timeline.planned.digest if timeline.planned else None,
+        approved=_approval(timeline),
+        prefect=_prefect(timeline),
+        follows=opened.follows or None,
+        head=timeline.head,
+        report=str(report) if report else None,
+    )
+
+
+def drill_figures(drill: Drill, report: Path | None = None) -> DrillFigures:
+    """The figures of one drill."""
+    forward = drill.forward
+    nothing = "there was no forward run"
+    return DrillFigures(
+        drill_id=drill.opened.run_id,
+        run_id=forward.opened.run_id if forward else None,
+        status=drill.status,
+        reason=drill.reason,
+        exit_code=drill_exit_code(drill),
+        fault=next((f"{fault.target}: {fault.fault}" for _, fault in drill.faults if fault.fault), None),
+        rto=_objective(forward.rto if forward else Measure(drill.opened.rto, None, nothing)),
+        rpo=_objective(forward.rpo if forward else Measure(drill.opened.rpo, None, nothing)),
+        phases=_phases(forward.spans if forward else ()),
+        eyewitness=EyewitnessFigures(seconds(drill.witnessed), seconds(drill.disagreement), agreement(drill).verdict),
+        failback=FailbackFigures(
+            run_id=drill.failback.opened.run_id if drill.failback else None,
+            status=drill.failback.status if drill.failback else None,
+            outage_s=seconds(drill.failback.rto.actual) if drill.failback else None,
+        ),
+        residue=drill.residue,
+        prefect=_prefect(forward).used if forward else None,
+        started=drill.started,
+        ended=drill.ended,
+        head=drill.head,
+        report=str(report) if report else None,
+    )
+
+
+def agreement(drill: Drill) -> Measure:
+    """Report against eyewitness, as a measure: how far they are apart, and how far they may be."""
+    return Measure(drilled.AGREEMENT, drill.disagreement)
+
+
+def run_exit_code(timeline: Timeline) -> int | None:
+    """What ``defib`` exits with for a run; None while it is open."""
+    return _exit_code(timeline.status, (timeline.rto.verdict, timeline.rpo.verdict))
+
+
+def drill_exit_code(drill: Drill) -> int | None:
+    """What ``defib`` exits with for a drill; None while it is open."""
+    figures = [agreement(drill).verdict, Verdict.UNKNOWN if drill.residue is None else Verdict.MET]
+    figures += [drill.forward.rto.verdict, drill.forward.rpo.verdict] if drill.forward else [Verdict.UNKNOWN]
+    return _exit_code(drill.status, figures)
+
+
+def _exit_code(status: Status | None, verdicts: Sequence[Verdict]) -> int | None:
+    if status is None:
+        return None
+    if status is Status.RECOVERED and Verdict.UNKNOWN in verdicts:
+        return EXIT_UNKNOWN
+    return status.exit_code
+
+
+def _objective(measure: Measure) -> ObjectiveFigures:
+    share = measure.share if measure.target else None
+    return ObjectiveFigures(
+        target_s=round(measure.target.total_seconds(), 3),
+        actual_s=seconds(measure.actual),
+        verdict=measure.verdict,
+        share=None if share is None else round(share, 6),
+        why=measure.why,
+    )
+
+
+def _phases(spans: Sequence[Span]) -> PhaseFigures:
+    took = {span.phase: seconds(span.took) for span in spans}
+    return PhaseFigures(
+        detect=took.get(Phase.DETECT),
+        decide=took.get(Phase.DECIDE),
+        act=took.get(Phase.ACT),
+        propagate=took.get(Phase.PROPAGATE),
+        verify=took.get(Phase.VERIFY),
+    )
+
+
+def _instants(timeline: Timeline) -> InstantFigures:
+    moments = timeline.instants
+    return InstantFigures(
+        first_bad=_utc(moments.first_bad),
+        down=_utc(moments.down),
+        decided=_utc(moments.decided),
+        last_write=_utc(moments.last_write),
+        answers_moved=_utc(moments.answers_moved),
+        served=_utc(moments.served),
+    )
+
+
+def _utc(at: datetime | None) -> datetime | None:
+    return None if at is None else at.astimezone(UTC)
+
+
+def _step(line: StepLine) -> StepFigures:
+    return StepFigures(
+        name=line.name,
+        phase=line.phase,
+        plane=line.plane,
+        started=line.started,
+        budget_s=round(line.budget.total_seconds(), 3),
+        took_s=seconds(line.took),
+        outcome=line.outcome or None,
+        error=dict(line.error),
+        notes=tuple(NoteFigures(note.text, note.warning) for note in line.notes),
+    )
+
+
+def _change(line: ChangeLine) -> ChangeFigures:
+    return ChangeFigures(
+        number=line.number,
+        target=line.change.target,
+        purpose=line.change.purpose,
+        before=_record(line.change.record.before),
+        after=_record(line.change.record.after),
+        state=line.state,
+        at=line.at,
+        why=line.why,
+    )
+
+
+def _record(record: RecordSet | None) -> RecordFigures | None:
+    if record is None:
+        return None
+    return RecordFigures(int(record.ttl.total_seconds()), record.values, dict(record.attributes))
+
+
+def _approval(timeline: Timeline) -> ApprovalFigures | None:
+    approved = timeline.approved
+    return ApprovalFigures(approved.by, approved.how, approved.digest) if approved else None
+
+
+def _prefect(timeline: Timeline) -> PrefectFigures:
+    engine = timeline.engine
+    if engine is None:
+        return PrefectFigures(None, "the journal does not say")
+    return PrefectFigures(engine.prefect, engine.why)
