@@ -55,14 +55,15 @@ class Watcher:
 
     def run(self, until: Callable[[Decision], bool]) -> Decision:
         """Watch until a decision satisfies `until`, or :meth:`stop`; gives the newest decision. Once only."""
-        start, pace, number = self._clock.monotonic(), self._settings.interval / len(self._names), 0
+        start, number = self._clock.monotonic(), 0
+        interval, many = self._settings.interval, len(self._names)
         try:
             while not self._stopped:
-                due = start + number * pace - self._clock.monotonic()
+                due = start + number * interval / many - self._clock.monotonic()
                 if due <= timedelta(0):
-                    self._looks.look(self._aim, self._names[number % len(self._names)], self._settings.probe_deadline)
+                    self._looks.look(self._aim, self._names[number % many], self._settings.probe_deadline)
                     # After a pause of the machine or a slow callback: on with the schedule, without a burst.
-                    number += max(1, int(-due / pace))
+                    number += max(1, int(-due * many / interval))
                 elif self._take(due, until):
                     break
         finally:
