@@ -41,7 +41,7 @@ class ZoneWorld:
     """One zone, seen through the adapter, and past it.
 
     `content` is all that the vendor holds but SOA and NS. `denied` is the same zone with credentials that the vendor does
-    not take; `unknown` asks for a zone that it does not have.
+    not take; `unknown` asks for the zone ``elsewhere.test.``, which it does not have.
     """
 
     zone: DnsZone
@@ -233,10 +233,11 @@ class DnsZoneContract:
 
     def test_unknown_zone_is_not_found(self, world: ZoneWorld) -> None:
         """An id that the vendor does not have is a matter of configuration, for reading and writing."""
+        elsewhere = RecordSet(RecordKey("www.elsewhere.test.", "CNAME"), WWW.ttl, WWW.values)
         with pytest.raises(NotFound):
-            world.unknown.read([WWW.key], within=world.soon())
+            world.unknown.read([elsewhere.key], within=world.soon())
         with pytest.raises(NotFound):
-            world.unknown.replace([change(WWW, WWW_B)], within=world.soon())
+            world.unknown.replace([change(None, elsewhere)], within=world.soon())
 
     def test_errors_say_where(self, world: ZoneWorld) -> None:
         """An error names the zone or server it came from, and the record set it is about."""

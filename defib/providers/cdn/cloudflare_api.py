@@ -57,9 +57,10 @@ class CloudflareApi:
     def __init__(self, base: str, token: str, where: str) -> None:
         self.where = where
         self._base = base.rstrip("/")
-        self._client = httpx.Client(
-            headers={"Authorization": f"Bearer {token}"}, trust_env=not on_loopback(base), follow_redirects=False
-        )
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._past_proxies = on_loopback(base)
+        # Made once: it reads the machine's certificate authorities, which takes longer than a request.
+        self._tls = httpx.create_ssl_context()
 
     def get(self, path: str, query: dict[str, str], within: Deadline) -> object:
         """The ``result`` of a GET."""
@@ -81,9 +82,16 @@ class CloudflareApi:
         what = f"{method} {path}"
 
         def send() -> httpx.Response:
-            # Each of httpx's time-outs is for one operation; `bounded` keeps the sum.
-            timeout = max(within.remaining().total_seconds(), 0.001)
-            return self._client.request(method, self._base + path, params=query, json=body, timeout=timeout)
+            # A connection of its own for each of the few calls: none is kept that dies while a run waits. Each of httpx's
+            # time-outs is for one operation; `bounded` keeps the sum.
+            with httpx.Client(
+                headers=self._headers,
+                timeout=max(within.remaining().total_seconds(), 0.001),
+                verify=self._tls,
+                trust_env=not self._past_proxies,
+                follow_redirects=False,
+            ) as client:
+                return client.request(method, self._base + path, params=query, json=body)
 
         try:
             answer = bounded(send, within, what, self.where)

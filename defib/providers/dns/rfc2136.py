@@ -93,7 +93,10 @@ class Rfc2136:
         return f"zone {self._zone} at {self._primary}"
 
     def _ask(self, server: NameServer, key: RecordKey, within: Deadline) -> RecordSet | None:
-        question = dns.message.make_query(key.name, key.type, flags=0)
+        name = dns.name.from_text(key.name)
+        if not name.is_subdomain(self._origin):
+            raise NotFound(f"{key.name} is not in the zone {self._zone}", where=self._where)
+        question = dns.message.make_query(name, key.type, flags=0)
         try:
             answer = exchange(server, question, within, f"reading {key}")
         except Denied as refusal:
@@ -106,7 +109,7 @@ class Rfc2136:
                 then="check dns.zone and dns.primary in the site file",
             )
         kind = dns.rdatatype.from_text(key.type)
-        found = answer.get_rrset(answer.answer, dns.name.from_text(key.name), dns.rdataclass.IN, kind)
+        found = answer.get_rrset(answer.answer, name, dns.rdataclass.IN, kind)
         if found is None:
             return None
         return canonical(RecordSet(key, timedelta(seconds=found.ttl), tuple(rdata.to_text() for rdata in found)))

@@ -71,9 +71,8 @@ class Route53:
         check(changes, self._where)
         if not changes:
             return Receipt("")
-        batch = [_actions(change, _spelt(change.before)) for change in changes]
         try:
-            return self._submit(batch, within)
+            return self._submit(_actions(changes, [_spelt(change.before) for change in changes]), within)
         except NotFound as error:
             if code_of(error.__cause__) != "InvalidChangeBatch":
                 raise
@@ -108,8 +107,7 @@ class Route53:
         )
         return next((each for each in page["ResourceRecordSets"] if from_route53(each).key == key), None)
 
-    def _submit(self, batch: list[list[ChangeTypeDef]], within: Deadline) -> Receipt:
-        actions = [action for change in batch for action in change]
+    def _submit(self, actions: list[ChangeTypeDef], within: Deadline) -> Receipt:
         answer = asked(
             lambda: self._clients.within(within).change_resource_record_sets(
                 HostedZoneId=self._zone_id, ChangeBatch={"Comment": "defib", "Changes": actions}
@@ -129,9 +127,11 @@ class Route53:
         found = [self._find(canonical_key(change.key), within) for change in changes]
         seen = [from_route53(record) if record is not None else None for record in found]
         compare(changes, seen, self._where)
-        respelt = [_actions(change, record) for change, record in zip(changes, found, strict=True)]
-        if respelt != [_actions(change, _spelt(change.before)) for change in changes]:
-            return self._submit(respelt, within)
+        if found != [_spelt(change.before) for change in changes]:
+            try:
+                return self._submit(_actions(changes, found), within)
+            except NotFound as again:
+                refusal = again
         if _DIFFERS.search(message_of(refusal.__cause__)):
             raise Conflict(refusal.what, where=self._where, seen=refusal.seen) from refusal
         raise refusal
@@ -141,12 +141,15 @@ def _spelt(record: RecordSet | None) -> ResourceRecordSetUnionTypeDef | None:
     return to_route53(canonical(record)) if record is not None else None
 
 
-def _actions(change: RecordChange, before: ResourceRecordSetUnionTypeDef | None) -> list[ChangeTypeDef]:
-    """DELETE what stands, in the spelling given, and CREATE what is to stand."""
-    actions: list[ChangeTypeDef] = []
-    if before is not None:
-        actions.append({"Action": "DELETE", "ResourceRecordSet": before})
-    after = _spelt(change.after)
-    if after is not None:
-        actions.append({"Action": "CREATE", "ResourceRecordSet": after})
+def _actions(
+    changes: Sequence[RecordChange], before: Sequence[ResourceRecordSetUnionTypeDef | None]
+) -> list[ChangeTypeDef]:
+    """DELETE all that stands, in the spelling given, then CREATE what is to stand: types that exclude each other swap."""
+    actions: list[ChangeTypeDef] = [
+        {"Action": "DELETE", "ResourceRecordSet": standing} for standing in before if standing is not None
+    ]
+    for change in changes:
+        after = _spelt(change.after)
+        if after is not None:
+            actions.append({"Action": "CREATE", "ResourceRecordSet": after})
     return actions

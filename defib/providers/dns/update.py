@@ -41,12 +41,12 @@ def update_message(origin: dns.name.Name, changes: Sequence[RecordChange], where
             if RecordKey(name, kind) not in demanded:
                 message.absent(name, kind)
     for change in changes:
-        key = canonical_key(change.key)
-        if change.after is None:
-            message.delete(key.name, key.type)
-        else:
-            ttl = int(change.after.ttl.total_seconds())
-            message.replace(key.name, ttl, *_rdatas(canonical(change.after), where))
+        message.delete(canonical_key(change.key).name, canonical_key(change.key).type)
+    # Servers go through an update in order, so all that goes is gone before anything that it would keep out comes.
+    for change in changes:
+        if change.after is not None:
+            after = canonical(change.after)
+            message.add(after.key.name, int(after.ttl.total_seconds()), *_rdatas(after, where))
     return message
 
 
