@@ -11,8 +11,22 @@ from defib.journal import Record
 from defib.objectives import Status
 from defib.timeline import Timeline
 
+DRILL = "drill"
+"""The procedure that a drill's own journal names."""
+
 AGREEMENT = timedelta(seconds=1)
 """How far the reported outage may be from the eyewitness's."""
+
+
+@dataclass(frozen=True)
+class Witnessed:
+    """What the eyewitness saw of one stretch of time: its longest outage, and how often it looked."""
+
+    outage: timedelta | None
+    started: datetime | None
+    ended: datetime | None
+    looks: int
+    log: str
 
 
 @dataclass(frozen=True)

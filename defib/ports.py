@@ -176,20 +176,31 @@ class Build:
     built: datetime
 
 
+class Expect(StrEnum):
+    """How much of the site file a look must find.
+
+    ``page`` is all of it. ``content`` leaves out the headers, which a CDN adds to what an origin serves. ``asset`` is for
+    a file that is not the page: it has to arrive whole over valid TLS with status 200, whatever it holds.
+    """
+
+    PAGE = "page"
+    CONTENT = "content"
+    ASSET = "asset"
+
+
 @dataclass(frozen=True)
 class Aim:
     """What to look at: a page under its public name, and where to connect.
 
     With `connect_to` empty the observer resolves the name of `url` as a user does. Otherwise `connect_to` is the address,
     or a host name which the observer resolves, that the connection goes to, while SNI, certificate and ``Host`` stay
-    those of `url`. `past_cache` asks in a way that no cache can answer, to judge an origin. `asset` is for a file that is
-    not the page: it is good when it arrives whole over valid TLS with status 200, whatever it holds.
+    those of `url`. `past_cache` asks in a way that no cache can answer, to judge an origin.
     """
 
     url: str
     connect_to: str = ""
     past_cache: bool = False
-    asset: bool = False
+    expect: Expect = Expect.PAGE
 
 
 class Health(StrEnum):

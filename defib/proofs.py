@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from defib import entries
 from defib.errors import ProviderError, Refused, StepFailed
-from defib.ports import Aim, Build, Health, Observation
+from defib.ports import Aim, Build, Expect, Health, Observation
 from defib.process import run_command
 from defib.run import Run, Step
 from defib.site import CloudflareDistribution, CloudFrontDistribution, Site
@@ -68,7 +68,7 @@ def edge(site: Site, cdn: CdnOfSite) -> Aim:
 
 def origin(site: Site) -> Aim:
     """The origin, past every cache."""
-    return Aim(site.origin.url, connect_to=site.origin.connect_to, past_cache=True)
+    return Aim(site.origin.url, connect_to=site.origin.connect_to, past_cache=True, expect=Expect.CONTENT)
 
 
 def named(site: Site, name: str) -> CdnOfSite:
@@ -177,7 +177,7 @@ def warm(step: Step, cdn: CdnOfSite) -> None:
     """Fetch the page's large files through `cdn`, so that the first users need not wait; a file that fails is a warning."""
     parts = urlsplit(step.site.page.url)
     for path in step.site.page.warm:
-        aim = Aim(parts._replace(path=path).geturl(), connect_to=cdn.hostname, asset=True)
+        aim = Aim(parts._replace(path=path).geturl(), connect_to=cdn.hostname, expect=Expect.ASSET)
         judged = judge(step.look(f"{cdn.name}:{path}", aim))
         if not judged.is_served():
             step.note(f"{path} could not be fetched through {cdn.name}: {judged}", warning=True)

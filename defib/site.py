@@ -264,11 +264,13 @@ class Site(_Part):
     detection: Detection
     verification: Verification
     acceptance: Acceptance | None = None
+    lab: bool = False
+    """True where everything is in the lab: only there may a run rehearse."""
     trust: str = ""
     """A PEM file of certificate authorities instead of the public ones, relative to $DEFIB_HOME; for the lab."""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _names_are_unique(self) -> Self:
         for kind, names in (
             ("cdns", [cdn.name for cdn in self.cdns]),
             ("observers", [observer.name for observer in self.observers]),
@@ -278,6 +280,10 @@ class Site(_Part):
             for name in names:
                 if names.count(name) > 1:
                     raise ValueError(f"{kind}: the name {name!r} stands twice")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
         if [cdn.role for cdn in self.cdns].count("primary") != 1:
             raise ValueError("cdns: exactly one has role primary")
         known = {server.name for server in self.resolvers}
@@ -288,8 +294,15 @@ class Site(_Part):
             raise ValueError("detection.quorum: larger than the number of observers")
         if self.verification.resolvers_moved > len(self.resolvers):
             raise ValueError("verification.resolvers_moved: larger than the number of resolvers")
-        if not self.steering.name.endswith(self.dns.zone):
+        if not self.steering.name.endswith(f".{self.dns.zone}"):
             raise ValueError(f"steering.name: not inside the zone {self.dns.zone}")
+        return self
+
+    @model_validator(mode="after")
+    def _lab_is_here(self) -> Self:
+        servers = (*self.dns.servers, *self.resolvers)
+        if self.lab and not all(server.address.startswith("127.") for server in servers):
+            raise ValueError("lab: true, and yet a DNS server or resolver is not on this machine (127.…)")
         return self
 
     @property
@@ -308,21 +321,20 @@ def load_site(path: Path) -> Site:
     return load_model(path, Site, SiteInvalid)
 
 
-def find_site(name: str, folder: Path) -> Path:
-    """The file of the site `name` in `folder`; :class:`UnknownSite` lists those that exist.
+def find_site(name: str, *folders: Path) -> Path:
+    """The file of the site `name` in the first of `folders` that has it; :class:`UnknownSite` lists those that exist.
 
     `name` may also be a path to a YAML file.
     """
     direct = Path(name)
-    if direct.suffix in {".yaml", ".yml"}:
-        if direct.is_file():
-            return direct
-    elif (folder / f"{name}.yaml").is_file():
-        return folder / f"{name}.yaml"
-    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    candidates = [direct] if direct.suffix in {".yaml", ".yml"} else [folder / f"{name}.yaml" for folder in folders]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
     raise UnknownSite(
         f"there is no site {name!r}",
-        where=str(folder),
+        where=", ".join(map(str, folders)),
         expected=f"one of: {', '.join(known)}" if known else "a YAML file",
         then=f"defib plan cdn-failover --site {known[0] if known else 'NAME'}",
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from defib import __version__, entries
 from defib.approval import Approver
 from defib.clock import Clock
+from defib.drilled import DRILL
 from defib.errors import EvidenceBroken, Refused
 from defib.home import Home
 from defib.journal import FileSink, Journal, Record, mend, read_journal
@@ -55,11 +56,16 @@ class Desk:
     listen: Listener = lambda _: None
     redact: Redactor = field(default_factory=Redactor)
 
+    def site_path(self, name: str) -> Path:
+        """The file of a site; a running lab brings those that fit its network."""
+        return find_site(name, self.home.path / "lab" / "sites", self.runbooks / "sites")
+
 
 def new_run(desk: Desk, order: Order) -> Run:
     """A run with its lease, its folder and its first journal entries; whatever refuses it leaves nothing behind."""
-    site_path = find_site(order.site, desk.runbooks / "sites")
+    site_path = desk.site_path(order.site)
     site = load_site(site_path)
+    _guard_mode(site, order.mode)
     runbook = load_runbook(order.procedure, desk.runbooks)
     follows = changes_of(desk.home, order.follows) if order.follows else ()
     outside = desk.opener(site, desk.home, desk.redact, desk.clock)
@@ -81,7 +87,7 @@ def new_run(desk: Desk, order: Order) -> Run:
 
 def plan_run(desk: Desk, order: Order) -> Run:
     """A run that only reads: no folder, no lease, and a journal that is kept in memory."""
-    site = load_site(find_site(order.site, desk.runbooks / "sites"))
+    site = load_site(desk.site_path(order.site))
     runbook = load_runbook(order.procedure, desk.runbooks)
     follows = changes_of(desk.home, order.follows) if order.follows else ()
     outside = desk.opener(site, desk.home, desk.redact, desk.clock)
@@ -141,12 +147,22 @@ def changes_of(home: Home, run_id: str) -> tuple[Change, ...]:
     return tuple(change for _, change in standing(records))
 
 
+def _guard_mode(site: Site, mode: Mode) -> None:
+    """A rehearsal approves its own plan, so it must not reach anything that users depend on."""
+    if mode is Mode.REHEARSAL and not site.lab:
+        raise Refused(
+            f"{site.site} is not in the lab, so it cannot be rehearsed on",
+            expected="a site file with lab: true",
+            then=f"defib plan cdn-failover --site {site.site}",
+        )
+
+
 def _refuse_beside_unfinished(home: Home, site: str, follows: str) -> None:
     """A site on which a run stopped half-way must be brought to an end first."""
     for folder in reversed(home.runs()):
         records = read_journal(folder / "journal.jsonl")[0]
         opened = opening_of(records, folder)
-        if opened.site != site or opened.run_id == follows:
+        if opened.site != site or opened.procedure == DRILL or opened.run_id == follows:
             continue
         if status_of(records) in {None, Status.INTERRUPTED} and standing(records):
             raise Refused(

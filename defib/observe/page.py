@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from defib.ports import Build, Health
+from defib.ports import Build, Expect, Health
 from defib.site import Page
 
 _HTTP_OK = 200
@@ -51,16 +51,19 @@ class _Unfit(Exception):
     """Why a page is not the one expected."""
 
 
-def judge(fetched: Fetched, page: Page) -> Judgement:
-    """Good if everything that the site file says of its page holds; otherwise bad with the first thing that does not."""
+def judge(fetched: Fetched, page: Page, expect: Expect = Expect.PAGE) -> Judgement:
+    """Good if everything that is expected of the page holds; otherwise bad with the first thing that does not."""
     build: Build | None = None
     try:
         _check_transfer(fetched)
+        if expect is Expect.ASSET:
+            return Judgement(Health.GOOD)
         text = _text(fetched)
         if page.contains not in text:
             return Judgement(Health.BAD, "expected text missing", _build_or_none(text, page))
         build = _read_build(text, page)
-        _check_headers(fetched, page)
+        if expect is Expect.PAGE:
+            _check_headers(fetched, page)
         _check_speed(fetched, page)
     except _Unfit as unfit:
         return Judgement(Health.BAD, str(unfit), build)

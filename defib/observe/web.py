@@ -28,7 +28,7 @@ from defib.observe.fetch import (
 from defib.observe.loop import LoopThread
 from defib.observe.page import Fetched, Judgement, judge
 from defib.observe.question import addresses
-from defib.ports import Aim, Health, Observation
+from defib.ports import Aim, Expect, Health, Observation
 from defib.site import Server, Site
 
 _ALWAYS = (("User-Agent", "defib-observer"), ("Accept", "text/html,*/*"), ("Accept-Encoding", "gzip"))
@@ -45,6 +45,7 @@ class _Visit:
     headers: Sequence[tuple[str, str]]
     within: Deadline
     progress: Progress
+    expect: Expect = Expect.PAGE
 
 
 class WebObservers:
@@ -111,7 +112,7 @@ class WebObservers:
         if aim.past_cache:
             url += f"{'&' if '?' in url else '?'}defib-look={uuid4().hex}"
         headers = (*_ALWAYS, *_PAST_CACHE) if aim.past_cache else _ALWAYS
-        return _Visit(resolver, Place.of(url), aim.connect_to, headers, within, Progress())
+        return _Visit(resolver, Place.of(url), aim.connect_to, headers, within, Progress(), aim.expect)
 
     async def _judged(self, visit: _Visit, started: timedelta) -> Judgement:
         try:
@@ -125,6 +126,7 @@ class WebObservers:
         return judge(
             Fetched(answered.status, answered.headers, answered.body, took, answered.promised, answered.complete),
             self._page,
+            visit.expect,
         )
 
     async def _answer(self, visit: _Visit, *, only_head: bool = False) -> Answered:

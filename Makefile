@@ -1,0 +1,48 @@
+# What a new user runs. Everything lives in .venv and .defib of this folder; nothing is installed elsewhere.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+SITE ?= lab
+PROCEDURE ?= cdn-failover
+FAULT ?= refuse
+export DEFIB_HOME ?= $(CURDIR)/.defib
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install drill test check bench lock clean
+
+help: ## Show what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+install: $(VENV)/installed ## Create .venv with locked, hash-checked dependencies
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error:    Python 3.11 or newer is needed; next: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "error:    this Python cannot make virtual environments; next: apt-get install python3-venv"; exit 2; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/pip install --quiet --no-deps --require-hashes -r requirements.lock
+	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+drill: $(VENV)/installed ## Break the primary CDN in the lab, recover, fail back, prove it: the whole story in a minute
+	@$(VENV)/bin/defib drill $(PROCEDURE) --site $(SITE) --fault $(FAULT)
+
+test: $(VENV)/installed ## Run all tests: unprivileged, loopback only
+	$(RUN) -m pytest
+
+check: $(VENV)/installed ## Lint, formatting, types, layers
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/installed ## Run the benchmarks, each against a peer in one run
+	$(RUN) -m benchmarks
+
+lock: ## Lock the dependencies anew (needs uv)
+	uv pip compile --quiet --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --extra lab --extra dev pyproject.toml --output-file requirements.lock
+
+clean: ## Remove what make and the runs have left
+	rm -rf $(VENV) .defib

@@ -1,0 +1,279 @@
+"""Every command with its options; what it does stands in the module that it imports when it runs."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from defib.errors import DefibError
+from defib.objectives import Mode
+from defib.redact import Redactor
+
+CRASHED = 70
+"""Exit code of a defect of Defib's own (EX_SOFTWARE)."""
+
+app = typer.Typer(
+    name="defib",
+    help="Disaster recovery for web properties that runs, is timed, and proves itself.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+lab_app = typer.Typer(
+    help="The small internet on this machine, to rehearse on.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(lab_app, name="lab")
+switch_app = typer.Typer(help="Keep everything automatic from starting.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(switch_app, name="kill-switch")
+
+_REDACT = Redactor()
+
+Procedure = Annotated[str, typer.Argument(help="The name of a runbook, such as cdn-failover.")]
+RunId = Annotated[str, typer.Argument(help="A run's id, or an unambiguous beginning or end of it; see: defib runs.")]
+SiteName = Annotated[str, typer.Option("--site", "-s", help="A site file's name, or a path to one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines for people.")]
+NoPrefect = Annotated[bool, typer.Option("--no-prefect", help="Do not even ask whether Prefect is there.")]
+Approve = Annotated[str, typer.Option("--approve", metavar="DIGEST", help="Approve exactly the plan with this digest.")]
+Force = Annotated[bool, typer.Option("--force", help="Go on where a guard would refuse; the journal says so.")]
+ModeOption = Annotated[Mode, typer.Option("--mode", help="incident for the real thing; rehearsal for the lab.")]
+
+
+@app.command()
+def plan(procedure: Procedure, site: SiteName, force: Force = False, as_json: AsJson = False) -> int:
+    """Read only: say what is wrong, what would change, and the digest to approve."""
+    from defib.cli import recover  # noqa: PLC0415
+
+    return recover.plan(recover.Asked(_REDACT, as_json), procedure, site, forced=force)
+
+
+@app.command()
+def run(
+    procedure: Procedure,
+    site: SiteName,
+    mode: ModeOption = Mode.INCIDENT,
+    approve: Approve = "",
+    since: Annotated[str, typer.Option(help="When users first lost service, ISO 8601 with a time zone.")] = "",
+    force: Force = False,
+    no_prefect: NoPrefect = False,
+    trigger: Annotated[str, typer.Option(hidden=True)] = "",
+    down_at: Annotated[str, typer.Option(hidden=True)] = "",
+    automatic: Annotated[bool, typer.Option(hidden=True)] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Carry out a procedure."""
+    from defib.cli import recover  # noqa: PLC0415
+
+    asked = recover.Asked(_REDACT, as_json, not no_prefect, approve)
+    return recover.run(asked, procedure, site, mode, since, trigger, down_at, forced=force, automatic=automatic)
+
+
+@app.command()
+def resume(run_id: RunId, approve: Approve = "", no_prefect: NoPrefect = False, as_json: AsJson = False) -> int:
+    """Bring a run that was killed or interrupted to its end."""
+    from defib.cli import recover  # noqa: PLC0415
+
+    return recover.resume(recover.Asked(_REDACT, as_json, not no_prefect, approve), run_id)
+
+
+@app.command()
+def rollback(run_id: RunId, as_json: AsJson = False) -> int:
+    """Put back what a run changed."""
+    from defib.cli import recover  # noqa: PLC0415
+
+    return recover.rollback(recover.Asked(_REDACT, as_json), run_id)
+
+
+@app.command()
+def failback(
+    run_id: RunId,
+    mode: ModeOption = Mode.INCIDENT,
+    approve: Approve = "",
+    plan_only: Annotated[bool, typer.Option("--plan", help="Only show what would change, and its digest.")] = False,
+    force: Force = False,
+    no_prefect: NoPrefect = False,
+    as_json: AsJson = False,
+) -> int:
+    """Go back to the primary after a recovery, with the same proofs."""
+    from defib.cli import recover  # noqa: PLC0415
+
+    asked = recover.Asked(_REDACT, as_json, not no_prefect, approve)
+    if plan_only:
+        return recover.plan(asked, "failback", "", run_id, forced=force)
+    return recover.failback(asked, run_id, mode, forced=force)
+
+
+@app.command()
+def drill(
+    procedure: Procedure,
+    site: SiteName,
+    fault: Annotated[str, typer.Option(help="How the primary fails; see: defib lab status.")] = "refuse",
+    no_prefect: NoPrefect = False,
+    as_json: AsJson = False,
+) -> int:
+    """Break the primary in the lab, let it be noticed, recover, fail back, and prove that nothing is left."""
+    from defib.cli import drills, recover  # noqa: PLC0415
+
+    return drills.drill(recover.Asked(_REDACT, as_json, not no_prefect), procedure, site, fault)
+
+
+@app.command()
+def watch(
+    site: SiteName,
+    procedure: Annotated[str, typer.Option(help="What to start when the site is down.")] = "cdn-failover",
+    no_prefect: NoPrefect = False,
+    as_json: AsJson = False,
+) -> int:
+    """Look at a site all the time, and start the procedure if its runbook says `automatic: true`."""
+    from defib.cli import watching  # noqa: PLC0415
+
+    return watching.watch(_REDACT, site, procedure, prefect=not no_prefect, as_json=as_json)
+
+
+@app.command()
+def runs(site: Annotated[str, typer.Option("--site", "-s", help="Only of this site.")] = "", as_json: AsJson = False) -> int:
+    """List all runs and how they ended."""
+    from defib.cli import evidence  # noqa: PLC0415
+
+    return evidence.runs(site, as_json=as_json)
+
+
+@app.command()
+def report(
+    run_id: RunId,
+    form: Annotated[str, typer.Option("--form", help="html (prints its path), md or json.")] = "html",
+    as_json: AsJson = False,
+) -> int:
+    """Make the report of a run anew from its journal."""
+    from defib.cli import evidence  # noqa: PLC0415
+
+    return evidence.report(run_id, "json" if as_json else form)
+
+
+@app.command()
+def verify(
+    run_id: RunId,
+    head: Annotated[str, typer.Option(metavar="HASH", help="The seal that was printed or sent when the run ended.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Check that the journal of a run was not edited."""
+    from defib.cli import evidence  # noqa: PLC0415
+
+    return evidence.verify(run_id, head, as_json=as_json)
+
+
+@lab_app.command("up")
+def lab_up(
+    net: Annotated[str, typer.Option(help="The first two octets of its addresses, 127.2 to 127.254.")] = "127.77",
+    as_json: AsJson = False,
+) -> int:
+    """Start the lab in the background."""
+    from defib.cli import labs  # noqa: PLC0415
+
+    return labs.up(net, as_json=as_json)
+
+
+@lab_app.command("down")
+def lab_down(as_json: AsJson = False) -> int:
+    """Stop the lab."""
+    from defib.cli import labs  # noqa: PLC0415
+
+    return labs.down(as_json=as_json)
+
+
+@lab_app.command("status")
+def lab_status(as_json: AsJson = False) -> int:
+    """Show what can be broken, and what is."""
+    from defib.cli import labs  # noqa: PLC0415
+
+    return labs.status(as_json=as_json)
+
+
+@lab_app.command("break")
+def lab_break(target: str, fault: str, as_json: AsJson = False) -> int:
+    """Break one part of the lab."""
+    from defib.cli import labs  # noqa: PLC0415
+
+    return labs.break_(target, fault, as_json=as_json)
+
+
+@lab_app.command("heal")
+def lab_heal(target: Annotated[str, typer.Argument()] = "", as_json: AsJson = False) -> int:
+    """Heal one part of the lab, or all of it."""
+    from defib.cli import labs  # noqa: PLC0415
+
+    return labs.heal(target, as_json=as_json)
+
+
+_SwitchSite = Annotated[str, typer.Option("--site", "-s", help="Only for this site; for all sites otherwise.")]
+
+
+@switch_app.command("on")
+def switch_on(why: str, site: _SwitchSite = "", as_json: AsJson = False) -> int:
+    """Set the switch: detection goes on, and nothing acts by itself."""
+    from defib.cli import switch  # noqa: PLC0415
+
+    return switch.on(site, why, as_json=as_json)
+
+
+@switch_app.command("off")
+def switch_off(why: str, site: _SwitchSite = "", as_json: AsJson = False) -> int:
+    """Clear the switch."""
+    from defib.cli import switch  # noqa: PLC0415
+
+    return switch.off(site, why, as_json=as_json)
+
+
+@switch_app.command("status")
+def switch_status(site: _SwitchSite = "", as_json: AsJson = False) -> int:
+    """Say whether the switch is on, since when, by whom and why."""
+    from defib.cli import switch  # noqa: PLC0415
+
+    return switch.status(site, as_json=as_json)
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run one command and give its exit code; errors are explained, never thrown at people."""
+    as_json = "--json" in arguments
+    return _guarded(lambda: app(arguments, standalone_mode=False, prog_name="defib"), as_json=as_json)
+
+
+def _guarded(command: Callable[[], object], *, as_json: bool) -> int:
+    from defib.cli.say import aside, explain  # noqa: PLC0415
+
+    try:
+        code = command()
+    except DefibError as error:
+        explain(error, _REDACT, as_json=as_json)
+        return error.exit_code
+    except click.exceptions.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        aside("stopped")
+        return 130
+    except Exception as error:  # a defect of ours: one line for the person, the rest in a file
+        aside(f"error:    a defect in Defib: {_REDACT(f'{type(error).__name__}: {error}')}")
+        aside(f"where:    {_crash_file()}")
+        return CRASHED
+    return code if isinstance(code, int) else 0
+
+
+def _crash_file() -> str:
+    from defib.home import Home  # noqa: PLC0415
+
+    text = _REDACT(traceback.format_exc())
+    try:
+        path = Path(Home.open().path) / "crash.log"
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except (OSError, DefibError):
+        sys.stderr.write(text)
+        return "above"
+    return str(path)

@@ -1,0 +1,66 @@
+"""``drill``: rehearse a recovery from the fault to the last proof."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+from defib.cli import labs
+from defib.cli.desk import desk, signals_interrupt
+from defib.cli.live import Lines
+from defib.cli.recover import Asked, carry_out, verdict_line
+from defib.cli.say import aside, say
+from defib.clock import SystemClock
+from defib.drill import Stage, run_drill
+from defib.drilled import Drill
+from defib.errors import Refused
+from defib.lab.bench import LabBench
+from defib.lab.plan import DEFAULT_NET
+from defib.objectives import Status
+from defib.report import words
+from defib.report.as_json import as_json
+from defib.report.figures import drill_exit_code, drill_figures
+from defib.report.write import write_drill
+from defib.site import load_site
+
+
+def drill(asked: Asked, procedure: str, site_name: str, fault: str) -> int:
+    """Break, notice, recover, heal, fail back, compare; the lab is started for it and stopped after it unless it was up."""
+    clock = SystemClock()
+    at = desk(clock, asked.redact, Lines(aside))
+    with ExitStack() as stack:
+        stack.enter_context(signals_interrupt(clock))
+        if not labs.is_up(at.home):
+            aside("starting the lab")
+            stack.callback(labs.stop, at.home)
+            labs.start(at.home, DEFAULT_NET, parent=os.getpid())
+        site = load_site(at.site_path(site_name))
+        if not site.lab:
+            raise Refused(f"{site.site} is not in the lab", expected="a site file with lab: true", then="defib lab up")
+        bench = LabBench(at.home.path, urlsplit(site.page.url).hostname or "", clock)
+        stage = Stage(at, bench, lambda run: carry_out(at, run, prefect=asked.prefect))
+        drill_id, told = run_drill(stage, procedure, site_name, fault)
+    page = write_drill(at.home.path / "runs" / drill_id, told)
+    if asked.as_json:
+        say(as_json(drill_figures(told, page)))
+    else:
+        say(f"\n{_summary(told)}\n\nReport: {page}\nSealed: {told.head}")
+    code = drill_exit_code(told)
+    return Status.INTERRUPTED.exit_code if code is None else code
+
+
+def _summary(told: Drill) -> str:
+    lines = []
+    if told.forward:
+        lines.append(verdict_line(told.forward))
+        lines += [f"  {span.phase.value:<10} {words.duration(span.took)}" for span in told.forward.spans]
+    lines.append(
+        f"The eyewitness saw {words.duration(told.witnessed)}; the report differs by {words.duration(told.disagreement)}"
+    )
+    residue = told.residue
+    left = "could not be compared" if residue is None else "no trace left" if not residue else "LEFT A TRACE:"
+    lines.append(f"Afterwards: {left}")
+    lines += [f"  {line}" for line in residue or ()]
+    lines.append(f"Drill {words.status(told.status)}" + (f": {told.reason}" if told.reason else ""))
+    return "\n".join(lines)

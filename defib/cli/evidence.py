@@ -1,0 +1,151 @@
+"""``runs``, ``report`` and ``verify``: what happened, read from journals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from defib import entries
+from defib.cli.say import say, say_json, table
+from defib.drilled import DRILL, Drill, drill
+from defib.errors import EvidenceBroken, InputError
+from defib.home import Home
+from defib.journal import Record, read_journal
+from defib.lease import current_holder
+from defib.plan import Plan
+from defib.report import words
+from defib.report.as_json import as_json
+from defib.report.figures import drill_figures, run_figures
+from defib.report.write import write_drill, write_run
+from defib.start import opening_of
+from defib.timeline import Timeline, timeline
+
+
+def runs(site: str, *, as_json: bool) -> int:
+    """All runs, newest last; one whose process is gone and that has no end is crashed."""
+    home = Home.open()
+    rows = [row for folder in home.runs() if (row := _row(home, folder)) and site in {"", row["site"]}]
+    if as_json:
+        say_json({"runs": rows})
+        return 0
+    if not rows:
+        say(f"No runs yet in {home.path}.")
+        return 0
+    names = ("run_id", "site", "mode", "status", "outage", "rto", "rpo")
+    say(table([name.replace("_", " ") for name in names], [[row[name] for name in names] for row in rows]))
+    return 0
+
+
+def report(run_id: str, form: str) -> int:
+    """The report of a run, made anew from its journal: ``json``, ``md``, or ``html``, which prints where it is."""
+    home = Home.open()
+    folder = home.run(run_id)
+    told = read_evidence(home, folder)
+    page = write_drill(folder, told) if isinstance(told, Drill) else write_run(folder, told)
+    if form == "json":
+        say(as_json(drill_figures(told, page) if isinstance(told, Drill) else run_figures(told, page)))
+    elif form == "md":
+        say((folder / "report.md").read_text(encoding="utf-8"))
+    elif form == "html":
+        say(str(page))
+    else:
+        raise InputError("there is no such form of a report", expected="html, md or json", seen=form)
+    return 0
+
+
+def verify(run_id: str, head: str, *, as_json: bool) -> int:
+    """Check a journal: the chain, the digests of what it was made from, and the hash that somebody wrote down elsewhere."""
+    home = Home.open()
+    folder = home.run(run_id)
+    records, torn = read_journal(folder / "journal.jsonl")
+    opened = opening_of(records, folder)
+    checks = [f"{len(records)} entries, each with the hash of the one before"]
+    if torn:
+        checks.append(f"{torn} bytes of a half-written last entry: the run was killed while it wrote")
+    checks += _check_changes(records, folder)
+    if opened.procedure == DRILL:
+        checks += _check_drill_runs(home, records)
+    if head and head not in {record.hash for record in records}:
+        raise EvidenceBroken(
+            "no entry has the hash that was written down", where=str(folder), expected=head, seen=records[-1].hash
+        )
+    if head:
+        checks.append("it holds the entry whose hash was written down, and nothing before that was edited")
+    if as_json:
+        say_json({"run_id": folder.name, "intact": True, "head": records[-1].hash, "checks": checks})
+    else:
+        say("\n".join([f"{folder.name} is intact.", *(f"  - {check}" for check in checks), f"Sealed: {records[-1].hash}"]))
+        if not head:
+            say("A chain can be made anew as a whole: compare the seal with the one printed or sent when the run ended,")
+            say(f"  defib verify {folder.name} --head HASH")
+    return 0
+
+
+def read_evidence(home: Home, folder: Path) -> Timeline | Drill:
+    """What the journal in `folder` tells: of a run, or of a drill with its two runs."""
+    records, _ = read_journal(folder / "journal.jsonl")
+    if opening_of(records, folder).procedure != DRILL:
+        return timeline(records)
+    of = {entry.role: entry.run_id for entry in _drill_runs(records)}
+
+    def told(role: str) -> Timeline | None:
+        path = home.path / "runs" / of.get(role, "") / "journal.jsonl"
+        return timeline(read_journal(path)[0]) if role in of and path.is_file() else None
+
+    return drill(records, told("forward"), told("failback"))
+
+
+def _row(home: Home, folder: Path) -> dict[str, str]:
+    try:
+        told = read_evidence(home, folder)
+    except EvidenceBroken as error:
+        return dict.fromkeys(("run_id", "site", "mode", "status", "outage", "rto", "rpo"), "") | {
+            "run_id": folder.name,
+            "status": f"BROKEN: {error.what}",
+        }
+    forward = told.forward if isinstance(told, Drill) else told
+    return {
+        "run_id": folder.name,
+        "site": told.opened.site,
+        "mode": told.opened.mode.value,
+        "status": told.status.value if told.status else _unfinished(home, told.opened.site, folder.name),
+        "outage": words.duration(forward.rto.actual) if forward else words.UNKNOWN,
+        "rto": forward.rto.verdict.value if forward else words.UNKNOWN,
+        "rpo": forward.rpo.verdict.value if forward else words.UNKNOWN,
+    }
+
+
+def _unfinished(home: Home, site: str, run_id: str) -> str:
+    holder = current_holder(home.site(site))
+    return "running" if holder is not None and holder.run_id in run_id else "crashed"
+
+
+def _check_changes(records: tuple[Record, ...], folder: Path) -> list[str]:
+    """Every change made was in an approved plan, and the plan's digest is the approved one."""
+    found = [record.entry for record in records]
+    opened = opening_of(records, folder)
+    approved = {entry.digest for entry in found if isinstance(entry, entries.Approved)}
+    plans = [entry for entry in found if isinstance(entry, entries.Planned)]
+    for planned in plans:
+        if Plan(opened.procedure, opened.site, planned.changes).digest() != planned.digest:
+            raise EvidenceBroken("a plan does not have the digest that it was given", where=str(folder))
+    allowed = [change for planned in plans if planned.digest in approved for change in planned.changes]
+    made = [entry.change for entry in found if isinstance(entry, entries.ChangeIntended) and not entry.undo]
+    for change in made:
+        if change not in allowed:
+            raise EvidenceBroken("a change was made that no approved plan holds", where=str(folder), seen=f"{change.target}")
+    return [f"{len(made)} change(s) made, each as in an approved plan"] if plans else []
+
+
+def _check_drill_runs(home: Home, records: tuple[Record, ...]) -> list[str]:
+    """The runs of a drill are still the ones whose seals the drill wrote down."""
+    checks = []
+    for entry in _drill_runs(records):
+        of_run, _ = read_journal(home.run(entry.run_id) / "journal.jsonl")
+        if entry.head not in {record.hash for record in of_run}:
+            raise EvidenceBroken(f"the {entry.role} run is not the one that the drill made", where=entry.run_id)
+        checks.append(f"the {entry.role} run {entry.run_id} is the one that the drill made")
+    return checks
+
+
+def _drill_runs(records: tuple[Record, ...]) -> list[entries.DrillRun]:
+    return [record.entry for record in records if isinstance(record.entry, entries.DrillRun)]

@@ -1,0 +1,241 @@
+"""A drill: something breaks on purpose, is noticed, is recovered from, is put back, and leaves no trace.
+
+The drill keeps a journal of its own beside those of the two runs that it makes: what was broken and healed when, the
+outside state before and after, and what an eyewitness saw who knew nothing of it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Protocol
+
+from defib import __version__, entries
+from defib.approval import Automatic
+from defib.clock import Deadline
+from defib.drilled import AGREEMENT, DRILL, Drill, Witnessed, drill
+from defib.errors import DefibError, Interrupted, StepFailed
+from defib.journal import FileSink, Journal
+from defib.lease import operator
+from defib.objectives import Mode, Status
+from defib.observe.detect import Decision, Detector, State
+from defib.observe.watch import Watcher
+from defib.outside import open_outside
+from defib.run import Outcome, Run, roll_back
+from defib.runbook import load_runbook
+from defib.site import Site, load_site
+from defib.start import Desk, Order, new_run, take_up
+from defib.timeline import Timeline, timeline
+
+PATIENCE = timedelta(seconds=30)
+"""For the site to be seen healthy before the fault, and to be seen down after it."""
+
+
+class Bench(Protocol):
+    """Where something can be broken on purpose, and somebody else watches."""
+
+    def break_(self, target: str, fault: str) -> None:
+        """Break `target`; in force when this returns."""
+        ...
+
+    def heal(self) -> None:
+        """Heal everything. Idempotent."""
+        ...
+
+    def fingerprint(self) -> tuple[str, ...]:
+        """The outside state that a recovery could change, one line a fact."""
+        ...
+
+    def witnessed(self, since: datetime, until: datetime) -> Witnessed:
+        """What the eyewitness saw between the two moments; waits until its looks of that time have ended."""
+        ...
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A drill's surroundings: the desk, the bench, and how a run is carried out to its report."""
+
+    desk: Desk
+    bench: Bench
+    carry_out: Callable[[Run], Outcome]
+
+
+def run_drill(stage: Stage, procedure: str, site_name: str, fault: str) -> tuple[str, Drill]:
+    """Break, notice, recover, heal, fail back, compare; gives the drill's id and what it proved."""
+    path = stage.desk.site_path(site_name)
+    rehearsal = _Rehearsal(stage, procedure, fault, load_site(path), str(path))
+    return rehearsal.id, rehearsal.play()
+
+
+class _Rehearsal:
+    def __init__(self, stage: Stage, procedure: str, fault: str, site: Site, site_path: str) -> None:
+        self._stage = stage
+        self._desk = stage.desk
+        self._procedure = procedure
+        self._fault = fault
+        self._site = site
+        self._site_path = site_path
+        self._target = site.primary.provider
+        now = self._desk.clock.now()
+        self.id = f"{now:%Y%m%d-%H%M%S}-{DRILL}-{procedure}-{site.site}-{secrets.token_hex(2)}"
+        folder = self._desk.home.path / "runs" / self.id
+        folder.mkdir(parents=True)
+        self._journal = Journal(
+            FileSink(folder / "journal.jsonl"), self._desk.clock, self._desk.redact, listen=self._desk.listen
+        )
+        self._told: dict[str, Timeline] = {}
+
+    def play(self) -> Drill:
+        """The whole drill; whatever happens, everything is healed and compared at the end."""
+        self._open()
+        status, reason = Status.FAILED, ""
+        try:
+            self._fingerprint("before")
+            self._there_and_back()
+            status = Status.RECOVERED
+        except Interrupted as error:
+            status, reason = Status.INTERRUPTED, error.what
+        except DefibError as error:
+            reason = str(error)
+        finally:
+            self._desk.clock.resume()
+            self._leave_no_trace()
+        so_far = drill(self._journal.records, self._told.get("forward"), self._told.get("failback"))
+        if status is Status.RECOVERED:
+            reason = "; ".join(_shortcomings(so_far))
+            status = Status.FAILED if reason else status
+        self._journal.append(entries.Closed(status, reason))
+        return drill(self._journal.records, self._told.get("forward"), self._told.get("failback"))
+
+    def _there_and_back(self) -> None:
+        broken_from = self._desk.clock.now()
+        forward = self._run(self._order(self._until_down()), "forward")
+        self._witness("forward", broken_from)
+        self._must_be_recovered(forward)
+        self._heal()
+        healed = self._desk.clock.now()
+        order = Order("failback", self._site_path, Mode.REHEARSAL, Automatic(f"drill {self.id}"), follows=forward.run_id)
+        failback = self._run(order, "failback")
+        self._witness("failback", healed)
+        self._must_be_recovered(failback)
+
+    def _until_down(self) -> Decision:
+        """Watch until the site was seen healthy, break it, and watch on until it is decided to be down."""
+        clock, site = self._desk.clock, self._site
+        outside = open_outside(site, self._desk.home, self._desk.redact, clock)
+        detector = Detector(outside.observers.names, site.detection)
+        patience = Deadline.after(clock, PATIENCE)
+        broken = False
+
+        def until(decision: Decision) -> bool:
+            nonlocal broken, patience
+            if not broken and decision.state is State.HEALTHY:
+                self._break()
+                broken, patience = True, Deadline.after(clock, PATIENCE)
+            return patience.expired() or (broken and decision.state is State.DOWN)
+
+        watcher = Watcher(site, outside.observers, detector, clock)
+        decision = watcher.run(until)
+        if not broken:
+            raise StepFailed(
+                "the site was not healthy before the drill", seen="; ".join(decision.reasons), then="defib lab status"
+            )
+        if decision.state is not State.DOWN:
+            raise StepFailed(f"the fault {self._fault} was not noticed within {PATIENCE}", seen=decision.state.value)
+        return decision
+
+    def _order(self, decision: Decision) -> Order:
+        return Order(
+            self._procedure,
+            self._site_path,
+            Mode.REHEARSAL,
+            Automatic(f"drill {self.id}"),
+            since=decision.first_bad,
+            down_at=self._desk.clock.now(),
+            trigger=f"detection: {'; '.join(decision.reasons)}",
+        )
+
+    def _run(self, order: Order, role: str) -> Outcome:
+        run = new_run(self._desk, order)
+        outcome = self._stage.carry_out(run)
+        self._told[role] = timeline(run.journal.records)
+        self._journal.append(entries.DrillRun(role, run.id, outcome.status, outcome.head))
+        return outcome
+
+    def _witness(self, role: str, since: datetime) -> None:
+        saw = self._stage.bench.witnessed(since, self._desk.clock.now())
+        outage = saw.outage
+        if role == "failback" and saw.looks and saw.started is None:
+            outage = timedelta(0)
+        self._journal.append(entries.EyewitnessSaw(role, outage, saw.started, saw.ended, saw.looks, saw.log))
+
+    def _break(self) -> None:
+        self._stage.bench.break_(self._target, self._fault)
+        self._journal.append(entries.FaultSet(self._target, self._fault))
+
+    def _heal(self) -> None:
+        self._stage.bench.heal()
+        self._journal.append(entries.FaultSet(self._target, ""))
+
+    def _fingerprint(self, when: str) -> None:
+        lines = self._stage.bench.fingerprint()
+        digest = sha256("\n".join(lines).encode()).hexdigest()
+        self._journal.append(entries.Fingerprinted(when, digest, lines))
+
+    def _must_be_recovered(self, outcome: Outcome) -> None:
+        if outcome.status is not Status.RECOVERED:
+            raise StepFailed(f"run {outcome.run_id} ended {outcome.status}: {outcome.reason}", where=outcome.run_id)
+
+    def _leave_no_trace(self) -> None:
+        """Heal what is broken and put back what stands; what cannot be done is in the journal, and fails the drill."""
+        try:
+            self._heal()
+            forward = self._told.get("forward")
+            if forward and not self._is_back(forward):
+                run = take_up(self._desk, forward.opened.run_id, Automatic(f"drill {self.id}"), "rollback")
+                try:
+                    roll_back(run)
+                finally:
+                    if run.lease is not None:
+                        run.lease.release()
+            self._fingerprint("after")
+        except DefibError as error:
+            self._journal.append(entries.Noted("", f"cleaning up failed: {error}", warning=True))
+
+    def _is_back(self, forward: Timeline) -> bool:
+        failback = self._told.get("failback")
+        undone = all(change.state in {"undone", "planned"} for change in forward.changes)
+        return undone or (failback is not None and failback.status is Status.RECOVERED)
+
+    def _open(self) -> None:
+        objectives = load_runbook(self._procedure, self._desk.runbooks).objectives_for(self._site)
+        self._journal.append(
+            entries.Opened(
+                run_id=self.id,
+                procedure=DRILL,
+                site=self._site.site,
+                mode=Mode.REHEARSAL,
+                operator=operator(),
+                version=__version__,
+                rto=objectives.rto,
+                rpo=objectives.rpo,
+                trigger=f"{self._procedure} after {self._target} {self._fault}",
+            )
+        )
+
+
+def _shortcomings(told: Drill) -> Sequence[str]:
+    """What keeps a drill whose runs both recovered from counting as a proof."""
+    found = []
+    if told.residue is None:
+        found.append("the outside state could not be compared")
+    elif told.residue:
+        found.append(f"the drill left a trace: {len(told.residue)} line(s)")
+    if told.disagreement is None:
+        found.append("the eyewitness could not say how long the outage lasted")
+    elif told.disagreement > AGREEMENT:
+        found.append(f"the report and the eyewitness disagree by {told.disagreement.total_seconds():.3f} s")
+    return found
