@@ -27,7 +27,7 @@ def drill_page(drill: Drill) -> Page:
     """The whole report of one drill: verdicts first, evidence last."""
     tiles = (_status(drill), *_objectives(drill), _witness(drill), _residue(drill))
     return Page(
-        title=f"{drill.opened.procedure} on {drill.opened.site}",
+        title=f"Drill: {drill.opened.procedure} on {drill.opened.site}",
         subtitle=f"{drill.opened.mode} · drill {drill.opened.run_id} · begun {words.stamp(drill.started)}",
         tone=overall(tuple(tile.tone for tile in tiles)),
         lead=_lead(drill),

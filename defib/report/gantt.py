@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from defib.report import words
-from defib.report.picture import INSTANTS
+from defib.report.picture import moments_of
 from defib.timeline import StepLine, Timeline
 
 _TAGS = {"done": "done, ", "": "active, "}
@@ -26,8 +26,7 @@ def gantt(timeline: Timeline) -> str:
         "    axisFormat %H:%M:%S",
         "    todayMarker off",
     ]
-    moments = [(name, getattr(timeline.instants, field)) for _, field, name in INSTANTS]
-    known = [(name, at) for name, at in moments if at]
+    known = [(name, at) for _, name, at in moments_of(timeline) if at]
     if known:
         lines.append("    section moments")
     lines += [f"    {_name(name)} : milestone, {_stamp(at)}, 0ms" for name, at in known]

@@ -77,9 +77,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of a picture: its label, what it shows in words, and its marks."""
+    """One row of a picture: its label and a short figure, all that it shows in words, and its marks."""
 
     label: str
+    said: str
     words: str
     marks: tuple[Mark, ...]
     group: str = ""
@@ -96,13 +97,13 @@ class Tick:
 
 @dataclass(frozen=True)
 class Picture:
-    """Rows over one axis of time. `zero` says what its 0 is; `band` is the outage, behind every row."""
+    """Rows over one axis of time. `zero` says what its 0 is; `bands` are the times without service, behind every row."""
 
     title: str
     zero: str
     ticks: tuple[Tick, ...]
     instants: tuple[Tick, ...]
-    band: Mark | None
+    bands: tuple[Mark, ...]
     rows: tuple[Row, ...]
 
 

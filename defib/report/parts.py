@@ -9,11 +9,11 @@ from defib.plan import Change
 from defib.ports import Health, RecordSet
 from defib.report import words
 from defib.report.page import Cell, Table, Tone, cells, code
-from defib.report.picture import INSTANTS
+from defib.report.picture import moments_of, zero_of
 from defib.timeline import ChangeLine, Sighting, StepLine, Timeline
 
 _BOUNDS = {
-    Phase.DETECT: "first bad look until found to be down",
+    Phase.DETECT: "from the first bad look until found to be down",
     Phase.DECIDE: "until the plan was approved",
     Phase.ACT: "until the vendor accepted the last change",
     Phase.PROPAGATE: "until the DNS gave the new answer",
@@ -38,22 +38,20 @@ def standing(timeline: Timeline) -> int:
 
 
 def phase_table(timeline: Timeline) -> Table:
-    """The five spans with their share of the outage."""
-    outage = timeline.rto.actual
+    """The five spans with their share of the outage; a failback has no share, since users are served during most of it."""
+    outage = None if timeline.opened.follows else timeline.rto.actual
     rows = [
-        cells(str(number), Cell(str(span.phase)), _BOUNDS[span.phase], *_spent(span.took, outage))
+        cells(f"{number} {span.phase}", _BOUNDS[span.phase], *_spent(span.took, outage))
         for number, span in enumerate(timeline.spans, start=1)
     ]
-    return Table(
-        "The outage in five phases", ("No.", "Phase", "From the end of the one before", "Took", "Of the outage"), tuple(rows)
-    )
+    return Table("The outage in five phases", ("Phase", "Reaches", "Took", "Of the outage"), tuple(rows))
 
 
 def _spent(took: timedelta | None, outage: timedelta | None) -> tuple[Cell, Cell]:
     if took is None:
         return _unknown(), _unknown()
     if not outage:
-        return Cell(words.exact(took)), _unknown() if outage is None else Cell("-")
+        return Cell(words.exact(took)), Cell("-")
     return Cell(words.exact(took)), Cell(words.percent(took / outage), gauge=took / outage)
 
 
@@ -63,13 +61,12 @@ def _unknown() -> Cell:
 
 def instant_table(timeline: Timeline) -> Table:
     """The moments that bound the phases, under the letters of the picture."""
-    zero = timeline.instants.first_bad or timeline.started
+    zero = zero_of(timeline)
     rows = []
-    for letter, field, name in INSTANTS:
-        at = getattr(timeline.instants, field)
+    for letter, name, at in moments_of(timeline):
         told = (Cell(words.stamp(at)), Cell(words.offset(at - zero))) if at else (_unknown(), _unknown())
-        rows.append(cells(letter, name, *told))
-    return Table("The moments", ("Mark", "Moment", "When", "After the first"), tuple(rows))
+        rows.append(cells(f"{letter} {name}", *told))
+    return Table("The moments", ("Moment", "When", "On the axis"), tuple(rows))
 
 
 def step_table(timeline: Timeline) -> Table:
@@ -120,14 +117,13 @@ def _look(aim: str, observer: str, reason: str, sightings: list[Sighting]) -> tu
 def change_table(timeline: Timeline, caption: str = "Changes") -> Table:
     """Every change with the record before and after."""
     rows = tuple(_change(line) for line in timeline.changes)
-    return Table(caption, ("No.", "What", "Before", "After", "State", "When"), rows)
+    return Table(caption, ("What", "Before", "After", "State", "When"), rows)
 
 
 def _change(line: ChangeLine) -> tuple[Cell, ...]:
     tone, told = _STATES.get(line.state, (Tone.UNKNOWN, line.state))
     return cells(
-        str(line.number),
-        f"{_target(line.change)}: {line.change.purpose}",
+        f"{line.number}. {_target(line.change)}: {line.change.purpose}",
         code(_record(line.change.record.before)),
         code(_record(line.change.record.after)),
         Cell(f"{told}: {line.why}" if line.why else told, tone=tone),

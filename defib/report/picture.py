@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from defib.entries import EyewitnessSaw, FaultSet
 from defib.objectives import Phase
@@ -18,7 +19,7 @@ from defib.report.axis import Axis, axis_over, spread
 from defib.report.page import Mark, Picture, Row, Scale, tone_of
 from defib.timeline import Sighting, StepLine, Timeline
 
-INSTANTS = (
+_INSTANTS = (
     ("A", "first_bad", "users first lost service"),
     ("B", "down", "found to be down"),
     ("C", "decided", "plan approved"),
@@ -46,7 +47,7 @@ def pictures(timeline: Timeline, around: Around | None = None) -> tuple[Picture,
     """One picture, or one of the outage and one of the run."""
     around = around or Around()
     outage, run = _outage_moments(timeline, around), _run_moments(timeline)
-    zero = timeline.instants.first_bad or timeline.started
+    zero = zero_of(timeline)
     whole = axis_over([*outage, *run], zero)
     story = [*_phases(timeline, whole), *_witness(around, whole), *_faults(around, whole)]
     if (max(run) - min(run)) / whole.length >= _LEGIBLE:
@@ -60,33 +61,45 @@ def pictures(timeline: Timeline, around: Around | None = None) -> tuple[Picture,
     )
 
 
+def moments_of(timeline: Timeline) -> tuple[tuple[str, str, datetime | None], ...]:
+    """The six moments: the letter in the picture, the name, and when. A failback finds nothing down: it begins."""
+    names = {"down": "the way back began"} if timeline.opened.follows else {}
+    return tuple((letter, names.get(field, name), getattr(timeline.instants, field)) for letter, field, name in _INSTANTS)
+
+
+def zero_of(timeline: Timeline) -> datetime:
+    """Where the axis of a run begins to count: when users first lost service; for a failback, when it began."""
+    first_bad = timeline.instants.first_bad
+    return timeline.started if timeline.opened.follows or first_bad is None else first_bad
+
+
 def rto_scale(timeline: Timeline) -> Scale | None:
     """The outage on the scale of the whole RTO; None where it is unknown."""
     actual, target = timeline.rto.actual, timeline.rto.target
     wider = max(actual or target, target)
     if actual is None or not wider:
         return None
-    sentence = f"Of the RTO of {words.duration(target)}: {words.objective(timeline.rto, 'RTO')}."
+    sentence = f"On the scale of the whole RTO of {words.duration(target)}: {words.objective(timeline.rto, 'RTO')}."
     used = max(actual / wider * 100, _NARROWEST if actual else 0)
     return Scale(sentence, round(used, 3), round(target / wider * 100, 3), tone_of(timeline.rto.verdict))
 
 
 def _picture(title: str, timeline: Timeline, axis: Axis, rows: Sequence[Row]) -> Picture:
-    moments = [(letter, getattr(timeline.instants, field)) for letter, field, _ in INSTANTS]
-    within = [(letter, at) for letter, at in moments if at and axis.begin <= at <= axis.end]
+    moments = moments_of(timeline)
+    within = [(letter, at) for letter, _, at in moments if at and axis.begin <= at <= axis.end]
     begins = "users first lost service" if axis.zero == timeline.instants.first_bad else "the run began"
     return Picture(
         title=title,
         zero=f"0 is {words.stamp(axis.zero)}, when {begins}.",
         ticks=axis.ticks(),
         instants=spread([(letter, axis.place(at)) for letter, at in within]),
-        band=_band(timeline, axis),
+        bands=_bands(timeline, axis),
         rows=tuple(rows),
     )
 
 
 def _outage_moments(timeline: Timeline, around: Around) -> list[datetime]:
-    moments = [getattr(timeline.instants, field) for _, field, _ in INSTANTS]
+    moments = [at for _, _, at in moments_of(timeline)]
     if around.witness:
         moments += [around.witness.started, around.witness.ended]
     known = [moment for moment in moments if moment]
@@ -99,12 +112,10 @@ def _run_moments(timeline: Timeline) -> list[datetime]:
     return moments + [sighting.seen.at + sighting.seen.took for sighting in timeline.sightings]
 
 
-def _band(timeline: Timeline, axis: Axis) -> Mark | None:
+def _bands(timeline: Timeline, axis: Axis) -> tuple[Mark, ...]:
     first, served = timeline.instants.first_bad, timeline.instants.served
-    if first is None:
-        return None
-    end = served or axis.end
-    return _mark("outage", first, end, axis, "users had no service")
+    rows = timeline.lost_service if timeline.opened.follows else ((first, served),)
+    return tuple(_mark("outage", begin, end or axis.end, axis, "users had no service") for begin, end in rows if begin)
 
 
 def _mark(kind: str, begin: datetime, end: datetime, axis: Axis, said: str, text: str = "") -> Mark:
@@ -115,26 +126,24 @@ def _mark(kind: str, begin: datetime, end: datetime, axis: Axis, said: str, text
 
 def _phases(timeline: Timeline, axis: Axis) -> list[Row]:
     marks: list[Mark] = []
-    before, reached = -1, axis.begin
-    for index, moment in enumerate(_moments(timeline)):
-        if moment is None:
-            continue
-        moment = max(moment, reached)  # noqa: PLW2901 - moments that stand out of order bound nothing
-        if before == index - 1 and before >= 0:
-            marks += _phase(index, reached, moment, axis)
-        elif before >= 0:
-            marks.append(_mark("gap", reached, moment, axis, "which phase is unknown", "unknown"))
-        before, reached = index, moment
-    if before < len(Phase):
-        marks.append(_mark("gap", reached, axis.end, axis, "no end of the outage was seen", "no end seen"))
+    known = [(index, moment) for index, moment in enumerate(_moments(timeline)) if moment]
+    if not known or known[0][0] > 0:
+        end = known[0][1] if known else axis.end
+        marks.append(_mark("gap", axis.begin, end, axis, "since when is unknown", "start unknown"))
+    for (before, begin), (index, end) in pairwise(known):
+        if before == index - 1:
+            marks += _phase(index, begin, end, axis)
+        else:
+            marks.append(_mark("gap", begin, end, axis, "which phase is unknown", "unknown"))
+    if known and known[-1][0] < len(Phase):
+        marks.append(_mark("gap", known[-1][1], axis.end, axis, "no end of the outage was seen", "no end seen"))
     told = ", ".join(f"{span.phase} {words.duration(span.took)}" for span in timeline.spans)
-    return [Row("phases", told, tuple(marks), group="Outage")]
+    return [Row("phases", words.duration(timeline.rto.actual), told, tuple(marks), group="Outage")]
 
 
 def _moments(timeline: Timeline) -> list[datetime | None]:
     served = timeline.instants.served
-    moments = [getattr(timeline.instants, field) for _, field, _ in INSTANTS]
-    return [min(moment, served) if moment and served else moment for moment in moments]
+    return [min(at, served) if at and served else at for _, _, at in moments_of(timeline)]
 
 
 def _phase(number: int, begin: datetime, end: datetime, axis: Axis) -> list[Mark]:
@@ -157,10 +166,11 @@ def _witness(around: Around, axis: Axis) -> list[Row]:
     if saw is None:
         return []
     if saw.outage is None or saw.started is None:
-        return [Row("eyewitness", f"saw no outage with an end in {words.count(saw.looks, 'look')}", ())]
+        told = f"saw no outage with an end in {words.count(saw.looks, 'look')}"
+        return [Row("eyewitness", told, told, ())]
     end = saw.ended or saw.started + saw.outage
     said = f"{words.duration(saw.outage)} without service, in {words.count(saw.looks, 'look')}"
-    return [Row("eyewitness", said, (_mark("witness", saw.started, end, axis, said),))]
+    return [Row("eyewitness", said, said, (_mark("witness", saw.started, end, axis, said),))]
 
 
 def _faults(around: Around, axis: Axis) -> list[Row]:
@@ -170,29 +180,29 @@ def _faults(around: Around, axis: Axis) -> list[Row]:
         said = f"{fault.target} {fault.fault or 'healed'}"
         marks.append(Mark(kind, axis.place(at), 0, said))
     told = ", ".join(f"{mark.words} at {words.time_of_day(at)}" for mark, (at, _) in zip(marks, around.faults, strict=True))
-    return [Row("faults", told, tuple(marks))] if marks else []
+    return [Row("faults", told, told, tuple(marks))] if marks else []
 
 
 def _run(timeline: Timeline, axis: Axis) -> Row:
     moments = _run_moments(timeline)
     took = max(moments) - min(moments)
     said = f"the run: {words.duration(took)}"
-    return Row("the run", words.duration(took), (_mark("step-done", min(moments), max(moments), axis, said),))
+    return Row("the run", words.duration(took), said, (_mark("step-done", min(moments), max(moments), axis, said),))
 
 
 def _steps(steps: Sequence[StepLine], axis: Axis, timeline: Timeline) -> list[Row]:
     rows: list[Row] = []
     for step in steps:
         until = step.started + step.took if step.took is not None else (timeline.ended or axis.end)
-        said = (
-            words.duration(step.took)
-            if step.outcome == "done"
-            else f"{step.outcome or 'no end'}, {words.duration(step.took)}"
-        )
+        said = words.duration(step.took) if step.outcome == "done" else _cut(step)
         kind = {"done": "step-done", "": "gap"}.get(step.outcome, "step-bad")
         mark = _mark(kind, step.started, until, axis, f"{step.name}: {said}")
-        rows.append(Row(step.name, said, (mark,), group="" if rows else "Steps"))
+        rows.append(Row(step.name, said, mark.words, (mark,), group="" if rows else "Steps"))
     return rows
+
+
+def _cut(step: StepLine) -> str:
+    return f"{step.outcome}, {words.duration(step.took)}" if step.outcome else "no end"
 
 
 def _looks(sightings: Sequence[Sighting], axis: Axis) -> list[Row]:
@@ -204,7 +214,7 @@ def _looks(sightings: Sequence[Sighting], axis: Axis) -> list[Row]:
         mine = [s for s in sightings if (s.aim, s.seen.observer) == (aim, observer)]
         group = "" if aim in headed else f"Looks at {aim}"
         headed.add(aim)
-        rows.append(Row(observer, _tally(mine), _strip(mine, axis), group))
+        rows.append(Row(observer, _tally(mine), f"{observer} looked at {aim}: {_tally(mine)}", _strip(mine, axis), group))
     return rows
 
 

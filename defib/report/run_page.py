@@ -59,6 +59,9 @@ def _outage(timeline: Timeline) -> str:
         return f"Users are served since {words.stamp(served)}; how long they were not is unknown."
     if not actual:
         return "Users never lost service."
+    if timeline.opened.follows:
+        times = words.count(len(timeline.lost_service), "time")
+        return f"Users were without service for {words.duration(actual)} on the way back ({times})."
     return f"Users were without service for {words.duration(actual)}, until {words.stamp(served)}."
 
 
@@ -66,14 +69,15 @@ def status_tile(timeline: Timeline) -> Tile:
     """How the run ended, why, and its exit code."""
     code = run_exit_code(timeline)
     figure = "no exit code yet" if code is None else f"exit code {code}"
-    said = timeline.reason or (_OPEN if timeline.status is None else "every step was done")
+    said = timeline.reason or (_OPEN if timeline.status is None else "the procedure ran to its end")
     return Tile("Status", words.status(timeline.status), figure, said, tone_of(timeline.status))
 
 
 def objective_tile(name: str, measure: Measure) -> Tile:
     """One objective: reached against target, and the share that was used."""
-    figure = f"{words.duration(measure.actual)} of {words.duration(measure.target)}"
-    sentence = words.objective(measure, name)
+    target = words.duration(measure.target)
+    figure = f"target {target}" if measure.actual is None else f"{words.duration(measure.actual)} of {target}"
+    sentence = words.used(measure, name)
     if measure.why and measure.verdict is not Verdict.UNKNOWN:
         sentence += f"; {measure.why}"
     return Tile(name, measure.verdict.value, figure, sentence, tone_of(measure.verdict))

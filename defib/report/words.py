@@ -47,8 +47,11 @@ def _long(span: timedelta) -> str:
 
 
 def exact(span: timedelta | None) -> str:
-    """A length of time in seconds to the millisecond, for whoever checks: 6.400 s; unknown for None."""
-    return UNKNOWN if span is None else f"{span / _SECOND:.3f} s"
+    """A length of time in seconds to the millisecond, for whoever checks: 6.400 s, 200.000 s (3 min 20 s)."""
+    if span is None:
+        return UNKNOWN
+    told = f"{span / _SECOND:.3f} s"
+    return told if span < _MINUTE else f"{told} ({duration(span)})"
 
 
 def offset(span: timedelta) -> str:
@@ -99,15 +102,28 @@ def status(value: Status | None) -> str:
 
 
 def objective(measure: Measure, name: str) -> str:
-    """One objective and how it was kept, in a sentence: met, 0.04 % of the RTO used, 3 h 59 min left."""
+    """One objective and how it was kept: met, 0.04 % of the RTO used, 3 h 59 min left."""
     if measure.actual is None:
-        return f"{UNKNOWN} against {duration(measure.target)}: {measure.why or 'it was not measured'}"
-    used = f"{percent(measure.actual / measure.target)} of the {name} used" if measure.target else ""
+        return f"{UNKNOWN} against {duration(measure.target)}: {used(measure, name)}"
+    return f"{measure.verdict}, {used(measure, name)}"
+
+
+def used(measure: Measure, name: str) -> str:
+    """How much of an objective was used, and what was left or is beyond it; why, where that is unknown."""
+    if measure.actual is None:
+        return measure.why or "it was not measured"
+    part = f"{percent(measure.actual / measure.target)} of the {name} used" if measure.target else ""
     if measure.verdict is Verdict.MISSED:
-        parts = ["missed", f"{duration(measure.actual - measure.target)} beyond {duration(measure.target)}", used]
+        rest = f"{duration(measure.actual - measure.target)} beyond {duration(measure.target)}"
     else:
-        parts = ["met", used or f"the {name} is zero", f"{duration(measure.target - measure.actual)} left"]
-    return ", ".join(part for part in parts if part)
+        rest = f"{_at_least(measure.target - measure.actual)} left"
+    return f"{part}, {rest}" if part else rest
+
+
+def _at_least(span: timedelta) -> str:
+    """A length of time that is never said to be longer than it is."""
+    unit = _MINUTE if span >= _HOUR else _SECOND if span >= _MINUTE else timedelta(milliseconds=1)
+    return duration(span // unit * unit)
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -321,7 +321,7 @@ BEFORE = ("route53 Z0PULSETRADING www CNAME d2pulsetrading.cloudfront.net.", "cl
 
 def drilled(
     after: tuple[str, ...] | None = BEFORE,
-    outage: timedelta | None = s(6.31),
+    outage: timedelta | None = timedelta(seconds=6.31),
     status: Status = Status.RECOVERED,
     reason: str = "",
 ) -> Drill:
