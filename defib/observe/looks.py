@@ -112,8 +112,8 @@ class SimulatedLooks:
 
     def ask_online(self, allowed: timedelta) -> None:
         """Start asking all observers whether they are online; one that is not costs all the time there is."""
-        flags = {name: self._observers.is_online(name) for name in self._observers.names}
-        self._deliver(timedelta(0) if all(flags.values()) else allowed, Online(flags))
+        flags, took = self._observers.glimpse_online(allowed)
+        self._deliver(took, Online(dict(zip(self._observers.names, flags, strict=True))))
 
     def next(self, within: timedelta) -> Seen | None:
         """The next result, or None after `within`; the clock has then moved so far."""

@@ -38,7 +38,10 @@ def always_online(_observer: str, _at: datetime) -> bool:
 
 
 class MemoryObservers:
-    """Observers of a scripted world. A look takes its time on the clock, all observers side by side."""
+    """Observers of a scripted world. A look takes its time on the clock, all observers side by side.
+
+    `references_took` is how long the reference sites take to answer those who are online.
+    """
 
     def __init__(
         self,
@@ -46,11 +49,13 @@ class MemoryObservers:
         world: World,
         clock: Clock,
         online: Callable[[str, datetime], bool] = always_online,
+        references_took: timedelta = timedelta(0),
     ) -> None:
         self._names = tuple(names)
         self._world = world
         self._clock = clock
         self._online = online
+        self._references_took = references_took
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,9 +73,8 @@ class MemoryObservers:
 
     def online(self, *, within: Deadline) -> tuple[bool, ...]:
         """Whether each is online; one that is not costs all the time there is."""
-        flags = tuple(self.is_online(name) for name in self._names)
-        if not all(flags):
-            self._clock.sleep(within.remaining())
+        flags, took = self.glimpse_online(within.remaining())
+        self._clock.sleep(took)
         return flags
 
     def glimpse(self, aim: Aim, observer: str, allowed: timedelta) -> Observation:
@@ -83,9 +87,11 @@ class MemoryObservers:
             sight = Sight(Health.BAD, f"no answer within {seconds(allowed)}", took=allowed)
         return Observation(observer, at, sight.took, sight.health, sight.reason, sight.address, sight.build)
 
-    def is_online(self, observer: str) -> bool:
-        """Whether `observer` is online now."""
-        return self._online(observer, self._clock.now())
+    def glimpse_online(self, allowed: timedelta) -> tuple[tuple[bool, ...], timedelta]:
+        """Who is online now, in the order of `names`, and how long it takes to tell."""
+        now, in_time = self._clock.now(), self._references_took <= allowed
+        flags = tuple(in_time and self._online(name, now) for name in self._names)
+        return flags, self._references_took if all(flags) else allowed
 
 
 class Readable(Protocol):

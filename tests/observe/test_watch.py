@@ -17,7 +17,7 @@ from defib.observe.admission import admit, last_automatic_start
 from defib.observe.detect import Decision, Detector, State
 from defib.observe.killswitch import set_kill_switch
 from defib.observe.looks import SimulatedLooks, ThreadedLooks
-from defib.observe.memory import HANG, MemoryObservers, Sight, always_online
+from defib.observe.memory import HANG, MemoryObservers, Sight
 from defib.observe.watch import Watcher
 from defib.observe.web import WebObservers
 from defib.ports import Aim, Health, Observation
@@ -46,7 +46,8 @@ class Rehearsal:
     def __init__(
         self,
         world: Callable[[str, timedelta], Sight],
-        online: Callable[[str, datetime], bool] = always_online,
+        online: Callable[[str, timedelta], bool] = lambda *_: True,
+        references_took: timedelta = timedelta(0),
         **detection: Any,
     ) -> None:
         self.clock = SimulatedClock()
@@ -60,9 +61,11 @@ class Rehearsal:
 
         def is_online(observer: str, at: datetime) -> bool:
             self.asked_online.append(at - self.start)
-            return online(observer, at)
+            return online(observer, at - self.start)
 
-        observers = MemoryObservers(names, lambda name, _, at: world(name, at - self.start), self.clock, is_online)
+        observers = MemoryObservers(
+            names, lambda name, _, at: world(name, at - self.start), self.clock, is_online, references_took
+        )
         self.watcher = Watcher(
             self.site,
             observers,
@@ -145,18 +148,38 @@ def test_offline_observers_decide_nothing() -> None:
 
     rehearsal = Rehearsal(
         lambda _, now: HANG if offline(now) else GOOD,
-        lambda _, at: not offline(at - rehearsal.start),
+        lambda _, now: not offline(now),
     )
     rehearsal.until(90)
     assert State.DOWN not in {decision.state for decision in rehearsal.decisions}
     assert rehearsal.detector.last.state is State.HEALTHY
 
 
+@pytest.mark.parametrize("references_took", [0, 0.7])
+def test_being_online_is_not_remembered_from_before(references_took: float) -> None:
+    """C1, C2: one observer in trouble and one that goes offline at any moment are no quorum.
+
+    That the second was online when the references were last asked, or while they were being asked, says nothing.
+    """
+    for step in range(40):
+        gone = {"from-b": seconds(30 + step / 10)}
+
+        def online(name: str, now: timedelta, gone: dict[str, timedelta] = gone) -> bool:
+            return now < gone.get(name, timedelta.max)
+
+        def world(name: str, now: timedelta, gone: dict[str, timedelta] = gone) -> Sight:
+            return GOOD if name != "from-a" and online(name, now, gone) else REFUSED
+
+        rehearsal = Rehearsal(world, online, seconds(references_took))
+        rehearsal.until(60)
+        assert State.DOWN not in {decision.state for decision in rehearsal.decisions}, step
+
+
 def test_outage_that_begins_while_offline() -> None:
     """C2: a site that is down when the observers' network returns is found down, since their first look that counts."""
     rehearsal = Rehearsal(
         lambda _, now: HANG if now >= seconds(10) else GOOD,
-        lambda _, at: not seconds(10) <= at - rehearsal.start < seconds(40),
+        lambda _, now: not seconds(10) <= now < seconds(40),
     )
     ended = rehearsal.until(120, lambda decision: decision.act)
     first = rehearsal.decisions[-1].first_bad
