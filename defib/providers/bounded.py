@@ -14,6 +14,7 @@ T = TypeVar("T")
 def bounded(work: Callable[[], T], within: Deadline, what: str, where: str) -> T:
     """Run `work`, or raise :class:`Unavailable` once nothing is left of `within`; a spent deadline sends nothing.
 
+    The clock lets work that is over its time clean up for a few seconds, so a vendor who trickles costs that much more.
     Socket time-outs are per read, so a server that trickles bytes outlives them: only this bounds the whole call. The
     work that was given up may still be running, so whoever builds it bounds its connecting and reading as well, and a
     write that timed out may have landed.

@@ -102,7 +102,7 @@ class CdnContract:
             world.cdn.status(within=world.soon(0))
         with pytest.raises(Unavailable):
             world.cdn.purge(["/index.html"], within=world.soon(0))
-        assert world.clock.monotonic() - started < timedelta(seconds=1)
+        assert world.clock.monotonic() - started < timedelta(seconds=5)
         assert world.purged() == ()
 
     def test_wrong_credentials_are_denied(self, world: CdnWorld) -> None:

@@ -220,7 +220,7 @@ class DnsZoneContract:
             world.zone.read([WWW.key], within=world.soon(0))
         with pytest.raises(Unavailable):
             world.zone.replace([change(WWW, WWW_B)], within=world.soon(0))
-        assert world.clock.monotonic() - started < timedelta(seconds=1)
+        assert world.clock.monotonic() - started < timedelta(seconds=5)
         assert sorted_sets(*SEED) == world.content()
 
     def test_wrong_credentials_are_denied(self, world: ZoneWorld) -> None:

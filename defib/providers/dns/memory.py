@@ -123,9 +123,7 @@ class MemoryZone:
         for key in made:
             beside = {other.type for other in standing if other.name == key.name} - {key.type}
             if beside and "CNAME" in {key.type, *beside}:
-                raise Conflict(
-                    f"{key} cannot stand beside other types", where=self._zone, seen=", ".join(sorted(beside))
-                )
+                raise Conflict(f"{key} cannot stand beside other types", where=self._zone, seen=", ".join(sorted(beside)))
 
     def _apply(self, batch: tuple[RecordChange, ...]) -> None:
         for change in batch:

@@ -141,9 +141,7 @@ def _spelt(record: RecordSet | None) -> ResourceRecordSetUnionTypeDef | None:
     return to_route53(canonical(record)) if record is not None else None
 
 
-def _actions(
-    changes: Sequence[RecordChange], before: Sequence[ResourceRecordSetUnionTypeDef | None]
-) -> list[ChangeTypeDef]:
+def _actions(changes: Sequence[RecordChange], before: Sequence[ResourceRecordSetUnionTypeDef | None]) -> list[ChangeTypeDef]:
     """DELETE all that stands, in the spelling given, then CREATE what is to stand: types that exclude each other swap."""
     actions: list[ChangeTypeDef] = [
         {"Action": "DELETE", "ResourceRecordSet": standing} for standing in before if standing is not None

@@ -107,9 +107,7 @@ class TestCloudflareAlone:
         assert "10013" in caught.value.seen
         assert running.api.purges(ZONE_ID) == ()
 
-    @pytest.mark.parametrize(
-        ("fault", "expected"), [("500", Unavailable), ("denied", Denied), ("lost-answer", Unavailable)]
-    )
+    @pytest.mark.parametrize(("fault", "expected"), [("500", Unavailable), ("denied", Denied), ("lost-answer", Unavailable)])
     def test_faults_of_the_api_are_told_apart(
         self, running: RunningCloudflare, fault: str, expected: type[Exception]
     ) -> None:
@@ -125,7 +123,7 @@ class TestCloudflareAlone:
         started = clock.monotonic()
         with pytest.raises(Unavailable):
             adapter(running).status(within=soon(0.3))
-        assert clock.monotonic() - started < timedelta(seconds=1)
+        assert clock.monotonic() - started < timedelta(seconds=5)
 
     def test_refused_connection_is_unavailable(self) -> None:
         """An API that nobody listens on may come back."""

@@ -170,7 +170,7 @@ class TestRoute53Alone:
         started = clock.monotonic()
         with pytest.raises(Unavailable):
             zone.read([WWW.key], within=self.soon(0.3))
-        assert clock.monotonic() - started < timedelta(seconds=1)
+        assert clock.monotonic() - started < timedelta(seconds=5)
 
     @pytest.mark.parametrize(
         ("fault", "expected"), [("429", Unavailable), ("500", Unavailable), ("denied", Denied), ("lost-answer", Unavailable)]
@@ -208,9 +208,7 @@ class TestRoute53Alone:
         with pytest.raises(NotFound):
             zone.settled(Receipt("C0000000000000"), within=self.soon())
 
-    def test_given_keys_need_nothing_of_the_environment(
-        self, aws: RunningAws, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_given_keys_need_nothing_of_the_environment(self, aws: RunningAws, monkeypatch: pytest.MonkeyPatch) -> None:
         """With keys in the site file, a profile that does not exist, another endpoint or a proxy do no harm."""
         monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
         monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent/config")
