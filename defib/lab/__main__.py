@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from defib.clock import SystemClock
-from defib.errors import DefibError
+from defib.errors import DefibError, PortTaken
 from defib.lab import furniture
 from defib.lab.controlserver import Control
 from defib.lab.eyewitness import log_name
@@ -33,16 +33,32 @@ def main() -> None:
     parser.add_argument("--ready-fd", type=int, help="tell here, in one line of JSON, when it is up or why not")
     given = parser.parse_args()
     try:
-        asyncio.run(_run(given.home / "lab", AddressPlan(given.net), given.parent, given.ready_fd))
+        folder = _folder(given.home)
+        asyncio.run(_run(folder, AddressPlan(given.net), given.parent, given.ready_fd))
     except DefibError as error:
         _tell(given.ready_fd, {"kind": type(error).__name__, "parts": error.parts()})
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_code) from error
+
+
+def _folder(home: Path) -> Path:
+    folder = home.resolve() / "lab"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    running = LabState.read(folder)
+    if running is not None and running.alive():
+        raise PortTaken("the lab of this home is up already", seen=running.net, then="defib lab down")
+    return folder
+
+
+def _prepare(folder: Path, keys: Secrets, world: World) -> None:
+    for old in folder.glob(log_name("*")):
+        old.unlink()  # an earlier lab's outages are not this one's
+    keys.write(folder / "secrets")
+    (folder / "ca.pem").write_bytes(world.authority.pem)
 
 
 async def _run(folder: Path, plan: AddressPlan, parent: int | None, ready: int | None) -> None:
     guardian = ProcessId.of(parent) if parent is not None else None
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -53,8 +69,7 @@ async def _run(folder: Path, plan: AddressPlan, parent: int | None, ready: int |
     try:
         # The control address first: it is the one that another lab on this network surely holds.
         await _listen(control, world)
-        keys.write(folder / "secrets")
-        (folder / "ca.pem").write_bytes(world.authority.pem)
+        _prepare(folder, keys, world)
         witness = await _eyewitness(folder, plan)
         try:
             _state(plan, witness, world).write(folder)
@@ -62,7 +77,7 @@ async def _run(folder: Path, plan: AddressPlan, parent: int | None, ready: int |
             await _until_over(stopped, guardian, witness)
         finally:
             await _end(witness)
-            (folder / "lab.json").unlink(missing_ok=True)
+            LabState.remove(folder)
     finally:
         await control.server.stop()
         await world.stop()
@@ -78,8 +93,6 @@ async def _listen(control: Control, world: World) -> None:
 
 async def _eyewitness(folder: Path, plan: AddressPlan) -> asyncio.subprocess.Process:
     address, port = plan.eyewitness_resolver
-    for old in folder.glob(log_name("*")):
-        old.unlink()  # an earlier lab's outages are not this one's
     urls = [f"https://{name}:{WEB_PORT}/" for name in furniture.PUBLIC_NAMES]
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "defib.lab.eyewitness"),

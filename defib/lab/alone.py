@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -57,7 +58,7 @@ def serve_aws(
 ) -> Iterator[RunningAws]:
     """AWS with no name servers behind it: a change is INSYNC after `settles_in`. One at a time in a process."""
     with BackgroundLoop() as loop:
-        credentials = Credentials("AKIALABLABLABLABLAB0", "lab-secret-key")
+        credentials = Credentials("AKIALABLABLABLABLAB0", secrets.token_urlsafe(30))
 
         def publish(_zone: str, _sets: tuple[RecordSet, ...]) -> Future[None]:
             everywhere: Future[None] = Future()
@@ -83,7 +84,7 @@ def serve_cloudflare(
 ) -> Iterator[RunningCloudflare]:
     """Cloudflare's API with no edge behind it."""
     with BackgroundLoop() as loop:
-        token = "lab-cloudflare-token"
+        token = secrets.token_urlsafe(30)
         clock = clock or SystemClock()
         api = CloudflareApi(address, port, token, cloudflare_zones(clock.now()), clock)
         loop.run(api.start())

@@ -128,7 +128,7 @@ def _call(app: DomainDispatcherApplication, request: Request, address: str, port
     answered: list[tuple[int, tuple[tuple[str, str], ...]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> None:
-        answered.append((int(status.split()[0]), tuple(headers)))
+        answered.append((int(status[:3]), tuple(headers)))
 
     chunks = app(_environ(request, address, port), start_response)
     body = b"".join(chunks)

@@ -23,7 +23,7 @@ from defib.lab.purge import Purge
 from defib.lab.web import Request, Response, WebServer
 
 _BASE = "/client/v4"
-_TOKEN_ID = "ed17574386854bf78a67040be0a770b0"  # the id of the token, not the token
+_VERIFIED = "ed17574386854bf78a67040be0a770b0"
 _PER_PAGE = 100
 _JSON = ("Content-Type", "application/json")
 
@@ -96,7 +96,7 @@ class CloudflareApi:
         path = request.path.removeprefix(_BASE)
         self._authenticate(request, path)
         if path == "/user/tokens/verify" and request.method == "GET":
-            return _success({"id": _TOKEN_ID, "status": "active"})
+            return _success({"id": _VERIFIED, "status": "active"})
         match = re.match(r"/zones/(?P<zone>[^/]+)(?P<rest>/.*)?$", path)
         if match is None or not request.path.startswith(_BASE):
             raise RefusalError(404, 7000, "No route for that URI")

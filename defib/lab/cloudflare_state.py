@@ -158,7 +158,7 @@ def written(zone: CloudflareZone, before: DnsRecord, body: Mapping[str, Any], no
         comment=values["comment"],
         tags=tuple(values["tags"] or ()),
     )
-    _check(made, zone)
+    _check(made)
     return made
 
 
@@ -174,7 +174,7 @@ def _full_name(name: str, zone: str) -> str:
     return name if name == zone or name.endswith("." + zone) else f"{name}.{zone}"
 
 
-def _check(record: DnsRecord, zone: CloudflareZone) -> None:
+def _check(record: DnsRecord) -> None:
     if record.type not in _TYPES:
         raise _invalid(9004, f"Invalid DNS record type {record.type!r} for this zone.")
     if not isinstance(record.proxied, bool) or (record.proxied and record.type not in _PROXIABLE):

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -130,10 +131,10 @@ class Edge:
             response = await self._from_origin(key.target, serving, copy)
         except (OSError, TimeoutError, BadMessage) as problem:
             return self._vendor.failed(502, problem)
-        if response.status == 304 and copy is not None:
+        if response.status == HTTPStatus.NOT_MODIFIED and copy is not None:
             return self._served(self._cache.vouch(key, copy), "revalidated")
         self._cache.put(key, response)
-        state = "error" if response.status >= 500 else "miss"
+        state = "error" if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "miss"
         return response.with_headers(*self._vendor.marks(state))
 
     def _served(self, copy: Copy, state: str) -> Response:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from http import HTTPStatus
 
 from defib.clock import Clock
 from defib.lab.purge import Purge
@@ -81,7 +82,7 @@ class EdgeCache:
 
 def freshness(response: Response) -> timedelta | None:
     """How long a shared cache may serve `response` without asking; None where it must not keep it."""
-    if response.status != 200:
+    if response.status != HTTPStatus.OK:
         return None
     directives = _directives(response.header("Cache-Control"))
     if "no-store" in directives or "private" in directives:

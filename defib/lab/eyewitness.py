@@ -20,6 +20,7 @@ import signal
 import ssl
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
@@ -105,7 +106,7 @@ def outages(log: Path, since: datetime, stayed_good: timedelta = STAYED_GOOD) ->
 def blind_spots(log: Path, since: datetime, longest: timedelta = 5 * INTERVAL) -> tuple[Outage, ...]:
     """The spells without any look that are longer than `longest`: what happened in them is unknown."""
     looks = read_looks(log, since)
-    pairs = zip(looks, looks[1:], strict=False)
+    pairs = pairwise(looks)
     return tuple(Outage(a.sent_at, b.sent_at) for a, b in pairs if b.sent_at - a.sent_at > longest)
 
 

@@ -31,8 +31,12 @@ OPTIONS = {
     "retry_after": "seconds that a 429 asks to wait (1)",
     "delay": "seconds that slow waits before it answers (5)",
     "status": "HTTP status of 5xx (503)",
+    "age": "seconds by which a stale build is older (10800)",
     "times": "number of requests to spoil before the fault heals itself (no limit)",
 }
+_OWN_OPTION = {"429": "retry_after", "slow": "delay", "5xx": "status", "stale-build": "age"}
+# These are states of a server, not of its answers, so there is nothing to count.
+_UNCOUNTED = ("refuse", "hang", "expired-certificate", "wrong-certificate")
 
 
 @dataclass(frozen=True)
@@ -88,8 +92,14 @@ def check(targets: Mapping[str, tuple[str, ...]], target: str, fault: Fault) -> 
     if fault.name not in targets[target]:
         raise _unknown(f"fault of {target}", fault.name, targets[target])
     for name in fault.options:
-        if name not in OPTIONS:
-            raise _unknown("option", name, tuple(OPTIONS))
+        if name not in options_of(fault.name):
+            raise _unknown(f"option of {fault.name}", name, options_of(fault.name))
+
+
+def options_of(fault: str) -> tuple[str, ...]:
+    """The options that a fault of a web server or an API takes."""
+    own = (_OWN_OPTION[fault],) if fault in _OWN_OPTION else ()
+    return own if fault in _UNCOUNTED else (*own, "times")
 
 
 def check_target(targets: Mapping[str, tuple[str, ...]], target: str) -> None:
@@ -102,7 +112,7 @@ def _unknown(kind: str, seen: str, known: tuple[str, ...]) -> InputError:
     near = difflib.get_close_matches(seen, known, n=1, cutoff=0.4)
     return InputError(
         f"the lab has no {kind} {seen!r}" + (f"; did you mean {near[0]!r}?" if near else ""),
-        expected=f"one of: {', '.join(known)}",
+        expected=f"one of: {', '.join(known)}" if known else "none",
         seen=seen,
         then="defib lab status",
     )

@@ -28,21 +28,22 @@ REFERENCES = ("reference-one.test", "reference-two.test")
 HEADERS_POLICY = "5cc3b908-e619-4b99-88e5-2cf7f45965bd"
 STEERING_TTL = timedelta(seconds=3)
 
+_CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; "
+    "script-src 'self' 'unsafe-inline' 'unsafe-eval' https://www.googletagmanager.com; "
+    "style-src 'self' 'unsafe-inline' https://fonts.googleapis.com; "
+    "connect-src 'self' https://api.alpaca.markets https://*.supabase.co; "
+    "img-src 'self' data: https:; "
+    "font-src 'self' https://fonts.gstatic.com;"
+)
+
 SECURITY_HEADERS = (
     ("Strict-Transport-Security", "max-age=31536000; includeSubDomains; preload"),
     ("X-Frame-Options", "DENY"),
     ("X-Content-Type-Options", "nosniff"),
     ("X-XSS-Protection", "1; mode=block"),
     ("Referrer-Policy", "strict-origin-when-cross-origin"),
-    (
-        "Content-Security-Policy",
-        "default-src 'self'; "
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval' https://www.googletagmanager.com; "
-        "style-src 'self' 'unsafe-inline' https://fonts.googleapis.com; "
-        "connect-src 'self' https://api.alpaca.markets https://*.supabase.co; "
-        "img-src 'self' data: https:; "
-        "font-src 'self' https://fonts.gstatic.com;",
-    ),
+    ("Content-Security-Policy", _CONTENT_SECURITY_POLICY),
 )
 """The headers that both vendors add at their edge: a response headers policy at one, a transform rule at the other."""
 

@@ -102,7 +102,8 @@ class NameService:
 
     async def _settle(self, everywhere: Future[None]) -> None:
         await asyncio.sleep(max(_DELAYS).total_seconds() + _CHECK)
-        while any(each.frozen and each.name not in self._left_behind for each in self.route53):
+        # A server thaws without telling anyone, so it is asked.
+        while any(each.frozen and each.name not in self._left_behind for each in self.route53):  # noqa: ASYNC110
             await asyncio.sleep(_CHECK)
         everywhere.set_result(None)
 

@@ -12,6 +12,7 @@ DNS_PORT = 5300
 API_PORT = 7701
 CONTROL_PORT = 7700
 DEFAULT_NET = "127.77"
+_SECOND_OCTETS = range(2, 255)
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class AddressPlan:
 
     def __post_init__(self) -> None:
         match = re.fullmatch(r"127\.(\d{1,3})", self.net)
-        if match is None or not 2 <= int(match[1]) <= 254:
+        if match is None or int(match[1]) not in _SECOND_OCTETS:
             raise InputError(
                 f"not a network for the lab: {self.net!r}",
                 expected="127.2 to 127.254",

@@ -45,6 +45,7 @@ def up(home: Path, net: str = DEFAULT_NET, *, parent: int | None = None) -> LabS
     folder = home.resolve() / "lab"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _alone(folder):
+        _reap()
         running = LabState.read(folder)
         if running is not None and running.alive():
             return _same_net(running, plan)
@@ -57,10 +58,11 @@ def down(home: Path) -> None:
     if not folder.is_dir():
         return
     with _alone(folder):
+        _reap()
         state = LabState.read(folder)
         if state is not None:
             _end((state.process, state.eyewitness))
-            (folder / "lab.json").unlink(missing_ok=True)
+            LabState.remove(folder)
 
 
 def status(home: Path) -> LabStatus:
@@ -113,7 +115,7 @@ def _start(home: Path, folder: Path, plan: AddressPlan, parent: int | None) -> L
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
     try:
         with (folder / "lab.log").open("ab") as log:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own module
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -174,6 +176,13 @@ def _error(told: Mapping[str, Any]) -> DefibError:
         then=parts.get("next", ""),
     )
     return error
+
+
+def _reap() -> None:
+    """Forget labs of ours that have ended by themselves."""
+    for pid, process in list(_started.items()):
+        if process.poll() is not None:
+            del _started[pid]
 
 
 def _end(processes: tuple[ProcessId, ...]) -> None:

@@ -43,6 +43,11 @@ class LabState:
         fresh.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
         fresh.replace(folder / "lab.json")
 
+    @staticmethod
+    def remove(folder: Path) -> None:
+        """Say that no lab is up. Idempotent."""
+        (folder / "lab.json").unlink(missing_ok=True)
+
     @classmethod
     def read(cls, folder: Path) -> LabState | None:
         """What stands there, None where there is nothing; :class:`LabDown` where it cannot be read."""

@@ -36,7 +36,7 @@ class CloudFrontVendor:
         done = self._api.invalidations.completed(serving.tenant)
         return [Purge(each.due, _with_root(each.paths, serving)) for each in done]
 
-    def unknown_host(self, host: str) -> Response:
+    def unknown_host(self, host: str) -> Response:  # noqa: ARG002 - CloudFront does not repeat the name
         """Answer as for a name that no distribution has."""
         return self.failed(403, None)
 

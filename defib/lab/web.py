@@ -7,6 +7,7 @@ resets what is connected, `hang` goes on accepting and reading and never answers
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 import struct
@@ -170,10 +171,10 @@ async def read_request(reader: asyncio.StreamReader) -> Request | None:
     if head is None:
         return None
     first, headers = head
-    parts = first.split(" ")
-    if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
+    match = re.fullmatch(r"([A-Z]+) (\S+) HTTP/1\.[01]", first)
+    if match is None:
         raise BadMessage(f"not a request line: {first[:80]!r}")
-    return Request(parts[0], parts[1], headers, await _body(reader, headers, to_the_end=False))
+    return Request(match[1], match[2], headers, await _body(reader, headers, to_the_end=False))
 
 
 async def fetch(

@@ -127,7 +127,7 @@ class World:
     def targets(self) -> Mapping[str, tuple[str, ...]]:
         """Everything that can be broken, and how."""
         sites: dict[str, tuple[str, ...]]
-        sites = {name: faults.EDGE_FAULTS for name in ("cloudfront", "cloudflare")}
+        sites = dict.fromkeys(("cloudfront", "cloudflare"), faults.EDGE_FAULTS)
         sites["origin"] = faults.ORIGIN_FAULTS
         sites |= {name.removesuffix(".test"): faults.REFERENCE_FAULTS for name in furniture.REFERENCES}
         apis: dict[str, tuple[str, ...]]
@@ -143,6 +143,8 @@ class World:
     async def break_(self, target: str, fault: Fault) -> None:
         """Put `fault` in force at `target` in place of any other; :class:`InputError` names the nearest valid one."""
         faults.check(self.targets, target, fault)
+        if fault.options and target in self.names.targets:
+            raise InputError(f"faults of {target} take no options", seen=", ".join(fault.options))
         await self._set(target, fault)
         self._faults[target] = fault
 
@@ -158,8 +160,6 @@ class World:
         if target in self._sites:
             await self._sites[target].set_fault(fault)
         elif target in self.names.targets:
-            if fault is not None and fault.options:
-                raise InputError(f"faults of {target} take no options", seen=", ".join(fault.options))
             self.names.set_fault(target, fault.name if fault is not None else None)
         else:
             self._switch(target).set(fault)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from moto.route53.models import RecordSet as MotoRecordSet
 
@@ -103,7 +103,7 @@ def from_port(given: RecordSet) -> Rrset:
 
 
 def from_moto(held: MotoRecordSet) -> Rrset:
-    """moto's record set, read back."""
+    """A record set of moto's, read back."""
     alias = held.alias_target or {}
     routing = (held.weight, held.region, held.failover, held.health_check_id, held.multi_value_answer)
     return Rrset(
@@ -149,7 +149,7 @@ def apply(changes: Sequence[Change], before: Sequence[Rrset], zone: str) -> tupl
     return tuple(after.values())
 
 
-def _change(node: ElementTree.Element) -> Change:
+def _change(node: Element) -> Change:
     action = xml.text(node, "Action")
     if action not in ("CREATE", "DELETE", "UPSERT"):
         raise AwsError(400, "InvalidInput", f"Value '{action}' at 'action' failed to satisfy enum value set")
@@ -159,7 +159,7 @@ def _change(node: ElementTree.Element) -> Change:
     return Change(action, _rrset(rrset))
 
 
-def _rrset(node: ElementTree.Element) -> Rrset:
+def _rrset(node: Element) -> Rrset:
     target = node.find("AliasTarget")
     return Rrset(
         name=xml.text(node, "Name").lower().rstrip(".") + ".",

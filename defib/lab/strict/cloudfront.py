@@ -13,8 +13,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from moto.cloudfront.models import CloudFrontBackend, Distribution
 from moto.moto_api import state_manager
@@ -91,7 +92,7 @@ class StrictCloudFront:
             distribution = self._backend.distributions.get(distribution_id)
             if distribution is None:
                 del self._versions[distribution_id]
-            elif distribution._status != "Deployed" and self._clock.monotonic() >= versions.due:
+            elif distribution.status != "Deployed" and self._clock.monotonic() >= versions.due:
                 distribution.status = "Deployed"
                 versions.live = _live(distribution)
 
@@ -124,7 +125,7 @@ class StrictCloudFront:
     def after(self, request: Request, response: Response) -> Response:
         """What moto answered, with the ETag and status that CloudFront would give."""
         match = _PATH.match(request.path)
-        if match is None or response.status >= 300 or request.method not in ("POST", "PUT"):
+        if match is None or response.status >= HTTPStatus.MULTIPLE_CHOICES or request.method not in ("POST", "PUT"):
             return response
         distribution_id = match["id"] or response.header("Location").rpartition("/")[2]
         distribution = self._backend.distributions[distribution_id]
@@ -169,7 +170,7 @@ class StrictCloudFront:
                 raise AwsError(409, "CNAMEAlreadyExists", message)
 
 
-def _check_quantities(root: ElementTree.Element) -> None:
+def _check_quantities(root: Element) -> None:
     for each in root.iter():
         items, quantity = each.find("Items"), each.find("Quantity")
         if quantity is not None and int(quantity.text or 0) != len(items if items is not None else ()):
@@ -202,7 +203,7 @@ def _config(distribution: Distribution) -> Any:
 
 
 def _plain(held: Any) -> Any:
-    """moto's mixture of objects and mappings as JSON holds it."""
+    """Make JSON of moto's mixture of objects and mappings."""
     if isinstance(held, dict):
         return {str(name): _plain(value) for name, value in held.items()}
     if isinstance(held, list | tuple):
