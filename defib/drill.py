@@ -27,7 +27,7 @@ from defib.outside import open_outside
 from defib.run import Outcome, Run, roll_back
 from defib.runbook import load_runbook
 from defib.site import Site, load_site
-from defib.start import Desk, Order, new_run, take_up
+from defib.start import Desk, Order, new_run, take_up, unfinished
 from defib.timeline import Timeline, timeline
 
 PATIENCE = timedelta(seconds=30)
@@ -93,6 +93,7 @@ class _Rehearsal:
         self._open()
         status, reason = Status.FAILED, ""
         try:
+            self._tidy_up()
             self._fingerprint("before")
             self._there_and_back()
             status = Status.RECOVERED
@@ -189,18 +190,28 @@ class _Rehearsal:
         if outcome.status is not Status.RECOVERED:
             raise StepFailed(f"run {outcome.run_id} ended {outcome.status}: {outcome.reason}", where=outcome.run_id)
 
+    def _tidy_up(self) -> None:
+        """Put back what an earlier rehearsal left when it was killed; its lab may be gone, and then there is nothing to."""
+        left = unfinished(self._desk.home, self._site.site)
+        if left is not None:
+            self._roll_back(left.name)
+            self._journal.append(entries.Noted("", f"an earlier rehearsal was cut off and is put back: {left.name}"))
+
+    def _roll_back(self, run_id: str) -> None:
+        run = take_up(self._desk, run_id, Automatic(f"drill {self.id}"), "rollback")
+        try:
+            roll_back(run)
+        finally:
+            if run.lease is not None:
+                run.lease.release()
+
     def _leave_no_trace(self) -> None:
         """Heal what is broken and put back what stands; what cannot be done is in the journal, and fails the drill."""
         try:
             self._heal()
             forward = self._told.get("forward")
             if forward and not self._is_back(forward):
-                run = take_up(self._desk, forward.opened.run_id, Automatic(f"drill {self.id}"), "rollback")
-                try:
-                    roll_back(run)
-                finally:
-                    if run.lease is not None:
-                        run.lease.release()
+                self._roll_back(forward.opened.run_id)
             self._fingerprint("after")
         except DefibError as error:
             self._journal.append(entries.Noted("", f"cleaning up failed: {error}", warning=True))

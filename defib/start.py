@@ -157,20 +157,27 @@ def _guard_mode(site: Site, mode: Mode) -> None:
         )
 
 
-def _refuse_beside_unfinished(home: Home, site: str, follows: str) -> None:
-    """A site on which a run stopped half-way must be brought to an end first."""
+def unfinished(home: Home, site: str, besides: str = "") -> Path | None:
+    """The folder of the run that stopped half-way on `site` with changes that stand, if the last run on it did."""
     for folder in reversed(home.runs()):
         records = read_journal(folder / "journal.jsonl")[0]
         opened = opening_of(records, folder)
-        if opened.site != site or opened.procedure == DRILL or opened.run_id == follows:
+        if opened.site != site or opened.procedure == DRILL or opened.run_id == besides:
             continue
-        if status_of(records) in {None, Status.INTERRUPTED} and standing(records):
-            raise Refused(
-                "an earlier run on this site stopped half-way, and its changes stand",
-                where=folder.name,
-                then=f"defib resume {folder.name}, or defib rollback {folder.name}",
-            )
-        return
+        stopped = status_of(records) in {None, Status.INTERRUPTED}
+        return folder if stopped and standing(records) else None
+    return None
+
+
+def _refuse_beside_unfinished(home: Home, site: str, follows: str) -> None:
+    """A site on which a run stopped half-way must be brought to an end first."""
+    folder = unfinished(home, site, follows)
+    if folder is not None:
+        raise Refused(
+            "an earlier run on this site stopped half-way, and its changes stand",
+            where=folder.name,
+            then=f"defib resume {folder.name}, or defib rollback {folder.name}",
+        )
 
 
 class _Forgotten:

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "0")
 os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "5")
-os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+# The terminal shows the run's own timeline; Prefect's log lines go to its server, its troubles into the journal.
+os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "100")
+os.environ.setdefault("PREFECT_LOGGING_HANDLERS_DEBUG_LEVEL", "100")
 
-from prefect import flow, get_client, tags
+from prefect import flow, get_client
 from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
+from defib import entries
 from defib.objectives import Status
-from defib.report import as_markdown
-from defib.run import Run
+from defib.report.as_markdown import as_markdown
+from defib.report.run_page import changes_section, run_page
+from defib.run import Outcome, Run
 from defib.timeline import timeline
 from flows.engine import Once
 
@@ -31,14 +35,13 @@ from flows.engine import Once
 class Books:
     """Prefect's books on one run. Nothing here is waited for longer than the caller says."""
 
-    def __init__(self, procedure: str, run: Run, body: Once) -> None:
+    def __init__(self, procedure: str, run: Run, body: Once[Outcome]) -> None:
         self._procedure = procedure
         self._run = run
         self._body = body
         self._orders: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._clerk = threading.Thread(target=self._work, name="prefect-books", daemon=True)
         self._kept = threading.Event()
-        _only_to_the_api()
 
     def keep(self) -> None:
         """Run the body as a Prefect flow; runs in a thread of its own, which may outlive its usefulness."""
@@ -51,17 +54,19 @@ class Books:
                 raise RuntimeError(f"run {run_id} on {site} ({mode}) is not inside a flow run")
             self._clerk.start()
             number = context.flow_run.id
+            # Not through the tags of the context: every task run would inherit them, and ask the server for a slot of each.
+            tags = {f"site:{site}", f"mode:{mode}"}
+            self._orders.put(lambda: self._tag(number, tags))
             outcome = self._body.outcome()
-            self._orders.put(lambda: self._publish(number))
+            self._orders.put(lambda: self._publish(number, tags))
             self._orders.put(None)
             make = Completed if outcome.status is Status.RECOVERED else Failed
             return make(name=outcome.status.value.title(), message=outcome.reason or outcome.status.value)
 
         try:
-            with tags(f"site:{run.site.site}", f"mode:{run.mode.value}"):
-                recovery(run.site.site, run.mode.value, run.id, return_state=True)
-        except Exception:
-            logging.getLogger("defib.prefect").exception("Prefect could not keep its books on run %s", run.id)
+            recovery(run.site.site, run.mode.value, run.id, return_state=True)
+        except Exception as error:
+            self._trouble(error)
         finally:
             self._body.settled.set()
             self._kept.set()
@@ -72,25 +77,33 @@ class Books:
 
     def _work(self) -> None:
         while (order := self._orders.get()) is not None:
-            order()
+            try:
+                order()
+            except Exception as error:
+                self._trouble(error)
 
-    def _publish(self, flow_run: UUID) -> None:
-        told = timeline(self._run.journal.records)
-        documents = {"recovery": as_markdown.run(told), "plan": as_markdown.plan(told)}
-        verdicts = [f"verdict:{told.status}", f"rto:{told.rto.verdict}", f"rpo:{told.rpo.verdict}"]
+    def _tag(self, flow_run: UUID, tags: Iterable[str]) -> None:
         with get_client(sync_client=True) as client:
+            client.update_flow_run(flow_run, tags=tags)
+
+    def _publish(self, flow_run: UUID, tags: Iterable[str]) -> None:
+        told = timeline(self._run.journal.records)
+        site, procedure = self._run.site.site, self._procedure
+        verdicts = {f"verdict:{told.status}", f"rto:{told.rto.verdict}", f"rpo:{told.rpo.verdict}"}
+        page = run_page(told)
+        documents = {
+            f"{site}-{procedure}-plan": as_markdown(replace(page, sections=(changes_section(told),))),
+            f"{site}-{procedure}-timeline": as_markdown(page),
+            f"{site}-{procedure}-verdicts": as_markdown(replace(page, sections=())),
+        }
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(flow_run, tags={*tags, *verdicts})
             for key, text in documents.items():
-                client.create_artifact(
-                    ArtifactCreate(key=f"{self._run.site.site}-{key}", type="markdown", data=text, flow_run_id=flow_run)
-                )
-            known = client.read_flow_run(flow_run).tags
-            client.update_flow_run(flow_run, tags={*known, *verdicts})
+                client.create_artifact(ArtifactCreate(key=key, type="markdown", data=text, flow_run_id=flow_run))
 
-
-def _only_to_the_api() -> None:
-    """The terminal shows the run's own timeline; Prefect's log lines go to its server."""
-    for name in ("prefect", "prefect.flow_runs", "prefect.task_runs", "prefect._internal"):
-        logger = logging.getLogger(name)
-        for handler in list(logger.handlers):
-            if type(handler).__name__ == "PrefectConsoleHandler":
-                logger.removeHandler(handler)
+    def _trouble(self, error: Exception) -> None:
+        """Prefect's troubles are not the run's; they are noted while the run is open, and that is all."""
+        if isinstance(self._run.journal.records[-1].entry, entries.Closed):
+            return
+        text = f"Prefect's books on this run are not complete: {type(error).__name__}: {error}"
+        self._run.journal.append(entries.Noted("", text[:300], warning=True))

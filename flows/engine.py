@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar, get_type_hints
+from typing import Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
 
 from defib import entries
 from defib.run import Outcome, Run, Step, conduct
@@ -31,6 +31,10 @@ START_WITHIN = timedelta(seconds=2)
 
 FAREWELL = timedelta(seconds=1.5)
 """How long Prefect may take to write down the end of a run that is over."""
+
+
+_gave_up = threading.Event()
+"""Set once Prefect has failed inside a flow of this process."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def step(name: str) -> Callable[[Callable[Concatenate[Step, P], T]], Callable[Co
                 result: T = run.do(name, lambda at: function(at, *args, **kwargs), returns)
                 return result
 
-            return _as_task(name, work) if _inside_a_flow() else work()
+            return _as_task(run, name, work) if _inside_a_flow() else work()
 
         return call
 
@@ -100,19 +104,19 @@ def perform(procedure: Procedure, run: Run, chosen: entries.EngineChosen) -> Out
     return body.outcome()
 
 
-class Once:
+class Once(Generic[T]):
     """Work that is done by whoever comes first, and exactly once."""
 
-    def __init__(self, work: Callable[[], Outcome]) -> None:
+    def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
         self._claim = threading.Lock()
         self._done = threading.Event()
-        self._result: list[Outcome] = []
+        self._result: list[T] = []
         self._failure: list[BaseException] = []
         self.settled = threading.Event()
         """Set when the work has begun, or when whoever was asked to begin it gave up."""
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> T:
         """The result of the work: begins it if nobody has, waits for it otherwise."""
         if self._claim.acquire(blocking=False):
             self.settled.set()
@@ -126,8 +130,12 @@ class Once:
             raise self._failure[0]
         return self._result[0]
 
+    def is_own(self, error: BaseException) -> bool:
+        """Whether `error` is what the work itself raised."""
+        return error in self._failure
 
-def _through_prefect(procedure: Procedure, run: Run, body: Once) -> None:
+
+def _through_prefect(procedure: Procedure, run: Run, body: Once[Outcome]) -> None:
     """Let Prefect begin the body and follow it to its end; come back when the body is over, or cannot begin there."""
     from flows import bookkeeping  # noqa: PLC0415 - Prefect is imported only where it is used
 
@@ -141,18 +149,30 @@ def _through_prefect(procedure: Procedure, run: Run, body: Once) -> None:
 
 
 def _inside_a_flow() -> bool:
-    if "prefect.context" not in sys.modules:
+    if "prefect.context" not in sys.modules or _gave_up.is_set():
         return False
     from prefect.context import FlowRunContext  # noqa: PLC0415
 
     return FlowRunContext.get() is not None
 
 
-def _as_task(name: str, work: Callable[[], T]) -> T:
+def _as_task(run: Run, name: str, work: Callable[[], T]) -> T:
+    """Do `work` as a task run; what it gives or raises counts, whatever Prefect says of it.
+
+    After the first trouble with Prefect the steps of this process are plain calls: none shall wait for it twice.
+    """
     from prefect import task  # noqa: PLC0415
     from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
 
-    return task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)(work)()
+    held = Once(work)
+    try:
+        task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)(held.outcome)()
+    except Exception as error:
+        if not held.is_own(error):
+            _gave_up.set()
+            text = f"Prefect failed at {name} and is left alone from here on: {type(error).__name__}: {error}"
+            run.journal.append(entries.Noted("", text[:300], warning=True))
+    return held.outcome()
 
 
 def _not_ready(address: str) -> str:
