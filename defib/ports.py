@@ -130,8 +130,8 @@ class EdgeStatus:
     """What a CDN says of one of our distributions.
 
     `names` are the public names it would answer for, fully qualified with a trailing dot; one may be a wildcard
-    (``*.example.org.``). `version` changes with every configuration change. `uncovered_methods` are the request methods that its own origin failover does not retry (CloudFront: all but GET,
-    HEAD and OPTIONS).
+    (``*.example.org.``). `version` changes with every configuration change. `uncovered_methods` are the request methods
+    that its own origin failover does not retry (CloudFront: all but GET, HEAD and OPTIONS).
     """
 
     enabled: bool
