@@ -12,6 +12,7 @@ from defib.timeline import StepLine, Timeline
 
 _TAGS = {"done": "done, ", "": "active, "}
 _SHORTEST = timedelta(milliseconds=1)
+_SHORT = timedelta(seconds=10)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
@@ -23,7 +24,7 @@ def gantt(timeline: Timeline) -> str:
         "gantt",
         f"    title {_name(timeline.opened.procedure)} on {_name(timeline.opened.site)}, step by step",
         "    dateFormat x",
-        "    axisFormat %H:%M:%S",
+        f"    axisFormat {_axis(timeline)}",
         "    todayMarker off",
     ]
     known = [(name, at) for _, name, at in moments_of(timeline) if at]
@@ -34,6 +35,13 @@ def gantt(timeline: Timeline) -> str:
         lines.append(f"    section {phase}")
         lines += [_bar(step, timeline) for step in steps]
     return "\n".join(lines)
+
+
+def _axis(timeline: Timeline) -> str:
+    """Whole seconds would stand several times on the axis of a short run. Mermaid shows the reader's own time zone."""
+    moments = [at for _, _, at in moments_of(timeline) if at]
+    moments += [step.started + (step.took or timedelta(0)) for step in timeline.steps]
+    return "%M:%S.%L" if max(moments) - min(moments) < _SHORT else "%H:%M:%S"
 
 
 def _bar(step: StepLine, timeline: Timeline) -> str:

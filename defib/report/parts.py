@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from defib.objectives import Phase
 from defib.plan import Change
@@ -95,11 +95,11 @@ def look_table(timeline: Timeline) -> Table:
     for sighting in sorted(timeline.sightings, key=lambda s: s.aim != "users"):
         seen = sighting.seen
         found.setdefault((sighting.aim, seen.observer, seen.health, seen.reason), []).append(sighting)
-    rows = tuple(_look(aim, observer, reason, mine) for (aim, observer, _, reason), mine in found.items())
+    rows = tuple(_look(aim, observer, reason, mine, timeline) for (aim, observer, _, reason), mine in found.items())
     return Table("What was seen", ("Looked at", "Observer", "Health", "Why", "Looks", "First", "Last"), rows)
 
 
-def _look(aim: str, observer: str, reason: str, sightings: list[Sighting]) -> tuple[Cell, ...]:
+def _look(aim: str, observer: str, reason: str, sightings: list[Sighting], timeline: Timeline) -> tuple[Cell, ...]:
     health = sightings[0].seen.health
     tone = {Health.GOOD: Tone.GOOD, Health.BAD: Tone.BAD}.get(health, Tone.UNKNOWN)
     moments = [sighting.seen.at for sighting in sightings]
@@ -109,25 +109,31 @@ def _look(aim: str, observer: str, reason: str, sightings: list[Sighting]) -> tu
         Cell(str(health), tone=tone),
         reason or "-",
         str(len(sightings)),
-        words.time_of_day(min(moments)),
-        words.time_of_day(max(moments)),
+        _when(min(moments), timeline),
+        _when(max(moments), timeline),
     )
+
+
+def _when(at: datetime, timeline: Timeline) -> str:
+    """The time alone, as long as it is the day on which the run began."""
+    same = at.astimezone(UTC).date() == timeline.started.astimezone(UTC).date()
+    return words.time_of_day(at) if same else words.stamp(at)
 
 
 def change_table(timeline: Timeline, caption: str = "Changes") -> Table:
     """Every change with the record before and after."""
-    rows = tuple(_change(line) for line in timeline.changes)
+    rows = tuple(_change(line, timeline) for line in timeline.changes)
     return Table(caption, ("What", "Before", "After", "State", "When"), rows)
 
 
-def _change(line: ChangeLine) -> tuple[Cell, ...]:
+def _change(line: ChangeLine, timeline: Timeline) -> tuple[Cell, ...]:
     tone, told = _STATES.get(line.state, (Tone.UNKNOWN, line.state))
     return cells(
         f"{line.number}. {_target(line.change)}: {line.change.purpose}",
         code(_record(line.change.record.before)),
         code(_record(line.change.record.after)),
         Cell(f"{told}: {line.why}" if line.why else told, tone=tone),
-        words.time_of_day(line.at) if line.at else "-",
+        _when(line.at, timeline) if line.at else "-",
     )
 
 
@@ -167,7 +173,7 @@ def approval_sentence(timeline: Timeline) -> str:
     planned, approved = timeline.planned, timeline.approved
     if planned is None:
         return "There was no plan."
-    told = f"The plan with digest {planned.digest} holds {words.count(len(planned.changes), 'change')}."
+    told = f"The plan {planned.digest[:12]} holds {words.count(len(planned.changes), 'change')}."
     if approved is None:
         return f"{told} Nobody approved it."
     same = "" if approved.digest == planned.digest else f" The approved digest is another one: {approved.digest}."
