@@ -194,16 +194,20 @@ class _Rehearsal:
         """Put back what an earlier rehearsal left when it was killed; its lab may be gone, and then there is nothing to."""
         left = unfinished(self._desk.home, self._site.site)
         if left is not None:
-            self._roll_back(left.name)
             self._journal.append(entries.Noted("", f"an earlier rehearsal was cut off and is put back: {left.name}"))
+            self._roll_back(left.name)
 
     def _roll_back(self, run_id: str) -> None:
+        """Put back a run, and after a failback that stopped half-way also the run that it was to take back."""
         run = take_up(self._desk, run_id, Automatic(f"drill {self.id}"), "rollback")
         try:
             roll_back(run)
         finally:
             if run.lease is not None:
                 run.lease.release()
+        opened = next(run.journal.of(entries.Opened))
+        if opened.follows:
+            self._roll_back(opened.follows)
 
     def _leave_no_trace(self) -> None:
         """Heal what is broken and put back what stands; what cannot be done is in the journal, and fails the drill."""

@@ -67,7 +67,7 @@ def new_run(desk: Desk, order: Order) -> Run:
     site = load_site(site_path)
     _guard_mode(site, order.mode)
     runbook = load_runbook(order.procedure, desk.runbooks)
-    follows = changes_of(desk.home, order.follows) if order.follows else ()
+    follows = _recovered_changes(desk.home, order.follows) if order.follows else ()
     outside = desk.opener(site, desk.home, desk.redact, desk.clock)
     run_id = _run_id(desk.clock.now(), order.procedure, site.site)
     lease = Lease.take(desk.home.site(site.site), desk.clock, Holder.me(run_id))
@@ -89,7 +89,7 @@ def plan_run(desk: Desk, order: Order) -> Run:
     """A run that only reads: no folder, no lease, and a journal that is kept in memory."""
     site = load_site(desk.site_path(order.site))
     runbook = load_runbook(order.procedure, desk.runbooks)
-    follows = changes_of(desk.home, order.follows) if order.follows else ()
+    follows = _recovered_changes(desk.home, order.follows) if order.follows else ()
     outside = desk.opener(site, desk.home, desk.redact, desk.clock)
     journal = Journal(_Forgotten(), desk.clock, desk.redact, listen=desk.listen)
     return _assemble(desk, "plan", order, site, runbook, journal, outside, None, follows)
@@ -133,28 +133,25 @@ def status_of(records: Sequence[Record]) -> Status | None:
 
 
 def changes_of(home: Home, run_id: str) -> tuple[Change, ...]:
-    """The changes of a recovered run that still stand; a failback takes them back."""
+    """The changes that an earlier run made, oldest first, for a failback that was begun."""
+    records = read_journal(home.run(run_id) / "journal.jsonl")[0]
+    intended = (record.entry for record in records if isinstance(record.entry, entries.ChangeIntended))
+    return tuple(entry.change for entry in intended if not entry.undo)
+
+
+def _recovered_changes(home: Home, run_id: str) -> tuple[Change, ...]:
+    """The same for a failback that begins now: only a recovered run can be failed back."""
     folder = home.run(run_id)
-    records = read_journal(folder / "journal.jsonl")[0]
-    if status_of(records) is not Status.RECOVERED:
+    status = status_of(read_journal(folder / "journal.jsonl")[0])
+    if status is not Status.RECOVERED:
         raise Refused(
             "only a recovered run can be failed back",
             where=folder.name,
             expected=Status.RECOVERED,
-            seen=status_of(records) or "unfinished",
+            seen=status or "unfinished",
             then=f"defib resume {folder.name}, or defib rollback {folder.name}",
         )
-    return tuple(change for _, change in standing(records))
-
-
-def _guard_mode(site: Site, mode: Mode) -> None:
-    """A rehearsal approves its own plan, so it must not reach anything that users depend on."""
-    if mode is Mode.REHEARSAL and not site.lab:
-        raise Refused(
-            f"{site.site} is not in the lab, so it cannot be rehearsed on",
-            expected="a site file with lab: true",
-            then=f"defib plan cdn-failover --site {site.site}",
-        )
+    return changes_of(home, run_id)
 
 
 def unfinished(home: Home, site: str, besides: str = "") -> Path | None:
@@ -167,6 +164,16 @@ def unfinished(home: Home, site: str, besides: str = "") -> Path | None:
         stopped = status_of(records) in {None, Status.INTERRUPTED}
         return folder if stopped and standing(records) else None
     return None
+
+
+def _guard_mode(site: Site, mode: Mode) -> None:
+    """A rehearsal approves its own plan, so it must not reach anything that users depend on."""
+    if mode is Mode.REHEARSAL and not site.lab:
+        raise Refused(
+            f"{site.site} is not in the lab, so it cannot be rehearsed on",
+            expected="a site file with lab: true",
+            then=f"defib plan cdn-failover --site {site.site}",
+        )
 
 
 def _refuse_beside_unfinished(home: Home, site: str, follows: str) -> None:
