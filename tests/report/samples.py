@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -357,7 +357,7 @@ def drilled_with_residue() -> Drill:
     return drilled(left, status=Status.FAILED, reason="the outside state is not as it was before the drill")
 
 
-RUNS = {
+RUNS: dict[str, Callable[[], Timeline]] = {
     "recovered": recovered,
     "late": late,
     "rto-unknown": rto_unknown,
@@ -369,7 +369,7 @@ RUNS = {
     "empty": empty,
     "failback": failback,
 }
-DRILLS = {
+DRILLS: dict[str, Callable[[], Drill]] = {
     "drill": drilled,
     "drill-residue": drilled_with_residue,
     "drill-unknown": lambda: drilled(None, None),
