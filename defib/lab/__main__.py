@@ -92,11 +92,10 @@ async def _listen(control: Control, world: World) -> None:
 
 
 async def _eyewitness(folder: Path, plan: AddressPlan) -> asyncio.subprocess.Process:
-    address, port = plan.eyewitness_resolver
     urls = [f"https://{name}:{WEB_PORT}/" for name in furniture.PUBLIC_NAMES]
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "defib.lab.eyewitness"),
-        *("--resolver", f"{address}:{port}"),
+        *("--resolvers", ",".join(f"{address}:{port}" for address, port in plan.eyewitness_resolvers)),
         *("--ca", str(folder / "ca.pem")),
         *("--log-dir", str(folder)),
         *("--parent", str(os.getpid())),

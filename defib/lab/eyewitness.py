@@ -2,10 +2,10 @@
 
 ::
 
-    python -m defib.lab.eyewitness --resolver 127.77.6.4:5300 --ca ca.pem --log-dir DIR --parent PID URL...
+    python -m defib.lab.eyewitness --resolvers 127.77.6.1:5300,127.77.6.2:5300 --ca ca.pem --log-dir DIR --parent PID URL...
 
-Every 100 ms, whether or not earlier looks have ended, it resolves each name through one resolver with packets of its
-own, fetches the page over verified TLS, and appends one line of JSON to the log of that name. A look is dated by the
+Every 100 ms, whether or not earlier looks have ended, it resolves each name through the next of its resolvers with
+packets of its own, because users are behind all of them and their caches end at different moments. It fetches the page over verified TLS, and appends one line of JSON to the log of that name. A look is dated by the
 moment it was sent: a user who clicked then got this answer.
 """
 
@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import re
 import signal
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -117,12 +119,12 @@ class UnservedError(Exception):
 class Eyewitness:
     """Looks at one URL again and again, and writes down what it saw."""
 
-    def __init__(self, url: str, resolver: tuple[str, int], trust: ssl.SSLContext, log: Path) -> None:
+    def __init__(self, url: str, resolvers: Sequence[tuple[str, int]], trust: ssl.SSLContext, log: Path) -> None:
         parts = urlsplit(url)
         self._host = parts.hostname or ""
         self._port = parts.port or 443
         self._path = parts.path or "/"
-        self._resolver = resolver
+        self._resolvers = itertools.cycle(resolvers)
         self._trust = trust
         self._log = log
         self._clock = SystemClock()
@@ -171,7 +173,7 @@ class Eyewitness:
     async def _resolve(self) -> str:
         """Ask the resolver for the address, following the CNAMEs of its answers."""
         name = dns.name.from_text(self._host)
-        address, port = self._resolver
+        address, port = next(self._resolvers)
         for _ in range(_LONGEST_CHAIN):
             query = dns.message.make_query(name, dns.rdatatype.A)
             answer = await dns.asyncquery.udp(query, address, port=port, timeout=TIME_LIMIT.total_seconds())
@@ -206,16 +208,15 @@ def main() -> None:
     """Watch until told to stop, or until the process `--parent` is gone."""
     parser = argparse.ArgumentParser(prog="python -m defib.lab.eyewitness")
     parser.add_argument("urls", nargs="+", metavar="URL")
-    parser.add_argument("--resolver", required=True, help="address:port")
+    parser.add_argument("--resolvers", required=True, help="address:port,address:port,…")
     parser.add_argument("--ca", required=True, type=Path)
     parser.add_argument("--log-dir", required=True, type=Path)
     parser.add_argument("--parent", required=True, type=int)
     given = parser.parse_args()
-    address, _, port = given.resolver.rpartition(":")
+    resolvers = [(address, int(port)) for address, _, port in (each.rpartition(":") for each in given.resolvers.split(","))]
     trust = ssl.create_default_context(cafile=str(given.ca))
     watchers = [
-        Eyewitness(url, (address, int(port)), trust, given.log_dir / log_name(urlsplit(url).hostname or ""))
-        for url in given.urls
+        Eyewitness(url, resolvers, trust, given.log_dir / log_name(urlsplit(url).hostname or "")) for url in given.urls
     ]
     asyncio.run(_watch(watchers, given.parent))
 

@@ -40,6 +40,6 @@ class AddressPlan:
         return f"http://{self.at('0.1')}:{CONTROL_PORT}"
 
     @property
-    def eyewitness_resolver(self) -> tuple[str, int]:
-        """The resolver that the eyewitness asks."""
-        return self.at("6.4"), DNS_PORT
+    def eyewitness_resolvers(self) -> tuple[tuple[str, int], ...]:
+        """The resolvers that the eyewitness asks in turn: those of the observers, because users are behind all of them."""
+        return tuple((self.at(f"6.{number}"), DNS_PORT) for number in (1, 2, 3))

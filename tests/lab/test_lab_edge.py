@@ -12,8 +12,8 @@ import pytest
 
 from defib.clock import Deadline, SystemClock
 from defib.lab import furniture
-from defib.lab.origin import STALE_BY, older_build
 from defib.lab.faults import Fault
+from defib.lab.origin import STALE_BY, older_build
 from tests.lab.lab_stage import PUBLIC, Stage, running_world
 
 EDGES = {"cloudfront": "3.1", "cloudflare": "4.1"}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from defib.clock import Deadline, SystemClock
@@ -212,3 +213,31 @@ def test_a_stop_by_the_control_api_ends_all(home: Path, lab: LabState) -> None:
     process.client(home).stop()
     wait_until(lambda: not lab.process.alive() and not lab.eyewitness.alive())
     assert not (home / "lab" / "lab.json").exists()
+
+
+def test_labs_run_side_by_side(home: Path, lab: LabState, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Two homes on two networks know nothing of each other."""
+    other = tmp_path_factory.mktemp("other")
+    try:
+        second = process.up(other, free_net())
+        assert second.net != lab.net
+        process.break_(other, "cloudfront", "refuse")
+        assert (process.status(home).faults, set(process.status(other).faults)) == ({}, {"cloudfront"})
+    finally:
+        process.down(other)
+    assert lab.alive()
+
+
+def test_the_control_api_refuses_what_it_cannot_read(home: Path, lab: LabState) -> None:
+    """No JSON, no object, a missing word, an option that is no number, an unknown path: each is said."""
+    for path, body, told in (
+        ("/break", "nonsense", "not JSON"),
+        ("/break", "[]", "not a JSON object"),
+        ("/break", '{"target": "cloudfront"}', "fault is missing"),
+        ("/break", '{"target": "origin", "fault": "5xx", "options": {"status": "x"}}', "not a number"),
+        ("/nonsense", "{}", "the lab has no POST /nonsense"),
+    ):
+        answer = httpx.post(f"{lab.control_url}{path}", content=body)
+        assert answer.status_code in (400, 404)
+        assert told in answer.json()["error"]["error"]
+    assert process.status(home).faults == {}
