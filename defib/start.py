@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,10 +15,11 @@ from defib.clock import Clock
 from defib.drilled import DRILL
 from defib.errors import EvidenceBroken, Refused
 from defib.home import Home
-from defib.journal import FileSink, Journal, Record, mend, read_journal
+from defib.journal import FileSink, Journal, Record, Sink, mend, read_journal
 from defib.lease import Holder, Lease, operator
 from defib.objectives import Mode, Status
 from defib.plan import Change
+from defib.providers.wrappers import ReadOnlyCdn, ReadOnlyZone
 from defib.redact import Redactor
 from defib.run import Outside, Run, standing
 from defib.runbook import Runbook, load_runbook, parse_runbook
@@ -55,6 +56,7 @@ class Desk:
     opener: Opener
     listen: Listener = lambda _: None
     redact: Redactor = field(default_factory=Redactor)
+    sink: Callable[[Path], Sink] = FileSink
 
     def site_path(self, name: str) -> Path:
         """The file of a site; a running lab brings those that fit its network."""
@@ -77,7 +79,7 @@ def new_run(desk: Desk, order: Order) -> Run:
         folder.mkdir(parents=True)
         (folder / "site.yaml").write_bytes(site_path.read_bytes())
         (folder / "runbook.md").write_text(runbook.text, encoding="utf-8")
-        journal = Journal(FileSink(folder / "journal.jsonl"), desk.clock, desk.redact, listen=desk.listen)
+        journal = Journal(desk.sink(folder / "journal.jsonl"), desk.clock, desk.redact, listen=desk.listen)
         journal.append(_opening(run_id, order, site, runbook, _digest(site_path)))
     except BaseException:
         lease.release()
@@ -90,7 +92,7 @@ def plan_run(desk: Desk, order: Order) -> Run:
     site = load_site(desk.site_path(order.site))
     runbook = load_runbook(order.procedure, desk.runbooks)
     follows = _recovered_changes(desk.home, order.follows) if order.follows else ()
-    outside = desk.opener(site, desk.home, desk.redact, desk.clock)
+    outside = read_only(desk.opener(site, desk.home, desk.redact, desk.clock))
     journal = Journal(_Forgotten(), desk.clock, desk.redact, listen=desk.listen)
     return _assemble(desk, "plan", order, site, runbook, journal, outside, None, follows)
 
@@ -106,7 +108,7 @@ def take_up(desk: Desk, run_id: str, approver: Approver, how: str) -> Run:
     lease = Lease.take(desk.home.site(site.site), desk.clock, Holder.me(folder.name))
     try:
         records, torn = mend(folder / "journal.jsonl")
-        journal = Journal(FileSink(folder / "journal.jsonl"), desk.clock, desk.redact, records, desk.listen)
+        journal = Journal(desk.sink(folder / "journal.jsonl"), desk.clock, desk.redact, records, desk.listen)
         journal.append(entries.Reopened(how, operator(), torn))
     except BaseException:
         lease.release()
@@ -185,6 +187,15 @@ def _refuse_beside_unfinished(home: Home, site: str, follows: str) -> None:
             where=folder.name,
             then=f"defib resume {folder.name}, or defib rollback {folder.name}",
         )
+
+
+def read_only(outside: Outside) -> Outside:
+    """The same outside, with every write refused."""
+    return replace(
+        outside,
+        zone=ReadOnlyZone(outside.zone),
+        cdns={name: ReadOnlyCdn(cdn) for name, cdn in outside.cdns.items()},
+    )
 
 
 class _Forgotten:
