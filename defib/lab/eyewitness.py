@@ -5,8 +5,9 @@
     python -m defib.lab.eyewitness --resolvers 127.77.6.1:5300,127.77.6.2:5300 --ca ca.pem --log-dir DIR --parent PID URL...
 
 Every 100 ms, whether or not earlier looks have ended, it resolves each name through the next of its resolvers with
-packets of its own, because users are behind all of them and their caches end at different moments. It fetches the page over verified TLS, and appends one line of JSON to the log of that name. A look is dated by the
-moment it was sent: a user who clicked then got this answer.
+packets of its own, because users are behind all of them and their caches end at different moments. It fetches the
+page over verified TLS, and appends one line of JSON to the log of that name. A look is dated by the moment it was
+sent: a user who clicked then got this answer.
 """
 
 from __future__ import annotations
