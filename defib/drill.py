@@ -7,6 +7,7 @@ outside state before and after, and what an eyewitness saw who knew nothing of i
 from __future__ import annotations
 
 import secrets
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,11 +25,15 @@ from defib.objectives import Mode, Status
 from defib.observe.detect import Decision, Detector, State
 from defib.observe.watch import Watcher
 from defib.outside import open_outside
+from defib.ports import Observation
 from defib.run import Outcome, Run, roll_back
 from defib.runbook import load_runbook
 from defib.site import Site, load_site
 from defib.start import Desk, Order, new_run, take_up, unfinished
 from defib.timeline import Timeline, timeline
+
+EVIDENCE = 60
+"""How many of detection's last looks go into the evidence of the run that it starts."""
 
 PATIENCE = timedelta(seconds=30)
 """For the site to be seen healthy before the fault, and to be seen down after it."""
@@ -87,6 +92,7 @@ class _Rehearsal:
             FileSink(folder / "journal.jsonl"), self._desk.clock, self._desk.redact, listen=self._desk.listen
         )
         self._told: dict[str, Timeline] = {}
+        self._looks: deque[Observation] = deque(maxlen=EVIDENCE)
 
     def play(self) -> Drill:
         """The whole drill; whatever happens, everything is healed and compared at the end."""
@@ -138,7 +144,7 @@ class _Rehearsal:
                 broken, patience = True, Deadline.after(clock, PATIENCE)
             return patience.expired() or (broken and decision.state is State.DOWN)
 
-        watcher = Watcher(site, outside.observers, detector, clock)
+        watcher = Watcher(site, outside.observers, detector, clock, on_observation=self._looks.append)
         decision = watcher.run(until)
         if not broken:
             raise StepFailed(
@@ -157,6 +163,7 @@ class _Rehearsal:
             since=decision.first_bad,
             down_at=self._desk.clock.now(),
             trigger=f"detection: {'; '.join(decision.reasons)}",
+            looks=tuple(sorted(self._looks, key=lambda look: look.at)),
         )
 
     def _run(self, order: Order, role: str) -> Outcome:

@@ -41,6 +41,9 @@ _EXIT_CODES = {
 EXIT_UNKNOWN = 6
 """Exit code where the run recovered but one of its objectives could not be measured."""
 
+EXIT_MISSED = 7
+"""Exit code where the run recovered, and took longer or lost more than was promised."""
+
 
 class Mode(StrEnum):
     """How far a run may go."""

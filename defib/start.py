@@ -19,6 +19,7 @@ from defib.journal import FileSink, Journal, Record, Sink, mend, read_journal
 from defib.lease import Holder, Lease, operator
 from defib.objectives import Mode, Status
 from defib.plan import Change
+from defib.ports import Observation
 from defib.providers.wrappers import ReadOnlyCdn, ReadOnlyZone
 from defib.redact import Redactor
 from defib.run import Outside, Run, standing
@@ -33,7 +34,10 @@ Listener = Callable[[Record], None]
 
 @dataclass(frozen=True)
 class Order:
-    """What somebody asked for. `site` is a name or a path; `since` is when users first lost service, if known."""
+    """What somebody asked for. `site` is a name or a path; `since` is when users first lost service, if known.
+
+    `looks` are the observations that say so; they become part of the run's evidence.
+    """
 
     procedure: str
     site: str
@@ -44,6 +48,7 @@ class Order:
     trigger: str = ""
     forced: bool = False
     follows: str = ""
+    looks: tuple[Observation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ def new_run(desk: Desk, order: Order) -> Run:
         (folder / "runbook.md").write_text(runbook.text, encoding="utf-8")
         journal = Journal(desk.sink(folder / "journal.jsonl"), desk.clock, desk.redact, listen=desk.listen)
         journal.append(_opening(run_id, order, site, runbook, _digest(site_path)))
+        for look in order.looks:
+            journal.append(entries.Observed("", "users", look))
     except BaseException:
         lease.release()
         raise

@@ -115,7 +115,7 @@ def timeline(records: Sequence[Record]) -> Timeline:
     if closed_at and reopened_at and reopened_at > closed_at:
         closed_at, closed = None, None
     lost = _lost_service(records)
-    instants = _instants(records, opened, lost)
+    instants = _instants(records, opened)
     return Timeline(
         opened=opened,
         started=records[0].at,
@@ -141,18 +141,13 @@ def timeline(records: Sequence[Record]) -> Timeline:
     )
 
 
-def _instants(
-    records: Sequence[Record], opened: entries.Opened, lost: tuple[tuple[datetime, datetime | None], ...]
-) -> Instants:
+def _instants(records: Sequence[Record], opened: entries.Opened) -> Instants:
     served = _last(records, entries.UsersServed)[1]
     moved = _last(records, entries.AnswersMoved)[1]
     made = [at for at, entry in _all(records, entries.ChangeMade) if not entry.undo]
-    first_bad = opened.since
-    if first_bad is None and opened.follows and lost:
-        first_bad = lost[0][0]
     return Instants(
-        first_bad=first_bad,
-        down=(opened.down_at or records[0].at) if first_bad else None,
+        first_bad=opened.since,
+        down=(opened.down_at or records[0].at) if opened.since else None,
         decided=_last(records, entries.Approved)[0],
         last_write=made[-1] if made else None,
         answers_moved=moved.at if moved else None,

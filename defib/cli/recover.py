@@ -201,7 +201,7 @@ def _with_known_outage(at: Desk, order: Order, *, automatic: bool) -> Order:
     if automatic and load_runbook(order.procedure, at.runbooks).automatic:
         order = replace(order, approver=approver(order.mode, "", f"{order.trigger} (the runbook is automatic)"))
     if order.since is None and (outage := known_outage(at.home.path, site.site, at.clock.now())):
-        return replace(order, since=outage.first_bad, down_at=order.down_at or outage.down_at)
+        return replace(order, since=outage.first_bad, down_at=order.down_at or outage.down_at, looks=outage.looks)
     return order
 
 

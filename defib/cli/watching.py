@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from pathlib import Path
 from defib.cli.desk import desk, signals_interrupt
 from defib.cli.say import say, say_json
 from defib.clock import SystemClock
+from defib.drill import EVIDENCE
 from defib.observe.admission import admit
 from defib.observe.detect import Decision, Detector, State
 from defib.observe.outage import KnownOutage, note_outage
 from defib.observe.watch import Watcher
 from defib.outside import open_outside
+from defib.ports import Observation
 from defib.redact import Redactor
 from defib.runbook import load_runbook
 from defib.site import Site, load_site
@@ -43,6 +46,7 @@ def watch(redact: Redactor, site_name: str, procedure: str, *, prefect: bool, as
 
     def decided(decision: Decision) -> None:
         tell(decision)
+        outage.follow(decision)
         if decision.act and not runbook.automatic:
             tell.line(f"the runbook of {procedure} is not automatic: defib run {procedure} --site {site_name}")
         elif decision.act:
@@ -53,7 +57,7 @@ def watch(redact: Redactor, site_name: str, procedure: str, *, prefect: bool, as
         return stopped.is_set()
 
     stopped = threading.Event()
-    watcher = Watcher(site, outside.observers, detector, clock, on_decision=decided)
+    watcher = Watcher(site, outside.observers, detector, clock, on_decision=decided, on_observation=outage.looks.append)
     tell.line(f"watching {site.title} ({site.page.url}) from {', '.join(outside.observers.names)}")
     with ExitStack() as stack:
         stack.enter_context(signals_interrupt(_Stopper(clock, stopped.set, watcher.stop)))
@@ -109,6 +113,7 @@ class _OutageNote:
 
     def __init__(self, home: Path, site: str, clock: SystemClock) -> None:
         self._home, self._site, self._clock = home, site, clock
+        self.looks: deque[Observation] = deque(maxlen=EVIDENCE)
         self._down_at: datetime | None = None
         self._written: datetime | None = None
 
@@ -118,10 +123,14 @@ class _OutageNote:
         if decision.state is State.DOWN and decision.first_bad is not None:
             self._down_at = self._down_at or now
             if self._written is None or now - self._written >= _RENEW:
-                note_outage(self._home, self._site, KnownOutage(decision.first_bad, self._down_at, now))
+                note_outage(self._home, self._site, self._known(decision.first_bad, now))
                 self._written = now
         elif self._down_at is not None and decision.state is State.HEALTHY:
             self.clear()
+
+    def _known(self, first_bad: datetime, now: datetime) -> KnownOutage:
+        looks = tuple(sorted(self.looks, key=lambda look: look.at))
+        return KnownOutage(first_bad, self._down_at or now, now, looks)
 
     def clear(self) -> None:
         """Forget what is not seen any more."""
@@ -171,8 +180,6 @@ class _Starter:
     def _command(self, decision: Decision, now: datetime) -> list[str]:
         command = [sys.executable, "-m", "defib", "run", self._procedure, "--site", str(self._site_path), "--automatic"]
         command += ["--trigger", f"detection: {'; '.join(decision.reasons)}", "--down-at", now.isoformat(), "--json"]
-        if decision.first_bad is not None:
-            command += ["--since", decision.first_bad.isoformat()]
         return command if self._prefect else [*command, "--no-prefect"]
 
     def _follow(self, process: subprocess.Popen[bytes]) -> None:

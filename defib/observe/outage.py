@@ -9,17 +9,23 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from defib.ports import Observation
+
 BELIEVED_FOR = timedelta(minutes=2)
 """A note that has not been renewed for longer says nothing: whoever wrote it may be dead."""
 
 
 @dataclass(frozen=True)
 class KnownOutage:
-    """Users lost service at `first_bad`, the site counted as down at `down_at`, and it was still so at `seen_at`."""
+    """Users lost service at `first_bad`, the site counted as down at `down_at`, and it was still so at `seen_at`.
+
+    `looks` are the observations that led to it, oldest first: the evidence for the start of the clock.
+    """
 
     first_bad: datetime
     down_at: datetime
     seen_at: datetime
+    looks: tuple[Observation, ...] = ()
 
 
 _ADAPTER = TypeAdapter(KnownOutage)

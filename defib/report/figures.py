@@ -13,7 +13,7 @@ from pathlib import Path
 
 from defib import drilled
 from defib.drilled import Drill
-from defib.objectives import EXIT_UNKNOWN, Measure, Mode, Phase, Plane, Status, Verdict
+from defib.objectives import EXIT_MISSED, EXIT_UNKNOWN, Measure, Mode, Phase, Plane, Status, Verdict
 from defib.ports import RecordSet
 from defib.timeline import ChangeLine, Span, StepLine, Timeline
 
@@ -298,6 +298,8 @@ def _exit_code(status: Status | None, verdicts: Sequence[Verdict]) -> int | None
         return None
     if status is Status.RECOVERED and Verdict.UNKNOWN in verdicts:
         return EXIT_UNKNOWN
+    if status is Status.RECOVERED and Verdict.MISSED in verdicts:
+        return EXIT_MISSED
     return status.exit_code
 
 
