@@ -100,6 +100,7 @@ class SystemClock:
             self._raise_if_interrupted()
 
     def call(self, work: Callable[[], T], within: timedelta) -> T:
+        self._raise_if_interrupted()
         outcome: list[T] = []
         failure: list[BaseException] = []
 
@@ -120,7 +121,7 @@ class SystemClock:
             self._raise_if_interrupted()
         if failure:
             raise failure[0]
-        if outcome:
+        if outcome and over:
             return outcome[0]
         raise BudgetSpent(f"not done within {within.total_seconds():g} s")
 
@@ -179,7 +180,7 @@ class SimulatedClock:
             self._elapsed = max(when, self._elapsed)
             event()
             self._raise_if_interrupted()
-        self._elapsed = target
+        self._elapsed = max(target, self._elapsed)  # an event may have slept beyond it
 
     def call(self, work: Callable[[], T], within: timedelta) -> T:
         self._raise_if_interrupted()

@@ -6,7 +6,6 @@ outside state before and after, and what an eyewitness saw who knew nothing of i
 
 from __future__ import annotations
 
-import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from defib.ports import Observation
 from defib.run import Outcome, Run, roll_back
 from defib.runbook import load_runbook
 from defib.site import Site, load_site
-from defib.start import Desk, Order, new_run, take_up, unfinished
+from defib.start import Desk, Order, new_id, new_run, take_up, unfinished
 from defib.timeline import Timeline, timeline
 
 EVIDENCE = 60
@@ -84,8 +83,7 @@ class _Rehearsal:
         self._site = site
         self._site_path = site_path
         self._target = site.primary.provider
-        now = self._desk.clock.now()
-        self.id = f"{now:%Y%m%d-%H%M%S}-{DRILL}-{procedure}-{site.site}-{secrets.token_hex(2)}"
+        self.id = new_id(self._desk.clock.now(), DRILL, procedure, site.site)
         folder = self._desk.home.path / "runs" / self.id
         folder.mkdir(parents=True)
         self._journal = Journal(

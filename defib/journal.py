@@ -11,11 +11,14 @@ differ by more than their ``mono`` tell that the wall clock was set in between.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,7 +29,7 @@ from pydantic import TypeAdapter, ValidationError
 from defib import entries
 from defib.clock import Clock
 from defib.entries import Entry
-from defib.errors import EvidenceBroken
+from defib.errors import EvidenceBroken, HomeUnwritable, LeaseLost
 
 FIRST = "0" * 64
 """What the first entry has for `prev`."""
@@ -61,22 +64,60 @@ class Sink(Protocol):
 
 
 class FileSink:
-    """Bytes to the end of a file, one system call a line, so that a line is whole or torn but never mixed."""
+    """Bytes to the end of a file, one system call a line, so that a line is whole or torn but never mixed.
+
+    Raises :class:`HomeUnwritable` where a line cannot be written, and leaves no part of it; :class:`LeaseLost` where
+    another process has written since: a run that slept, and was taken up meanwhile, must not break the other's chain.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        folder = os.open(path.parent, os.O_RDONLY)
+        self._path = path
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            folder = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise HomeUnwritable(f"cannot open the journal: {error.strerror}", where=str(path)) from error
+        self._size = os.fstat(self._descriptor).st_size
 
     def append(self, line: bytes, *, durable: bool) -> None:
-        written = os.write(self._descriptor, line)
-        if written != len(line):
-            raise OSError(f"only {written} of {len(line)} bytes of a journal entry could be written")
-        if durable:
-            os.fsync(self._descriptor)
+        try:
+            # Never waited for: whoever holds it may be suspended.
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise self._lost("another process is writing it") from error
+        try:
+            self._must_be_as_left()
+            self._write(line, durable=durable)
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def _must_be_as_left(self) -> None:
+        found = os.fstat(self._descriptor)
+        if found.st_nlink == 0:
+            raise HomeUnwritable("the journal was deleted while the run was writing it", where=str(self._path))
+        if found.st_size != self._size:
+            raise self._lost(f"{found.st_size} bytes, not the {self._size} that this process left")
+
+    def _write(self, line: bytes, *, durable: bool) -> None:
+        try:
+            written = os.write(self._descriptor, line)
+            if written != len(line):
+                raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes could be written")
+            if durable:
+                os.fsync(self._descriptor)
+        except OSError as error:
+            # A part of a line in the middle would make everything after it unreadable.
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, self._size)
+            raise HomeUnwritable(f"cannot write the journal: {error.strerror}", where=str(self._path)) from error
+        self._size += len(line)
+
+    def _lost(self, seen: str) -> LeaseLost:
+        return LeaseLost("this run was taken up by another process", where=str(self._path), seen=seen, then="defib runs")
 
 
 class Journal:
@@ -179,6 +220,8 @@ def _check(raw: bytes, number: int, prev: str, path: Path) -> Record:
     where = f"{path}:{number}"
     try:
         line = json.loads(raw)
+        if _canonical(line) != raw:
+            raise EvidenceBroken("this entry is not as it was written", where=where)
         claimed = line.pop("hash")
         if line["n"] != number:
             raise EvidenceBroken(f"entry {line['n']} stands at line {number}", where=where, expected=str(number))
@@ -187,7 +230,7 @@ def _check(raw: bytes, number: int, prev: str, path: Path) -> Record:
         if _digest(line) != claimed:
             raise EvidenceBroken("this entry was edited", where=where, expected=claimed, seen=_digest(line))
         return _record({**line, "hash": claimed})
-    except (ValueError, KeyError, TypeError, AttributeError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError, RecursionError) as error:
         raise EvidenceBroken(f"not a journal entry: {type(error).__name__}", where=where) from error
 
 

@@ -178,7 +178,7 @@ def warm(step: Step, cdn: CdnOfSite) -> None:
     parts = urlsplit(step.site.page.url)
     for path in step.site.page.warm:
         aim = Aim(parts._replace(path=path).geturl(), connect_to=cdn.hostname, expect=Expect.ASSET)
-        judged = judge(step.look(f"{cdn.name}:{path}", aim))
+        judged = judge(step.look(f"{cdn.name}, files", aim))
         if not judged.is_served():
             step.note(f"{path} could not be fetched through {cdn.name}: {judged}", warning=True)
 

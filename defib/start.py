@@ -76,7 +76,7 @@ def new_run(desk: Desk, order: Order) -> Run:
     runbook = load_runbook(order.procedure, desk.runbooks)
     follows = _recovered_changes(desk.home, order.follows) if order.follows else ()
     outside = desk.opener(site, desk.home, desk.redact, desk.clock)
-    run_id = _run_id(desk.clock.now(), order.procedure, site.site)
+    run_id = new_id(desk.clock.now(), order.procedure, site.site)
     lease = Lease.take(desk.home.site(site.site), desk.clock, Holder.me(run_id))
     try:
         _refuse_beside_unfinished(desk.home, site.site, order.follows)
@@ -263,8 +263,10 @@ def _opening(run_id: str, order: Order, site: Site, runbook: Runbook, site_diges
     )
 
 
-def _run_id(now: datetime, procedure: str, site: str) -> str:
-    return f"{now:%Y%m%d-%H%M%S}-{procedure}-{site}-{secrets.token_hex(2)}"
+def new_id(now: datetime, *words: str) -> str:
+    """A run's id: in the order of time to the millisecond, readable, and unique."""
+    stamp = f"{now:%Y%m%d-%H%M%S%f}"[:-3]
+    return "-".join((stamp, *words, secrets.token_hex(2)))
 
 
 def _digest(path: Path) -> str:

@@ -85,12 +85,14 @@ def watch_answers(step: Step, hostname: str, *, old_is_dead: bool) -> entries.An
     """Wait until every authoritative server and enough resolvers send users to `hostname`.
 
     Users are looked at meanwhile, so that the moment when they are served is seen. With `old_is_dead` that begins when the
-    observers' own resolvers have moved: a look at a place that hangs would only make the next one late.
+    observers' own resolvers have moved: a look at a place that hangs would only make the next one late. For the same
+    reason those are waited for, too, until the old answer's TTL is over; whoever keeps it longer is named, not waited for.
     """
     rules = step.site.verification
     limit = timedelta(seconds=2)
     own = {observer.resolver for observer in step.site.observers}
     waiting = ""
+    expires = Deadline.after(step.clock, step.site.steering.ttl + rules.interval)
     while True:
         authoritative = _moved(
             step.run.outside.answers.authoritative(step.site.steering.key, within=step.within.sooner(limit)), hostname
@@ -99,9 +101,11 @@ def watch_answers(step: Step, hostname: str, *, old_is_dead: bool) -> entries.An
             step.run.outside.answers.resolvers(step.site.steering.key, within=step.within.sooner(limit)), hostname
         )
         at = step.clock.now()
-        if not old_is_dead or own <= set(resolvers.right):
+        seen_by_all = own <= set(resolvers.right)
+        if not old_is_dead or seen_by_all:
             step.look("users", users(step.site))
-        if not authoritative.wrong and len(resolvers.right) >= rules.resolvers_moved:
+        enough = len(resolvers.right) >= rules.resolvers_moved and (seen_by_all or expires.expired())
+        if not authoritative.wrong and enough:
             return entries.AnswersMoved(
                 at, len(authoritative.right), len(resolvers.right), len(step.site.resolvers), resolvers.wrong
             )

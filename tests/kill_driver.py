@@ -39,9 +39,7 @@ class Killing:
 def main() -> None:
     """Run until killed, or to the end if the journal is shorter."""
     after, procedure, site, follows = int(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
-    desk = Desk(
-        Home.open(), runbooks_folder(), SystemClock(), open_outside, sink=lambda path: Killing(path, after)
-    )
+    desk = Desk(Home.open(), runbooks_folder(), SystemClock(), open_outside, sink=lambda path: Killing(path, after))
     run = new_run(desk, Order(procedure, site, Mode.REHEARSAL, Automatic("test"), follows=follows))
     print(run.id, flush=True)  # noqa: T201
     carry_out(desk, run, prefect=False)

@@ -27,7 +27,7 @@ def drill_page(drill: Drill) -> Page:
     """The whole report of one drill: verdicts first, evidence last."""
     tiles = (_status(drill), *_objectives(drill), _witness(drill), _residue(drill))
     return Page(
-        title=f"Drill: {drill.opened.procedure} on {drill.opened.site}",
+        title=f"Drill of {_procedure(drill)} on {drill.opened.site}",
         subtitle=f"{drill.opened.mode} · drill {drill.opened.run_id} · begun {words.stamp(drill.started)}",
         tone=overall(tuple(tile.tone for tile in tiles)),
         lead=_lead(drill),
@@ -36,6 +36,11 @@ def drill_page(drill: Drill) -> Page:
         sections=(*_forward(drill), *_failback(drill), _changes(drill), _left(drill), *_notes(drill), _evidence(drill)),
         footer=f"Derived from the journal of drill {drill.opened.run_id}, last entry {drill.head[:12]}.",
     )
+
+
+def _procedure(drill: Drill) -> str:
+    """The procedure that was drilled; a drill that never came to it still says what it was for."""
+    return drill.forward.opened.procedure if drill.forward else drill.opened.trigger or drill.opened.procedure
 
 
 def _lead(drill: Drill) -> str:
