@@ -11,7 +11,6 @@ differ by more than their ``mono`` tell that the wall clock was set in between.
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -105,16 +104,19 @@ class FileSink:
     def _write(self, line: bytes, *, durable: bool) -> None:
         try:
             written = os.write(self._descriptor, line)
-            if written != len(line):
-                raise OSError(errno.ENOSPC, f"only {written} of {len(line)} bytes could be written")
-            if durable:
+            if written == len(line) and durable:
                 os.fsync(self._descriptor)
         except OSError as error:
-            # A part of a line in the middle would make everything after it unreadable.
-            with suppress(OSError):
-                os.ftruncate(self._descriptor, self._size)
-            raise HomeUnwritable(f"cannot write the journal: {error.strerror}", where=str(self._path)) from error
+            raise self._not_written(error.strerror or type(error).__name__) from error
+        if written != len(line):
+            raise self._not_written(f"only {written} of {len(line)} bytes could be written")
         self._size += len(line)
+
+    def _not_written(self, why: str) -> HomeUnwritable:
+        # A part of a line in the middle would make everything after it unreadable.
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, self._size)
+        return HomeUnwritable(f"cannot write the journal: {why}", where=str(self._path))
 
     def _lost(self, seen: str) -> LeaseLost:
         return LeaseLost("this run was taken up by another process", where=str(self._path), seen=seen, then="defib runs")
@@ -181,7 +183,8 @@ def encode(entry: Entry) -> Any:
 def redact_tree(tree: Any, redact: Callable[[str], str]) -> Any:
     """Plain JSON values with every string redacted."""
     if isinstance(tree, str):
-        return redact(tree)
+        # Names of files and output of commands may hold bytes that are no text; they must not keep an entry from the disk.
+        return redact(tree.encode("utf-8", "backslashreplace").decode())
     if isinstance(tree, list):
         return [redact_tree(item, redact) for item in tree]
     if isinstance(tree, dict):
