@@ -13,15 +13,15 @@ import getpass
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from defib.clock import Clock
-from defib.errors import EvidenceBroken, LeaseHeld, LeaseLost
+from defib.errors import DefibError, EvidenceBroken, HomeUnwritable, LeaseHeld, LeaseLost
 
 LIFETIME = timedelta(seconds=30)
 """How long a holder that cannot be asked is believed to be alive."""
@@ -43,7 +43,7 @@ class Holder:
     @classmethod
     def me(cls, run_id: str) -> Holder:
         """This process, on behalf of `run_id`."""
-        return cls(run_id, getpass.getuser(), socket.gethostname(), os.getpid(), _start_of(os.getpid()))
+        return cls(run_id, _user(), socket.gethostname(), os.getpid(), _start_of(os.getpid()))
 
     def is_dead(self) -> bool:
         """True only where this machine can tell for sure."""
@@ -57,7 +57,7 @@ class Holder:
 class _Held:
     number: int
     holder: Holder | None = None
-    until: datetime | None = None
+    until: AwareDatetime | None = None
 
 
 _ADAPTER = TypeAdapter(_Held)
@@ -65,7 +65,7 @@ _ADAPTER = TypeAdapter(_Held)
 
 def operator() -> str:
     """Who is at the keyboard, for the journal."""
-    return f"{getpass.getuser()}@{socket.gethostname()}"
+    return f"{_user()}@{socket.gethostname()}"
 
 
 class Lease:
@@ -82,7 +82,6 @@ class Lease:
     @classmethod
     def take(cls, folder: Path, clock: Clock, holder: Holder, lifetime: timedelta = LIFETIME) -> Lease:
         """Take the lease kept in `folder`, or raise :class:`LeaseHeld` naming the holder."""
-        folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
             held = _read(folder)
             if held.holder and held.until and held.until > clock.now() and not held.holder.is_dead():
@@ -99,12 +98,12 @@ class Lease:
 
     def keep(self) -> None:
         """Renew in the background until :meth:`release`."""
-        self._stop_renewing = self._clock.every(min(RENEWAL, self._lifetime / 3), self._renew)
+        self._stop_renewing = self._clock.every(min(RENEWAL, self._lifetime / 3), self._renew_if_possible)
 
     def check(self) -> None:
         """Raise :class:`LeaseLost` unless this run still holds the site; renews it otherwise."""
         held = self._renew()
-        if held.number != self.number:
+        if not self._is_ours(held):
             raise LeaseLost(
                 "this run has lost the site to another and makes no further write",
                 where=str(self._folder / "lease.json"),
@@ -118,16 +117,25 @@ class Lease:
         self._stop_renewing()
         with _locked(self._folder):
             held = _read(self._folder)
-            if held.number == self.number:
+            if self._is_ours(held):
                 _write(self._folder, replace(held, holder=None, until=None))
 
     def _renew(self) -> _Held:
         with _locked(self._folder):
             held = _read(self._folder)
-            if held.number == self.number and held.holder == self._holder:
+            if self._is_ours(held):
                 held = replace(held, until=self._clock.now() + self._lifetime)
                 _write(self._folder, held)
             return held
+
+    def _renew_if_possible(self) -> None:
+        # What keeps this from renewing keeps `check` from passing; the next renewal may go well.
+        with suppress(DefibError):
+            self._renew()
+
+    def _is_ours(self, held: _Held) -> bool:
+        # The number alone would not do: it starts again where the file was lost.
+        return held.number == self.number and held.holder == self._holder
 
 
 def current_holder(folder: Path) -> Holder | None:
@@ -141,9 +149,13 @@ def current_holder(folder: Path) -> Holder | None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    with (folder / "lease.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lease.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        raise HomeUnwritable(f"cannot keep the lease: {error.strerror}", where=str(folder)) from error
 
 
 def _read(folder: Path) -> _Held:
@@ -169,6 +181,13 @@ def _write(folder: Path, held: _Held) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name; that must not stop a recovery
+        return f"uid {os.getuid()}"
 
 
 def _start_of(pid: int) -> str:
