@@ -62,7 +62,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     for kind in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, kind)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # nothing is left, or nothing of ours
             break
         try:
             process.wait(GRACE.total_seconds())

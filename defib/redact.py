@@ -6,13 +6,14 @@ comes from (user and password in a URL, authorization headers, token parameters,
 
 from __future__ import annotations
 
+import json
 import re
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 MARK = "[redacted]"
 
 _PATTERNS = (
-    (re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"), MARK),
+    (re.compile(r"(?<=://)[^/\s:@]*:[^/\s?#]+(?=@)"), MARK),
     (re.compile(r"(?<=://)[^/\s:@]{16,}(?=@)"), MARK),
     (
         re.compile(r"(?i)(authorization['\"]?\s*[:=]\s*['\"]?(?:bearer|basic|token)?\s*)[^\s'\",;]+"),
@@ -46,7 +47,7 @@ class Redactor:
 
     def learn(self, secret: str) -> str:
         """Remember `secret`, and give it back, so that resolving and learning is one expression."""
-        for form in {secret, quote(secret, safe="")}:
+        for form in {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}:
             if len(form) >= _SHORTEST:
                 self._secrets.add(form)
         return secret
