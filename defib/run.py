@@ -8,7 +8,6 @@ journal gives its recorded result and is not done again.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,11 +18,13 @@ from pydantic import TypeAdapter
 from defib import entries
 from defib.approval import Approver
 from defib.clock import Clock, Deadline
+from defib.door import Door
 from defib.errors import (
     BudgetSpent,
     DefibError,
     ForeignChange,
     Interrupted,
+    ProviderError,
     Refused,
     StepFailed,
 )
@@ -40,6 +41,11 @@ T = TypeVar("T")
 UNDO_BUDGET = timedelta(minutes=2)
 """For each change that is put back."""
 
+STRIKE_BUDGET = timedelta(seconds=10)
+"""For the question whether a change without a receipt is in effect."""
+
+STOPPED = "a signal stopped the undoing"
+
 
 @dataclass(frozen=True)
 class Outside:
@@ -53,10 +59,21 @@ class Outside:
 
 def standing(records: Sequence[Record]) -> tuple[tuple[int, Change], ...]:
     """The changes that a journal says may have been made and are not put back, oldest first, with their numbers."""
-    found = [record.entry for record in records]
-    intended = {e.number: e.change for e in found if isinstance(e, entries.ChangeIntended) and not e.undo}
-    undone = {e.number for e in found if isinstance(e, entries.ChangeMade) and e.undo}
-    return tuple((number, change) for number, change in sorted(intended.items()) if number not in undone)
+    standing: dict[int, Change] = {}
+    for record in records:
+        entry = record.entry
+        if isinstance(entry, entries.ChangeIntended) and not entry.undo:
+            standing[entry.number] = entry.change
+        elif isinstance(entry, entries.ChangeMade) and entry.undo:
+            standing.pop(entry.number, None)
+    return tuple(sorted(standing.items(), key=lambda pair: pair[0]))
+
+
+def being_put_back(records: Sequence[Record]) -> bool:
+    """Whether the last thing done to a change that was made was to put it back, or to begin to."""
+    found = [r.entry for r in records if isinstance(r.entry, entries.ChangeIntended | entries.ChangeMade)]
+    made = {entry.number for entry in found if isinstance(entry, entries.ChangeMade) and not entry.undo}
+    return bool(found) and found[-1].undo and found[-1].number in made
 
 
 class PlanReady(Exception):  # not an error: in plan mode a flow ends here
@@ -103,7 +120,7 @@ class Run:
         except PlanReady:
             raise
         except Exception as error:
-            failure = _explained(error, promised, self)
+            failure = _redacted(_explained(error, promised, self), self.journal.redact)
             self._end(name, _outcome(failure), started, error=failure)
             if failure is error:
                 raise
@@ -134,13 +151,14 @@ class Run:
         while left:
             number, change = left[0]
             try:
-                self.clock.call(lambda: self._undo_one(number, change), UNDO_BUDGET)  # noqa: B023
+                self._undo_one(number, change)
             except Interrupted:
                 for unreached, other in left:
-                    self.journal.append(entries.ChangeNotUndone(unreached, other.target, "a signal stopped the undoing"))
+                    self.journal.append(entries.ChangeNotUndone(unreached, other.target, STOPPED))
                 return False
-            except DefibError as error:
-                self.journal.append(entries.ChangeNotUndone(number, change.target, str(error)))
+            except Exception as error:
+                why = str(error) if isinstance(error, DefibError) else f"{type(error).__name__}: {error}"
+                self.journal.append(entries.ChangeNotUndone(number, change.target, why))
                 complete = False
             left.pop(0)
         return complete
@@ -157,14 +175,39 @@ class Run:
         if present != record.before:
             raise foreign(change, present)
         self.lease.check()
+        if within.expired():
+            raise BudgetSpent(f"no time is left to change {record.key}", where=change.target)
         self.journal.append(entries.ChangeIntended(number, change, self.lease.number, undo=undo))
         self.lease.check()
         receipt = self.outside.zone.replace([record], within=within)
         self.journal.append(entries.ChangeMade(number, receipt.id, undo=undo))
 
+    def strike_unmade(self) -> None:
+        """Take the changes off the list that were intended, have no receipt, and are not in effect, as a read says."""
+        made = {entry.number for entry in self.journal.of(entries.ChangeMade)}
+        for number, change in self.changes():
+            if number in made:
+                continue
+            try:
+                within = Deadline.after(self.clock, STRIKE_BUDGET)
+                present = self.outside.zone.read([change.record.key], within=within)[0]
+            except ProviderError:
+                continue  # nobody can tell, so it counts as made
+            if present == change.record.before:
+                self.journal.append(entries.ChangeMade(number, already=True, undo=True))
+
     def _undo_one(self, number: int, change: Change) -> None:
         within = Deadline.after(self.clock, UNDO_BUDGET)
-        self.write(number, change.reversed(), within, undo=True)
+        door = Door(f"undoing change {number}")
+
+        def work() -> None:
+            with door.held_open():
+                self.write(number, change.reversed(), within, undo=True)
+
+        try:
+            self.clock.call(work, UNDO_BUDGET)
+        finally:
+            door.shut()
 
     def _end(
         self,
@@ -191,8 +234,7 @@ class Step:
         self.run = run
         self.name = promised.name
         self.within = within
-        self._open = True
-        self._lock = threading.RLock()
+        self._door = Door(promised.name)
 
     @property
     def site(self) -> Site:
@@ -206,8 +248,7 @@ class Step:
 
     def close(self) -> None:
         """Let nothing more happen in the name of this step; waits for a write that is under way, to know its end."""
-        with self._lock:
-            self._open = False
+        self._door.shut()
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """Write down something worth knowing, or what is being waited for."""
@@ -237,18 +278,13 @@ class Step:
         if plan.digest() not in approved:
             raise Refused("this plan was not approved", seen=plan.short_digest, expected=", ".join(sorted(approved)))
         for number, change in enumerate(plan.changes, start=1):
-            with self._lock:
-                self._must_be_open()
+            self.wait(timedelta(0))  # a signal, or the end of the budget, comes between two changes
+            with self._door.held_open():
                 self.run.write(number, change, self.within)
 
     def _journal(self, entry: entries.Entry) -> None:
-        with self._lock:
-            self._must_be_open()
+        with self._door.held_open():
             self.run.journal.append(entry)
-
-    def _must_be_open(self) -> None:
-        if not self._open:
-            raise BudgetSpent(f"{self.name} is over; a late call has no effect")
 
 
 @dataclass(frozen=True)
@@ -265,19 +301,21 @@ def conduct(run: Run, play: Callable[[Run], None], may_undo: Callable[[Run], str
     """Run a procedure to its end, whatever that is; the end is in the journal.
 
     A failure after changes puts them back unless `may_undo` gives a reason that this would make things worse. A refusal
-    before any change, and an interruption, put nothing back: the operator chooses.
+    before any change, and an interruption, put nothing back: the operator chooses. A run that was stopped while it was
+    being put back is put back to the end.
     """
+    if being_put_back(run.journal.records):
+        return _put_back(run, StepFailed("taken up again while its changes were being put back"), may_undo)
     try:
         play(run)
     except Interrupted as error:
         unsettled = run.changes()
-        left = f"{len(unsettled)} change(s) stand" if unsettled else "nothing was changed"
+        left = f"{len(unsettled)} change(s) may stand" if unsettled else "nothing was changed"
         return _close(run, Status.INTERRUPTED, f"{error.what}; {left}; nothing was undone: resume or roll back")
     except DefibError as error:
         if not run.changes():
-            refused = isinstance(error, Refused)
-            return _close(run, Status.REFUSED if refused else Status.FAILED, str(error))
-        return _put_back(run, str(error), may_undo)
+            return _close(run, _unchanged(error), str(error))
+        return _put_back(run, error, may_undo)
     return _close(run, Status.RECOVERED, "")
 
 
@@ -288,9 +326,18 @@ def roll_back(run: Run) -> Outcome:
     return _close(run, Status.FAILED, "not everything could be put back")
 
 
-def _put_back(run: Run, reason: str, may_undo: Callable[[Run], str]) -> Outcome:
+def _put_back(run: Run, error: DefibError, may_undo: Callable[[Run], str]) -> Outcome:
     run.clock.resume()
-    worse = may_undo(run)
+    reason, stood = str(error), bool(run.changes())
+    try:
+        run.strike_unmade()
+        worse = may_undo(run)
+    except Interrupted:
+        worse = STOPPED
+    except Exception as trouble:
+        worse = f"nobody can tell whether that would harm: {type(trouble).__name__}: {trouble}"
+    if stood and not run.changes():
+        return _close(run, _unchanged(error), f"{reason}; nothing was changed")
     if worse:
         for number, change in run.changes():
             run.journal.append(entries.ChangeNotUndone(number, change.target, worse))
@@ -301,8 +348,12 @@ def _put_back(run: Run, reason: str, may_undo: Callable[[Run], str]) -> Outcome:
 
 
 def _close(run: Run, status: Status, reason: str) -> Outcome:
-    run.journal.append(entries.Closed(status, reason))
-    return Outcome(run.id, status, reason, run.journal.head)
+    record = run.journal.append(entries.Closed(status, reason))
+    return Outcome(run.id, status, run.journal.redact(reason), record.hash)
+
+
+def _unchanged(error: DefibError) -> Status:
+    return Status.REFUSED if isinstance(error, Refused) else Status.FAILED
 
 
 def _outcome(error: DefibError) -> str:
@@ -320,6 +371,14 @@ def _explained(error: Exception, step: RunbookStep, run: Run) -> DefibError:
         error.then = error.then or by_hand
         return error
     return StepFailed(f"{step.name}: {type(error).__name__}: {error}", then=by_hand)
+
+
+def _redacted(error: DefibError, redact: Callable[[str], str]) -> DefibError:
+    """The same error without secrets: it goes on to places that no journal guards."""
+    for part in ("what", "where", "expected", "seen", "then"):
+        setattr(error, part, redact(getattr(error, part)))
+    error.args = (error.what,)
+    return error
 
 
 def foreign(change: Change, present: RecordSet | None) -> ForeignChange:
