@@ -13,7 +13,23 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from defib.errors import InputError
 
+_PLAIN = {
+    "missing": "is missing",
+    "string_type": "is not a text; put it in quotes, or YAML reads it as a number, a date or a yes",
+    "too_short": "has too few entries",
+    "union_tag_not_found": "says no provider",
+}
+"""Pydantic's words where they would mean nothing to whoever wrote the file."""
+
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Misplaced(ValueError):
+    """A mistake that a validator of a whole part found; `path` leads from that part to where it stands in the file."""
+
+    def __init__(self, text: str, *path: int | str) -> None:
+        super().__init__(text)
+        self.path = path
 
 
 def load_model(path: Path, model: type[Model], error: type[InputError]) -> Model:
@@ -57,7 +73,7 @@ def _explain(
     error: type[InputError],
     first_line: int,
 ) -> InputError:
-    mistakes = problem.errors(include_url=False, include_input=False)
+    mistakes = _without_consequences(problem.errors(include_url=False, include_input=False))
     told = [_tell(mistake, document, model, first_line) for mistake in mistakes]
     told.sort()
     first_at, first = told[0]
@@ -65,8 +81,20 @@ def _explain(
     return error(first + rest, where=f"{where}:{first_at}")
 
 
+def _without_consequences(mistakes: list[Any]) -> list[Any]:
+    """Without lists that are too short only because one of their items is wrong."""
+    places = [tuple(mistake["loc"]) for mistake in mistakes]
+
+    def follows(mistake: Any) -> bool:
+        own = tuple(mistake["loc"])
+        return mistake["type"] == "too_short" and any(place[: len(own)] == own != place for place in places)
+
+    return [mistake for mistake in mistakes if not follows(mistake)]
+
+
 def _tell(mistake: Any, document: Any, model: type[BaseModel], first_line: int) -> tuple[int, str]:
-    location = tuple(mistake["loc"])
+    found = mistake.get("ctx", {}).get("error")
+    location = (*mistake["loc"], *(found.path if isinstance(found, Misplaced) else ()))
     line = first_line + _line(document, location)
     path = ".".join(str(part) for part in _visible(document, location))
     if mistake["type"] == "extra_forbidden":
@@ -75,8 +103,7 @@ def _tell(mistake: Any, document: Any, model: type[BaseModel], first_line: int) 
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return line, f"unknown key {path!r}{hint}"
     message = mistake["msg"].removeprefix("Value error, ")
-    if mistake["type"] == "missing":
-        message = "is missing"
+    message = _PLAIN.get(mistake["type"], message)
     return line, f"{path}: {message}" if path else message
 
 
@@ -98,7 +125,9 @@ def _line(document: Any, location: tuple[int | str, ...]) -> int:
     node, line = document, 0
     for part in location:
         if _has(node, part):
-            line = node.lc.key(part)[0] if isinstance(node, CommentedMap) else node.lc.item(part)[0]
+            # A key that was merged in with `<<` stands somewhere else; then the line is that of the part it is in.
+            known = node.lc.data or {}
+            line = known[part][0] if part in known else line
             node = node[part]
     return int(line)
 
