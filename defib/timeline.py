@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TypeVar
 
 from defib import entries
@@ -15,6 +16,9 @@ from defib.plan import Change
 from defib.ports import Health, Observation
 
 Kind = TypeVar("Kind")
+
+CLOCK_TOLERANCE = timedelta(seconds=1)
+"""How far the wall clock may lose against the monotonic one before its stamps prove nothing."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +114,7 @@ def timeline(records: Sequence[Record]) -> Timeline:
     if not records or not isinstance(records[0].entry, entries.Opened):
         raise EvidenceBroken("the journal does not begin with the opening of a run")
     opened = records[0].entry
-    closed_at, closed = _last(records, entries.Closed)
-    reopened_at, _ = _last(records, entries.Reopened)
-    if closed_at and reopened_at and reopened_at > closed_at:
-        closed_at, closed = None, None
+    closed_at, closed = _last(_since_reopened(records), entries.Closed)
     lost = _lost_service(records)
     instants = _instants(records, opened)
     return Timeline(
@@ -125,7 +126,7 @@ def timeline(records: Sequence[Record]) -> Timeline:
         engine=_last(records, entries.EngineChosen)[1],
         instants=instants,
         spans=_spans(instants),
-        rto=_rto(opened, instants, lost),
+        rto=_rto(records, opened, instants, lost),
         rpo=_rpo(records, opened),
         steps=_steps(records),
         changes=_changes(records),
@@ -165,21 +166,29 @@ def _spans(instants: Instants) -> tuple[Span, ...]:
         instants.answers_moved,
         instants.served,
     ]
-    known = [min(moment, instants.served) if moment and instants.served else moment for moment in moments]
-    spans = []
-    for phase, begin, end in zip(Phase, known, known[1:], strict=False):
-        took = max(end - begin, timedelta(0)) if begin and end else None
-        spans.append(Span(phase, took))
-    return tuple(spans)
+    known: list[datetime | None] = []
+    latest: datetime | None = None
+    for moment in moments:
+        if moment is not None:
+            bounded = min(moment, instants.served) if instants.served else moment
+            latest = max(bounded, latest) if latest else bounded
+        known.append(latest if moment is not None else None)
+    return tuple(
+        Span(phase, end - begin if begin and end else None)
+        for phase, begin, end in zip(Phase, known, known[1:], strict=False)
+    )
 
 
 def _rto(
+    records: Sequence[Record],
     opened: entries.Opened,
     instants: Instants,
     lost: tuple[tuple[datetime, datetime | None], ...],
 ) -> Measure:
     if instants.served is None:
         return Measure(opened.rto, None, "users were not seen to be served for good")
+    if (back := set_back(records)) > CLOCK_TOLERANCE:
+        return Measure(opened.rto, None, f"the wall clock was set back by {back} during the run")
     if opened.since is not None:
         return Measure(opened.rto, max(instants.served - opened.since, timedelta(0)))
     if opened.follows:
@@ -201,34 +210,23 @@ def _rpo(records: Sequence[Record], opened: entries.Opened) -> Measure:
 
 
 def _steps(records: Sequence[Record]) -> tuple[StepLine, ...]:
-    notes = [entry for _, entry in _all(records, entries.Noted)]
-    begun = list(_all(records, entries.StepStarted))
-    lines = []
-    for number, (at, step) in enumerate(begun):
-        later = [start for start, other in begun[number + 1 :] if other.step == step.step]
-        until = later[0] if later else None
-        ended = next(
-            (
-                e
-                for when, e in _all(records, entries.StepEnded)
-                if e.step == step.step and when >= at and (until is None or when <= until)
-            ),
-            None,
-        )
-        lines.append(
-            StepLine(
-                name=step.step,
-                phase=step.phase,
-                plane=step.plane,
-                budget=step.budget,
-                started=at,
-                took=ended.took if ended else None,
-                outcome=ended.outcome if ended else "",
-                notes=tuple(note for note in notes if note.step == step.step),
-                error=ended.error if ended else (),
-            )
-        )
-    return tuple(lines)
+    lines: dict[int, StepLine] = {}
+    latest: dict[str, int] = {}
+    for record in records:
+        entry = record.entry
+        if isinstance(entry, entries.StepStarted):
+            latest[entry.step] = len(lines)
+            lines[len(lines)] = StepLine(entry.step, entry.phase, entry.plane, entry.budget, record.at, None, "")
+        elif isinstance(entry, entries.StepEnded | entries.Noted) and entry.step in latest:
+            number = latest[entry.step]
+            lines[number] = _told(lines[number], entry)
+    return tuple(lines.values())
+
+
+def _told(line: StepLine, entry: entries.StepEnded | entries.Noted) -> StepLine:
+    if isinstance(entry, entries.Noted):
+        return replace(line, notes=(*line.notes, entry))
+    return replace(line, took=entry.took, outcome=entry.outcome, error=entry.error)
 
 
 def _changes(records: Sequence[Record]) -> tuple[ChangeLine, ...]:
@@ -264,6 +262,25 @@ def _lost_service(records: Sequence[Record]) -> tuple[tuple[datetime, datetime |
         elif seen.health is Health.GOOD and in_row:
             rows[-1] = (rows[-1][0], seen.at)
     return tuple(rows)
+
+
+def set_back(records: Sequence[Record]) -> timedelta:
+    """By how much the wall clock lost against the monotonic one, summed over the processes that wrote the journal.
+
+    One that gained may have been set, or the machine may have slept, which the monotonic clock does not count.
+    """
+    lost = timedelta(0)
+    for before, after in pairwise(records):
+        if not isinstance(after.entry, entries.Reopened):
+            lost += max((after.mono - before.mono) - (after.at - before.at), timedelta(0))
+    return lost
+
+
+def _since_reopened(records: Sequence[Record]) -> Sequence[Record]:
+    for number in range(len(records) - 1, -1, -1):
+        if isinstance(records[number].entry, entries.Reopened):
+            return records[number:]
+    return records
 
 
 def _all(records: Iterable[Record], kind: type[Kind]) -> Iterable[tuple[datetime, Kind]]:
