@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from defib import entries
 from defib.errors import ProviderError, Refused, StepFailed
+from defib.objectives import Mode
 from defib.ports import Aim, Build, Expect, Health, Observation
 from defib.process import run_command
 from defib.run import Run, Step
@@ -117,6 +118,7 @@ def prove_stable(step: Step, cdn: CdnOfSite, expected: Build | None) -> None:
     An older build is what the CDN cached before it failed: it is told once to forget the page, and looked at again.
     """
     rules = step.site.verification
+    planning = step.run.mode is Mode.PLAN
     purged, complaint = False, ""
     for judged in keep_looking(step, rules.stable_for, cdn.name, edge(step.site, cdn), rules.interval):
         if not judged.is_served() and str(judged) != complaint:
@@ -124,13 +126,21 @@ def prove_stable(step: Step, cdn: CdnOfSite, expected: Build | None) -> None:
             step.note(f"{cdn.name} is not stable yet: {complaint}")
         stale = expected and judged.build and judged.build.built < expected.built
         if stale and not purged:
-            step.note(f"{cdn.name} serves an older build than users have; purging it", warning=True)
-            step.run.outside.cdns[cdn.name].purge(["/", "/index.html"], within=step.within.sooner(timedelta(seconds=10)))
+            step.note(
+                f"{cdn.name} serves an older build than users have; {'to be purged' if planning else 'purging it'}",
+                warning=True,
+            )
+            if not planning:
+                _purge(step, cdn)
             purged = True
     read = recovery_point(cdn.name, expected, judged.build)
     step.record(read)
-    if read.lag:
-        raise Refused(f"{cdn.name} serves a build that is {read.lag} older than the one users have", where=cdn.hostname)
+    if read.lag and not planning:
+        insist(
+            step,
+            f"{cdn.name} serves a build that is {read.lag} older than the one users have",
+            then=f"purge {cdn.name}, or add --force to accept the loss",
+        )
 
 
 def keep_looking(step: Step, duration: timedelta, whose: str, aim: Aim, interval: timedelta) -> Iterable[Judged]:
@@ -162,7 +172,11 @@ def hold_users(step: Step) -> entries.UsersServed:
 def served_since(run: Run) -> datetime:
     """When the last of the observers began its unbroken row of good looks at the users' service."""
     rows: dict[str, datetime] = {}
-    for seen in run.journal.of(entries.Observed):
+    for seen in (record.entry for record in run.journal.records):
+        if isinstance(seen, entries.Reopened):
+            rows.clear()  # nobody looked while the run was down
+        if not isinstance(seen, entries.Observed):
+            continue
         observer, health = seen.observation.observer, seen.observation.health
         if seen.aim == "users" and health is Health.GOOD:
             rows.setdefault(observer, seen.observation.at)
@@ -190,14 +204,27 @@ def worse_off(run: Run) -> str:
         before, after = change.record.before, change.record.after
         back = by_host.get(before.values[0]) if before else None
         here = by_host.get(after.values[0]) if after else None
-        if back and here and _serves(run, here) and not _serves(run, back):
+        if back is None or here is None:
+            continue
+        there, now = _judged(run, back), _judged(run, here)
+        if there.is_served():
+            continue
+        if now.good > there.good:
             return f"{here.name} serves the site and {back.name} does not"
+        if not now.bad:
+            return f"nobody can tell whether {here.name} serves the site, and {back.name} was not seen to"
     return ""
 
 
-def _serves(run: Run, cdn: CdnOfSite) -> bool:
-    seen = run.look(cdn.name, edge(run.site, cdn))
-    return judge(seen).is_served()
+def _judged(run: Run, cdn: CdnOfSite) -> Judged:
+    return judge(run.look(cdn.name, edge(run.site, cdn)))
+
+
+def _purge(step: Step, cdn: CdnOfSite) -> None:
+    try:
+        step.run.outside.cdns[cdn.name].purge(["/", "/index.html"], within=step.within.sooner(timedelta(seconds=10)))
+    except ProviderError as error:
+        step.note(f"{cdn.name} could not be purged: {error}", warning=True)  # the build that it serves decides
 
 
 def _ask_the_vendor(step: Step, cdn: CdnOfSite) -> None:
@@ -219,7 +246,9 @@ def _ask_the_vendor(step: Step, cdn: CdnOfSite) -> None:
 def _fresh_enough(step: Step, cdn: CdnOfSite, expected: Build | None, found: Build | None) -> None:
     read = recovery_point(cdn.name, expected, found)
     step.record(read)
-    if read.lag is not None and read.lag > step.run.objectives.rpo:
+    if read.lag is None:
+        insist(step, f"nobody can tell how old the build at {cdn.name} is: {read.why}", then="--force to accept the loss")
+    elif read.lag > step.run.objectives.rpo:
         text = f"{cdn.name} serves a build that is {read.lag} older than the origin's; the RPO is {step.run.objectives.rpo}"
         insist(step, text, then="purge the standby, or add --force to accept the loss")
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from defib import entries
+from defib.approval import Approval
 from defib.clock import Deadline
 from defib.errors import BudgetSpent, ForeignChange, Refused, StepFailed
 from defib.objectives import Mode
 from defib.plan import Change, Plan
 from defib.ports import Answer, RecordChange, RecordSet
-from defib.proofs import users
+from defib.proofs import insist, users
 from defib.run import PlanReady, Run, Step, foreign
 
 
@@ -76,9 +77,23 @@ def approve(step: Step, plan: Plan) -> Plan:
         raise PlanReady(plan)
     if not plan.changes:
         step.note("already there: nothing needs to change")
-    approval = run.approver.approve(plan, within=step.within)
+        approval = Approval("nothing to change", "automatic")
+    else:
+        _insist_on_plain(step, plan)
+        approval = run.approver.approve(plan, within=step.within)
     step.record(entries.Approved(plan.digest(), approval.by, approval.how))
     return plan
+
+
+def _insist_on_plain(step: Step, plan: Plan) -> None:
+    """What looks like a secret is cut out of the journal, and an undo could not put it back from there."""
+    for change in plan.changes:
+        if step.run.journal.redact(str(change.record)) != str(change.record):
+            insist(
+                step,
+                f"what stands at {change.target} looks like a secret, so the journal could not put it back",
+                then="take it out of the record set's comment, or --force",
+            )
 
 
 def watch_answers(step: Step, hostname: str, *, old_is_dead: bool) -> entries.AnswersMoved:
