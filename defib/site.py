@@ -23,7 +23,7 @@ from pydantic import (
 from defib.errors import SiteInvalid, UnknownSite
 from defib.objectives import Objectives
 from defib.ports import RecordKey
-from defib.yamlfile import load_model
+from defib.yamlfile import Misplaced, load_model
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -36,7 +36,10 @@ def parse_duration(value: object) -> timedelta:
     if not re.fullmatch(r"(\d+(\.\d+)?\s*(ms|s|m|h|d)\s*)+", text):
         raise ValueError(f"a duration such as 4h, 90s or 800ms, not {text!r}")
     parts = re.findall(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", text)
-    total = timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    try:
+        total = timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    except OverflowError as error:
+        raise ValueError("a duration that a calendar can hold") from error
     if total <= timedelta(0):
         raise ValueError("a duration longer than zero")
     return total
@@ -277,32 +280,32 @@ class Site(_Part):
             ("resolvers", [server.name for server in self.resolvers]),
             ("dns.servers", [server.name for server in self.dns.servers]),
         ):
-            for name in names:
-                if names.count(name) > 1:
-                    raise ValueError(f"{kind}: the name {name!r} stands twice")
+            for number, name in enumerate(names):
+                if name in names[:number]:
+                    raise Misplaced(f"the name {name!r} stands twice", *kind.split("."), number, "name")
         return self
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         if [cdn.role for cdn in self.cdns].count("primary") != 1:
-            raise ValueError("cdns: exactly one has role primary")
+            raise Misplaced("exactly one has role primary", "cdns")
         known = {server.name for server in self.resolvers}
-        for observer in self.observers:
+        for number, observer in enumerate(self.observers):
             if observer.resolver not in known:
-                raise ValueError(f"observers: no resolver is named {observer.resolver!r}")
+                raise Misplaced(f"no resolver is named {observer.resolver!r}", "observers", number, "resolver")
         if self.detection.quorum > len(self.observers):
-            raise ValueError("detection.quorum: larger than the number of observers")
+            raise Misplaced("larger than the number of observers", "detection", "quorum")
         if self.verification.resolvers_moved > len(self.resolvers):
-            raise ValueError("verification.resolvers_moved: larger than the number of resolvers")
+            raise Misplaced("larger than the number of resolvers", "verification", "resolvers_moved")
         if not self.steering.name.endswith(f".{self.dns.zone}"):
-            raise ValueError(f"steering.name: not inside the zone {self.dns.zone}")
+            raise Misplaced(f"not inside the zone {self.dns.zone}", "steering", "name")
         return self
 
     @model_validator(mode="after")
     def _lab_is_here(self) -> Self:
         servers = (*self.dns.servers, *self.resolvers)
         if self.lab and not all(server.address.startswith("127.") for server in servers):
-            raise ValueError("lab: true, and yet a DNS server or resolver is not on this machine (127.…)")
+            raise Misplaced("true, and yet a DNS server or resolver is not on this machine (127.…)", "lab")
         return self
 
     @property
