@@ -13,7 +13,7 @@ from defib import __version__, entries
 from defib.approval import Approver
 from defib.clock import Clock
 from defib.drilled import DRILL
-from defib.errors import EvidenceBroken, Refused
+from defib.errors import EvidenceBroken, HomeUnwritable, Refused
 from defib.home import Home
 from defib.journal import FileSink, Journal, Record, Sink, mend, read_journal
 from defib.lease import Holder, Lease, operator
@@ -79,11 +79,8 @@ def new_run(desk: Desk, order: Order) -> Run:
     run_id = new_id(desk.clock.now(), order.procedure, site.site)
     lease = Lease.take(desk.home.site(site.site), desk.clock, Holder.me(run_id))
     try:
-        _refuse_beside_unfinished(desk.home, site.site, order.follows)
-        folder = desk.home.path / "runs" / run_id
-        folder.mkdir(parents=True)
-        (folder / "site.yaml").write_bytes(site_path.read_bytes())
-        (folder / "runbook.md").write_text(runbook.text, encoding="utf-8")
+        _refuse_beside_unfinished(desk.home, site.site, order)
+        folder = _new_folder(desk.home, run_id, site_path, runbook)
         journal = Journal(desk.sink(folder / "journal.jsonl"), desk.clock, desk.redact, listen=desk.listen)
         journal.append(_opening(run_id, order, site, runbook, _digest(site_path)))
         for look in order.looks:
@@ -110,7 +107,7 @@ def take_up(desk: Desk, run_id: str, approver: Approver, how: str) -> Run:
     opened = opening_of(read_journal(folder / "journal.jsonl")[0], folder)
     site = load_site(folder / "site.yaml")
     runbook = parse_runbook((folder / "runbook.md").read_text(encoding="utf-8"), folder / "runbook.md")
-    follows = changes_of(desk.home, opened.follows) if opened.follows else ()
+    follows = changes_of(desk.home, opened.follows) if opened.follows and how != "rollback" else ()
     outside = desk.opener(site, desk.home, desk.redact, desk.clock)
     lease = Lease.take(desk.home.site(site.site), desk.clock, Holder.me(folder.name))
     try:
@@ -145,7 +142,9 @@ def changes_of(home: Home, run_id: str) -> tuple[Change, ...]:
     """The changes that an earlier run made, oldest first, for a failback that was begun."""
     records = read_journal(home.run(run_id) / "journal.jsonl")[0]
     intended = (record.entry for record in records if isinstance(record.entry, entries.ChangeIntended))
-    return tuple(entry.change for entry in intended if not entry.undo)
+    # A run that was taken up again may have intended the same change twice.
+    changes = {entry.number: entry.change for entry in intended if not entry.undo}
+    return tuple(changes[number] for number in sorted(changes))
 
 
 def _recovered_changes(home: Home, run_id: str) -> tuple[Change, ...]:
@@ -164,9 +163,19 @@ def _recovered_changes(home: Home, run_id: str) -> tuple[Change, ...]:
 
 
 def unfinished(home: Home, site: str, besides: str = "") -> Path | None:
-    """The folder of the run that stopped half-way on `site` with changes that stand, if the last run on it did."""
+    """The folder of the run that stopped half-way on `site` with changes that stand, if the last run on it did.
+
+    :class:`EvidenceBroken` where the journal of a run that may have been on `site` cannot be read.
+    """
     for folder in reversed(home.runs()):
-        records = read_journal(folder / "journal.jsonl")[0]
+        try:
+            records = read_journal(folder / "journal.jsonl")[0]
+        except EvidenceBroken:
+            if f"-{site}-" not in folder.name:
+                continue  # what became of another site must not keep this one down
+            raise
+        if not records:
+            continue  # killed before its first entry: nothing was changed
         opened = opening_of(records, folder)
         if opened.site != site or opened.procedure == DRILL or opened.run_id == besides:
             continue
@@ -185,15 +194,37 @@ def _guard_mode(site: Site, mode: Mode) -> None:
         )
 
 
-def _refuse_beside_unfinished(home: Home, site: str, follows: str) -> None:
-    """A site on which a run stopped half-way must be brought to an end first."""
-    folder = unfinished(home, site, follows)
+def _refuse_beside_unfinished(home: Home, site: str, order: Order) -> None:
+    """A site on which a run stopped half-way must be brought to an end first; ``--force`` goes past a broken journal."""
+    try:
+        folder = unfinished(home, site, order.follows)
+    except EvidenceBroken as error:
+        if order.forced:
+            return
+        raise Refused(
+            "the journal of an earlier run on this site is broken, so nobody can tell whether its changes stand",
+            where=error.where,
+            seen=error.what,
+            then="look at the site's records, then move the run's folder away or add --force",
+        ) from error
     if folder is not None:
         raise Refused(
             "an earlier run on this site stopped half-way, and its changes stand",
             where=folder.name,
             then=f"defib resume {folder.name}, or defib rollback {folder.name}",
         )
+
+
+def _new_folder(home: Home, run_id: str, site_path: Path, runbook: Runbook) -> Path:
+    """The folder of a new run, with the site file and the runbook as they are now."""
+    folder = home.path / "runs" / run_id
+    try:
+        folder.mkdir(parents=True)
+        (folder / "site.yaml").write_bytes(site_path.read_bytes())
+        (folder / "runbook.md").write_text(runbook.text, encoding="utf-8")
+    except OSError as error:
+        raise HomeUnwritable(f"cannot make the run's folder: {error.strerror}", where=str(folder)) from error
+    return folder
 
 
 def read_only(outside: Outside) -> Outside:
