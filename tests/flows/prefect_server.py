@@ -1,0 +1,119 @@
+"""A real Prefect server for tests, and impostors that are worse than none."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from defib.clock import Deadline, SystemClock
+
+READY = b"GET /api/ready"
+_OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"message":"OK"}'
+_BROKEN = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class PrefectServer:
+    """A server on SQLite with a home of its own."""
+
+    process: subprocess.Popen[bytes]
+    api: str
+
+    def kill(self) -> None:
+        """Kill -9, with every process it started."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def find(self, what: str, **body: object) -> list[dict[str, Any]]:
+        """What the API lists of a kind, such as ``flow_runs``."""
+        request = urllib.request.Request(
+            f"{self.api}/{what}/filter", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            found: list[dict[str, Any]] = json.load(answer)
+        return found
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[PrefectServer]:
+    """Start a server and wait until it says that it is ready."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
+        "HOME": str(home),
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    with (home / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    server = PrefectServer(process, f"http://127.0.0.1:{port}/api")
+    try:
+        _wait_until_ready(server, home / "server.log")
+        yield server
+    finally:
+        if process.poll() is None:
+            server.kill()
+
+
+@contextmanager
+def impostor(*, ready: bool, then: str) -> Iterator[str]:
+    """Something that listens where Prefect should: it may say that it is ready, and then ``hangs`` or ``breaks``."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    kept: list[socket.socket] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            kept.append(connection)
+            threading.Thread(target=_answer, args=(connection, ready, then), daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+    finally:
+        for each in (listener, *kept):
+            each.close()
+
+
+def _answer(connection: socket.socket, ready: bool, then: str) -> None:
+    try:
+        while request := connection.recv(65536):
+            if request.startswith(READY) and ready:
+                connection.sendall(_OK)
+            elif then == "breaks":
+                connection.sendall(_BROKEN)
+    except OSError:
+        return  # the other side, or the test, has gone
+
+
+def _wait_until_ready(server: PrefectServer, log: Path) -> None:
+    clock = SystemClock()
+    limit = Deadline.after(clock, timedelta(seconds=90))
+    while not limit.expired():
+        assert server.process.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(f"{server.api}/ready", timeout=5).close()
+        except (urllib.error.URLError, OSError):
+            clock.sleep(timedelta(milliseconds=100))
+        else:
+            return
+    raise AssertionError(f"the Prefect server did not come up: {log.read_text()}")
