@@ -167,6 +167,10 @@ class SimulatedClock:
     def monotonic(self) -> timedelta:
         return self._elapsed
 
+    def set_wall(self, by: timedelta) -> None:
+        """Set the wall clock on, or back where `by` is negative, as an operator or a time server does."""
+        self._start += by
+
     def at(self, elapsed: timedelta, event: Callable[[], None]) -> None:
         """Run `event` when `elapsed` has passed since the start."""
         self._events.append((elapsed, event))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from defib.clock import Clock
+from defib.errors import LabDown
 from defib.home import Home
 from defib.observe.answers import DnsAnswers
 from defib.observe.web import WebObservers
@@ -18,6 +19,8 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
 
     Every secret is resolved here, before a run begins, and learnt by `redact`, so that a missing one stops nothing half-way.
     """
+    if site.lab and not (home.path / "lab" / "lab.json").is_file():
+        raise LabDown(f"{site.site} is a site of the lab, and the lab is not up", where=str(home.path), then="defib lab up")
 
     def secret(reference: str) -> str:
         return redact.learn(resolve(reference, home.path))

@@ -91,6 +91,8 @@ class Timeline:
     rto: Measure
     rpo: Measure
     steps: tuple[StepLine, ...]
+    notes: tuple[entries.Noted, ...]
+    """What was noted outside of any step."""
     changes: tuple[ChangeLine, ...]
     planned: entries.Planned | None
     approved: entries.Approved | None
@@ -129,6 +131,7 @@ def timeline(records: Sequence[Record]) -> Timeline:
         rto=_rto(records, opened, instants, lost),
         rpo=_rpo(records, opened),
         steps=_steps(records),
+        notes=tuple(entry for _, entry in _all(records, entries.Noted) if not entry.step),
         changes=_changes(records),
         planned=_last(records, entries.Planned)[1],
         approved=_last(records, entries.Approved)[1],

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
-from defib.errors import DefibError
+from defib.errors import DefibError, InputError
 from defib.objectives import Mode
 from defib.redact import Redactor
 
 CRASHED = 70
 """Exit code of a defect of Defib's own (EX_SOFTWARE)."""
+
+STOPPED = 130
+"""Exit code of a command that was stopped at the keyboard before a run began."""
 
 app = typer.Typer(
     name="defib",
@@ -252,17 +255,30 @@ def _guarded(command: Callable[[], object], *, as_json: bool) -> int:
     except DefibError as error:
         explain(error, _REDACT, as_json=as_json)
         return error.exit_code
-    except click.exceptions.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except typer.Exit as leaving:
+        return leaving.exit_code
+    except (typer.Abort, KeyboardInterrupt):
         aside("stopped")
-        return 130
+        return STOPPED
+    except TyperException as error:
+        wrong = InputError(_usage(error), then=f"{_command_of(error)} --help")
+        explain(wrong, _REDACT, as_json=as_json)
+        return wrong.exit_code
     except Exception as error:  # a defect of ours: one line for the person, the rest in a file
         aside(f"error:    a defect in Defib: {_REDACT(f'{type(error).__name__}: {error}')}")
         aside(f"where:    {_crash_file()}")
         return CRASHED
     return code if isinstance(code, int) else 0
+
+
+def _usage(error: TyperException) -> str:
+    tell = getattr(error, "format_message", None)
+    return str(tell() if tell else error)
+
+
+def _command_of(error: TyperException) -> str:
+    context = getattr(error, "ctx", None)
+    return str(context.command_path) if context is not None else "defib"
 
 
 def _crash_file() -> str:

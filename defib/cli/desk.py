@@ -46,8 +46,8 @@ def approver(mode: Mode, digest: str, automatic: str = "") -> Approver:
     return AskOnTerminal(operator(), _ask) if sys.stdin.isatty() else Nobody()
 
 
-def parse_time(text: str) -> datetime | None:
-    """An aware time from ISO 8601; None for "". :class:`InputError` without a zone, because a guess would be evidence."""
+def parse_time(text: str, now: datetime) -> datetime | None:
+    """An aware time from ISO 8601, not after `now`; None for "". A guess would be evidence: :class:`InputError`."""
     if not text:
         return None
     try:
@@ -56,6 +56,8 @@ def parse_time(text: str) -> datetime | None:
         raise InputError("--since is not a time", expected="ISO 8601, such as 2026-01-31T02:45:00Z", seen=text) from error
     if at.tzinfo is None:
         raise InputError("--since has no time zone", expected="such as 2026-01-31T02:45:00Z", seen=text)
+    if at > now:
+        raise InputError("--since is in the future", expected=f"no later than {now:%Y-%m-%dT%H:%M:%SZ}", seen=text)
     return at
 
 

@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 from defib.cli import labs
 from defib.cli.desk import desk, signals_interrupt
 from defib.cli.live import Lines
-from defib.cli.recover import Asked, carry_out, verdict_line
+from defib.cli.recover import FAILBACK, Asked, carry_out, must_match, verdict_line
 from defib.cli.say import aside, say
 from defib.clock import SystemClock
 from defib.drill import Stage, run_drill
 from defib.drilled import Drill
-from defib.errors import Refused
+from defib.errors import InputError, Refused
 from defib.lab.bench import LabBench
+from defib.lab.faults import EDGE_FAULTS, Fault, check
 from defib.lab.plan import DEFAULT_NET
 from defib.objectives import Status
 from defib.report import words
@@ -29,15 +30,21 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str) -> int:
     """Break, notice, recover, heal, fail back, compare; the lab is started for it and stopped after it unless it was up."""
     clock = SystemClock()
     at = desk(clock, asked.redact, Lines(aside))
+    if procedure == FAILBACK:
+        raise InputError(
+            "a failback is drilled together with what it takes back", then="defib drill cdn-failover --site lab"
+        )
+    site = load_site(at.site_path(site_name))
+    must_match(at, procedure)
+    if not site.lab:
+        raise Refused(f"{site.site} is not in the lab", expected="a site file with lab: true", then="defib lab up")
+    check({site.primary.provider: EDGE_FAULTS}, site.primary.provider, Fault(fault))
     with ExitStack() as stack:
         stack.enter_context(signals_interrupt(clock))
         if not labs.is_up(at.home):
             aside("starting the lab")
             stack.callback(labs.stop, at.home)
             labs.start(at.home, DEFAULT_NET, parent=os.getpid())
-        site = load_site(at.site_path(site_name))
-        if not site.lab:
-            raise Refused(f"{site.site} is not in the lab", expected="a site file with lab: true", then="defib lab up")
         bench = LabBench(at.home.path, urlsplit(site.page.url).hostname or "", clock)
         stage = Stage(at, bench, lambda run: carry_out(at, run, prefect=asked.prefect))
         drill_id, told = run_drill(stage, procedure, site_name, fault)

@@ -13,8 +13,10 @@ from defib.cli.desk import approver, describe, desk, parse_time, signals_interru
 from defib.cli.live import Board, Lines, is_terminal
 from defib.cli.say import aside, say, say_json
 from defib.clock import SystemClock
+from defib.errors import InputError
 from defib.journal import read_journal
 from defib.objectives import Mode, Status
+from defib.observe.killswitch import kill_switch
 from defib.observe.outage import known_outage
 from defib.redact import Redactor
 from defib.report import words
@@ -26,6 +28,8 @@ from defib.runbook import load_runbook
 from defib.site import load_site
 from defib.start import Desk, Order, new_run, opening_of, plan_run, status_of, take_up
 from defib.timeline import Timeline, timeline
+
+FAILBACK = "failback"
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,12 @@ def plan(asked: Asked, procedure: str, site: str, follows: str = "", *, forced: 
     """Read only: what is wrong, what would change, and the digest to approve."""
     clock = SystemClock()
     at = desk(clock, asked.redact)
+    must_match(at, procedure)
     if follows:
         site = str(at.home.run(follows) / "site.yaml")
     run = plan_run(at, Order(procedure, site, Mode.PLAN, Nobody(), forced=forced, follows=follows))
-    code = procedures.procedure(procedure)
-    run.runbook.must_match(code.steps)
     try:
-        code.play(run)
+        procedures.procedure(procedure).play(run)
     except PlanReady as ready:
         notes = [note.text for note in run.journal.of(entries.Noted)]
         if asked.as_json:
@@ -73,11 +76,18 @@ def run(
     automatic: bool = False,
 ) -> int:
     """Carry out a procedure."""
+    if procedure == FAILBACK:
+        raise InputError("a failback takes back an earlier run", expected="the run's id", then="defib failback RUN")
 
     def open_run(at: Desk) -> Run:
-        who = approver(mode, asked.approve)
-        order = Order(procedure, site, mode, who, parse_time(since), parse_time(down_at), trigger, forced)
-        return new_run(at, _with_known_outage(at, order, automatic=automatic))
+        who, now = approver(mode, asked.approve), at.clock.now()
+        order = Order(procedure, site, mode, who, parse_time(since, now), parse_time(down_at, now), trigger, forced)
+        must_match(at, procedure)
+        opened = new_run(at, _with_known_outage(at, order, automatic=automatic))
+        switch = kill_switch(at.home.path, opened.site.site)
+        if switch is not None:
+            opened.journal.append(entries.Noted("", f"{switch}; started by hand all the same", warning=True))
+        return opened
 
     return _carry_out(asked, open_run)
 
@@ -86,9 +96,10 @@ def failback(asked: Asked, run_id: str, mode: Mode, *, forced: bool = False) -> 
     """Take back what a recovered run changed."""
 
     def open_run(at: Desk) -> Run:
+        must_match(at, FAILBACK)
         folder = at.home.run(run_id)
         who = approver(mode, asked.approve)
-        return new_run(at, Order("failback", str(folder / "site.yaml"), mode, who, forced=forced, follows=folder.name))
+        return new_run(at, Order(FAILBACK, str(folder / "site.yaml"), mode, who, forced=forced, follows=folder.name))
 
     return _carry_out(asked, open_run)
 
@@ -110,6 +121,11 @@ def resume(asked: Asked, run_id: str) -> int:
 def rollback(asked: Asked, run_id: str) -> int:
     """Put back what a run changed, whether it has ended or not."""
     return _carry_out(asked, lambda at: take_up(at, run_id, Nobody(), "rollback"), roll_back)
+
+
+def must_match(at: Desk, procedure: str) -> None:
+    """Refuse a procedure whose runbook and flow are not the same steps, before anything begins."""
+    load_runbook(procedure, at.runbooks).must_match(procedures.procedure(procedure).steps)
 
 
 def carry_out(at: Desk, opened: Run, *, prefect: bool) -> Outcome:

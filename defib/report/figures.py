@@ -143,7 +143,7 @@ class RunFigures:
     """Null while the run is open, which is also what a killed run looks like."""
     reason: str
     exit_code: int | None
-    """What ``defib`` exits with: the status's code, or 6 where the run recovered but an objective is unknown."""
+    """What ``defib`` exits with: the status's code, or 6 or 7 where it recovered but an objective is unknown or missed."""
     started: datetime
     ended: datetime | None
     run_s: float | None
@@ -153,6 +153,8 @@ class RunFigures:
     phases: PhaseFigures
     instants: InstantFigures
     steps: tuple[StepFigures, ...]
+    notes: tuple[NoteFigures, ...]
+    """What was noted outside of any step."""
     changes: tuple[ChangeFigures, ...]
     plan_digest: str | None
     approved: ApprovalFigures | None
@@ -237,6 +239,7 @@ def run_figures(timeline: Timeline, report: Path | None = None) -> RunFigures:
         phases=_phases(timeline.spans),
         instants=_instants(timeline),
         steps=tuple(_step(line) for line in timeline.steps),
+        notes=tuple(NoteFigures(note.text, note.warning) for note in timeline.notes),
         changes=tuple(_change(line) for line in timeline.changes),
         plan_digest=timeline.planned.digest if timeline.planned else None,
         approved=_approval(timeline),

@@ -149,11 +149,11 @@ def _record(record: RecordSet | None) -> str:
 
 
 def note_table(timeline: Timeline) -> Table:
-    """What the steps saw and waited for, each note once."""
-    notes = dict.fromkeys(note for step in timeline.steps for note in step.notes)
+    """What the run and its steps saw and waited for, each note once."""
+    notes = dict.fromkeys((*timeline.notes, *(note for step in timeline.steps for note in step.notes)))
     rows = tuple(
         cells(
-            code(note.step),
+            code(note.step) if note.step else Cell("the run"),
             Cell("warning" if note.warning else "note", tone=Tone.BAD if note.warning else Tone.PLAIN),
             note.text,
         )

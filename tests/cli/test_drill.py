@@ -1,0 +1,97 @@
+"""``defib drill`` as a user runs it: from the fault to the proof that nothing is left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from defib.lab import process
+from defib.lab.state import LabState
+from tests.conftest import Defib, Ended, LabMaker
+
+NET = "127.94"
+RATIO = 1.5
+"""How many times the detection window, probe deadline and TTL together an outage may last: the issue's own limit."""
+
+
+@pytest.fixture(scope="module")
+def lab(make_lab: LabMaker) -> Defib:
+    """A lab for this module."""
+    return make_lab(NET)
+
+
+@pytest.mark.parametrize(
+    ("site", "fault"),
+    [
+        ("lab", "refuse"),
+        ("lab", "hang"),
+        ("lab", "5xx"),
+        ("lab", "wrong-page"),
+        ("lab", "expired-certificate"),
+        ("lab-rfc2136", "refuse"),
+    ],
+)
+def test_a_drill_recovers_proves_it_and_leaves_no_trace(lab: Defib, site: str, fault: str) -> None:
+    """Whatever the CDN does wrong: recovered, eyewitness within a second, RTO and RPO met, failed back, no residue."""
+    before = process.client(lab.home).fingerprint()
+    ended = lab("drill", "cdn-failover", "--site", site, "--fault", fault, "--json", "--no-prefect")
+    told = ended.json
+    assert (ended.code, told["status"], told["reason"]) == (0, "recovered", "")
+    assert (told["rto"]["verdict"], told["rpo"]["verdict"]) == ("met", "met")
+    assert (told["rto"]["target_s"], told["rpo"]["target_s"]) == (14400, 3600)
+    assert set(told["phases"]) == {"detect", "decide", "act", "propagate", "verify"}
+    assert told["rto"]["actual_s"] == pytest.approx(sum(told["phases"].values()), abs=0.01)
+    assert abs(told["rto"]["actual_s"] - told["eyewitness"]["outage_s"]) <= 1
+    assert told["eyewitness"]["disagreement_s"] <= 1
+    assert told["failback"]["status"] == "recovered"
+    assert told["residue"] == []
+    assert told["prefect"] is False
+    assert Path(told["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert process.client(lab.home).fingerprint() == before
+    for run in (told["run_id"], told["drill_id"], told["failback"]["run_id"]):
+        assert lab("verify", run, "--json").json["intact"] is True
+
+
+def test_a_drill_brings_and_ends_its_own_lab(defib: Defib) -> None:
+    """Without a lab, the drill starts one and leaves no process and no lab behind; an interrupted one does, too."""
+    running = defib.start("drill", "cdn-failover", "--site", "lab", "--json", "--no-prefect")
+    assert running.stderr is not None
+    while "breaking" not in (line := running.stderr.readline()):
+        assert line, running.communicate()
+    state = LabState.read(defib.home / "lab")
+    assert state is not None
+    running.terminate()
+    out, err = running.communicate(timeout=60)
+    ended = Ended(running.returncode, out, err)
+    assert (ended.code, ended.json["status"]) == (5, "interrupted")
+    assert not state.alive()
+    assert not state.eyewitness.alive()
+
+
+def test_a_drill_puts_back_what_a_killed_one_left(lab: Defib) -> None:
+    """Kill -9 in mid-drill: the next drill puts the leftovers back first, and then holds all its promises."""
+    running = lab.start("drill", "cdn-failover", "--site", "lab", "--json", "--no-prefect")
+    assert running.stderr is not None
+    while "steer-traffic  done" not in (line := running.stderr.readline()):
+        assert line, running.communicate()
+    running.kill()
+    running.communicate()
+    crashed = [run for run in lab("runs", "--json").json["runs"] if run["status"] == "crashed"]
+    assert {run["mode"] for run in crashed} == {"rehearsal"}
+    process.heal(lab.home)
+    ended = lab("drill", "cdn-failover", "--site", "lab", "--json", "--no-prefect")
+    assert (ended.code, ended.json["reason"], ended.json["residue"]) == (0, "", [])
+
+
+def test_two_drills_at_once(lab: Defib) -> None:
+    """E7: of two that start together one runs; the other is refused with the holder's name."""
+    first = lab.start("drill", "cdn-failover", "--site", "lab", "--json", "--no-prefect")
+    assert first.stderr is not None
+    while "confirm-the-outage" not in (line := first.stderr.readline()):
+        assert line, first.communicate()
+    second = lab("run", "cdn-failover", "--site", "lab", "--mode", "rehearsal", "--json")
+    assert second.code == 16
+    assert "cdn-failover-lab" in second.json["seen"]
+    out, err = first.communicate(timeout=90)
+    assert Ended(first.returncode, out, err).code == 0
