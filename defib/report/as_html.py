@@ -14,7 +14,7 @@ from defib.report.words import plain
 
 def as_html(page: Page) -> str:
     """The whole file as text. Everything that comes from a journal is escaped, control characters are made visible."""
-    return _template().render(page=page, signs=SIGNS)
+    return _template().render(page=page, signs=SIGNS).lstrip()
 
 
 @cache
