@@ -1,6 +1,7 @@
 """``python -m benchmarks [NAME …]``: measure, print a table, write ``build/bench.json``.
 
-Exit 0 if every target is met, 1 otherwise, with the list of those that are not; 2 where the command itself is wrong.
+Exit 0 if every target is met, 1 otherwise, with the list of those that are not; 2 where the command itself is wrong, 130
+where it was stopped. What could not be told, because a peer is missing, is not met.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import argparse
 import random
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -27,12 +28,19 @@ FEWEST = 5
 
 
 def main() -> int:
-    """Run what was asked for, one after the other."""
+    """Run what was asked for, and give the exit code."""
     given = _arguments()
     signal.signal(signal.SIGTERM, _stop)
-    order = Order(given.rounds, given.seed, given.net, given.all)
+    try:
+        return _run(given.names or NAMES, Order(given.rounds, given.seed, given.net, given.all))
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        return 130
+
+
+def _run(names: Sequence[str], order: Order) -> int:
     measured = []
-    for name in given.names or NAMES:
+    for name in names:
         measured.append(_measured(name, order))
         sys.stdout.write(report.as_text(measured[-1]) + "\n\n")
         sys.stdout.flush()

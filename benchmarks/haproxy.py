@@ -105,7 +105,8 @@ class HaProxy:
                 if strike.at is None:
                     return Sample(None, "said down before the fault")
                 if _REASONS[strike.fault] not in line:
-                    return Sample(None, f"said down for another reason: {line.partition('reason: ')[2][:80]}")
+                    reason = line.partition("reason: ")[2].partition(", check duration")[0]
+                    return Sample(None, f"said down for another reason: {reason}")
                 return Sample.took(now - strike.at)
         return Sample(None, "never said down")
 

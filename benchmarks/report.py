@@ -43,6 +43,7 @@ def as_text(measured: Measured) -> str:
     rows = [_row(series) for series in measured.findings.series]
     load = f"load average {measured.load.before:.2f} before, {measured.load.after:.2f} after, {os.cpu_count()} CPUs"
     lines = [f"{measured.name} ({load})", *_table([head, *rows])]
+    lines += dict.fromkeys(f"  {line}" for series in measured.findings.series for line in _complaints(series))
     lines += [f"  {_target(target)}" for target in measured.findings.targets]
     lines += [f"  note: {note}" for note in measured.findings.notes]
     return "\n".join(lines)
@@ -87,13 +88,19 @@ def _plain(measured: Measured) -> dict[str, object]:
 
 def _row(series: Series) -> tuple[str, ...]:
     if series.missing:
-        return series.job, series.tool, series.missing, "", ""
+        return series.job, series.tool, "missing", "", ""
     if series.wrong:
-        return series.job, series.tool, "WRONG", "; ".join(series.wrong), str(len(series.samples))
+        return series.job, series.tool, "WRONG", "", str(len(series.samples))
     values = series.values
     span = f"{_figure(min(values), series.unit)} to {_figure(max(values), series.unit)}" if values else ""
     middle = "" if series.median is None else _figure(series.median, series.unit)
     return series.job, series.tool, middle, span, str(len(values))
+
+
+def _complaints(series: Series) -> list[str]:
+    """Why a row has no figure."""
+    wrong = [f"wrong   {series.job}, {series.tool}: {reason}" for reason in series.wrong]
+    return [*wrong, f"missing {series.tool} {series.missing}"] if series.missing else wrong
 
 
 def _figure(value: float, unit: str) -> str:
@@ -107,5 +114,5 @@ def _target(target: Target) -> str:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows if row[-1] or column < 2) for column in range(len(rows[0]))]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
