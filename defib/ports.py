@@ -169,6 +169,80 @@ class Cdn(Protocol):
 
 
 @dataclass(frozen=True)
+class Deployment:
+    """One deployment at a hosting platform.
+
+    `commit` is what it was built from, "" where the platform does not know. `created` is when the platform took it.
+    """
+
+    id: str
+    created: datetime
+    commit: str = ""
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """Whether a hosting platform would serve a public name, if users came to it.
+
+    `verified` is the platform's word that the name is ours. `certificate_until` is the end of the certificate that it holds
+    for the name, None where it has none or does not tell; `problem` then says what it told instead.
+    """
+
+    name: str
+    attached: bool
+    verified: bool
+    certificate_until: datetime | None
+    problem: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether, by the platform's own word, users could be sent there."""
+        return self.attached and self.verified and not self.problem
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Whether the account may serve: `suspended` for non-payment or overuse, `details` for people."""
+
+    suspended: bool
+    details: str = ""
+
+
+class Host(Protocol):
+    """Our site at one hosting platform."""
+
+    @property
+    def vendor(self) -> str:
+        """The vendor's name as in site files, such as ``netlify``."""
+        ...
+
+    @property
+    def project(self) -> str:
+        """The project's or site's id at the vendor."""
+        ...
+
+    def live(self, *, within: Deadline) -> Deployment | None:
+        """What is published now, None where nothing is. Idempotent."""
+        ...
+
+    def attachment(self, name: str, *, within: Deadline) -> Attachment:
+        """Whether `name` is attached, verified and certified there. Idempotent."""
+        ...
+
+    def attach(self, name: str, *, within: Deadline) -> Attachment:
+        """Attach `name` where it is not, and ask for its certificate. Idempotent; :class:`Conflict` if others hold it."""
+        ...
+
+    def publish(self, deployment: str, *, within: Deadline) -> Deployment:
+        """Make an earlier deployment the live one. Idempotent; :class:`NotFound` where it is gone."""
+        ...
+
+    def quota(self, *, within: Deadline) -> Quota:
+        """Whether the account may serve at all. Idempotent."""
+        ...
+
+
+@dataclass(frozen=True)
 class Build:
     """The build a page says it is: its id, and the moment it was built."""
 

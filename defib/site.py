@@ -190,6 +190,42 @@ class CloudflareDistribution(_Distribution):
 CdnConfig = Annotated[CloudFrontDistribution | CloudflareDistribution, Field(discriminator="provider")]
 
 
+class HostRecords(_Part):
+    """One record set as it stands while users are at a host; a CNAME beside the apex's A and AAAA."""
+
+    name: HostName
+    type: Literal["A", "AAAA", "CNAME"]
+    values: tuple[str, ...] = Field(min_length=1)
+
+
+class _Host(_Part):
+    name: str
+    role: Literal["primary", "backup"]
+    records: tuple[HostRecords, ...] = Field(min_length=1)
+
+
+class VercelHost(_Host):
+    """A Vercel project; `team` is the id of the team that owns it, if a team does."""
+
+    provider: Literal["vercel"]
+    project: str
+    team: str = ""
+    token: SecretReference
+    api: str = "https://api.vercel.com"
+
+
+class NetlifyHost(_Host):
+    """A Netlify site, by its id (a UUID), not its name."""
+
+    provider: Literal["netlify"]
+    project: str
+    token: SecretReference
+    api: str = "https://api.netlify.com/api/v1"
+
+
+HostConfig = Annotated[VercelHost | NetlifyHost, Field(discriminator="provider")]
+
+
 class Steering(_Part):
     """The record set that decides which CDN users reach, and the only one that a failover may change."""
 
@@ -262,6 +298,7 @@ class Site(_Part):
     dns: DnsZoneConfig
     steering: Steering
     cdns: tuple[CdnConfig, ...] = Field(min_length=2)
+    hosts: tuple[HostConfig, ...] = ()
     resolvers: tuple[Server, ...] = Field(min_length=1)
     observers: tuple[Observer, ...] = Field(min_length=1)
     detection: Detection
@@ -276,6 +313,7 @@ class Site(_Part):
     def _names_are_unique(self) -> Self:
         for kind, names in (
             ("cdns", [cdn.name for cdn in self.cdns]),
+            ("hosts", [host.name for host in self.hosts]),
             ("observers", [observer.name for observer in self.observers]),
             ("resolvers", [server.name for server in self.resolvers]),
             ("dns.servers", [server.name for server in self.dns.servers]),
