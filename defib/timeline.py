@@ -101,7 +101,7 @@ class Timeline:
     sightings: tuple[Sighting, ...]
     reopened: tuple[entries.Reopened, ...]
     lost_service: tuple[tuple[datetime, datetime | None], ...]
-    """For each row of bad looks at the users' service during the run: its first look, and the first good one after it."""
+    """For each time without service for somebody: the first bad look, and the good one after which nobody was without."""
     head: str
     entries_count: int
 
@@ -258,12 +258,16 @@ def _lost_service(records: Sequence[Record]) -> tuple[tuple[datetime, datetime |
         key=lambda seen: seen.at,
     )
     rows: list[tuple[datetime, datetime | None]] = []
+    without: set[str] = set()
     for seen in looks:
-        in_row = bool(rows) and rows[-1][1] is None
-        if seen.health is Health.BAD and not in_row:
-            rows.append((seen.at, None))
-        elif seen.health is Health.GOOD and in_row:
-            rows[-1] = (rows[-1][0], seen.at)
+        if seen.health is Health.BAD:
+            if not without:
+                rows.append((seen.at, None))
+            without.add(seen.observer)
+        elif seen.health is Health.GOOD and seen.observer in without:
+            without.remove(seen.observer)
+            if not without:
+                rows[-1] = (rows[-1][0], seen.at)
     return tuple(rows)
 
 
