@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from defib.errors import DefibError, InputError
+from defib.lab.plan import DEFAULT_NET
 from defib.objectives import Mode
 from defib.redact import Redactor
 
@@ -117,13 +118,14 @@ def drill(
     procedure: Procedure,
     site: SiteName,
     fault: Annotated[str, typer.Option(help="How the primary fails; see: defib lab status.")] = "refuse",
+    net: Annotated[str, typer.Option(help="The network of the lab, if one has to be started.")] = DEFAULT_NET,
     no_prefect: NoPrefect = False,
     as_json: AsJson = False,
 ) -> int:
     """Break the primary in the lab, let it be noticed, recover, fail back, and prove that nothing is left."""
     from defib.cli import drills, recover  # noqa: PLC0415
 
-    return drills.drill(recover.Asked(_REDACT, as_json, not no_prefect), procedure, site, fault)
+    return drills.drill(recover.Asked(_REDACT, as_json, not no_prefect), procedure, site, fault, net)
 
 
 @app.command()
@@ -173,7 +175,7 @@ def verify(
 
 @lab_app.command("up")
 def lab_up(
-    net: Annotated[str, typer.Option(help="The first two octets of its addresses, 127.2 to 127.254.")] = "127.77",
+    net: Annotated[str, typer.Option(help="The first two octets of its addresses, 127.2 to 127.254.")] = DEFAULT_NET,
     as_json: AsJson = False,
 ) -> int:
     """Start the lab in the background."""

@@ -17,7 +17,6 @@ from defib.drilled import Drill
 from defib.errors import InputError, Refused
 from defib.lab.bench import LabBench
 from defib.lab.faults import EDGE_FAULTS, Fault, check
-from defib.lab.plan import DEFAULT_NET
 from defib.objectives import Status
 from defib.report import words
 from defib.report.as_json import as_json
@@ -26,7 +25,7 @@ from defib.report.write import write_drill
 from defib.site import load_site
 
 
-def drill(asked: Asked, procedure: str, site_name: str, fault: str) -> int:
+def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) -> int:
     """Break, notice, recover, heal, fail back, compare; the lab is started for it and stopped after it unless it was up."""
     clock = SystemClock()
     at = desk(clock, asked.redact, Lines(aside))
@@ -44,7 +43,7 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str) -> int:
         if not labs.is_up(at.home):
             aside("starting the lab")
             stack.callback(labs.stop, at.home)
-            labs.start(at.home, DEFAULT_NET, parent=os.getpid())
+            labs.start(at.home, net, parent=os.getpid())
         bench = LabBench(at.home.path, urlsplit(site.page.url).hostname or "", clock)
         stage = Stage(at, bench, lambda run: carry_out(at, run, prefect=asked.prefect))
         drill_id, told = run_drill(stage, procedure, site_name, fault)

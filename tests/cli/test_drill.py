@@ -55,7 +55,7 @@ def test_a_drill_recovers_proves_it_and_leaves_no_trace(lab: Defib, site: str, f
 
 def test_a_drill_brings_and_ends_its_own_lab(defib: Defib) -> None:
     """Without a lab, the drill starts one and leaves no process and no lab behind; an interrupted one does, too."""
-    running = defib.start("drill", "cdn-failover", "--site", "lab", "--json", "--no-prefect")
+    running = defib.start("drill", "cdn-failover", "--site", "lab", "--json", "--no-prefect", "--net", "127.96")
     assert running.stderr is not None
     while "breaking" not in (line := running.stderr.readline()):
         assert line, running.communicate()
