@@ -29,7 +29,7 @@ drill: $(VENV)/installed ## Break the primary CDN in the lab, recover, fail back
 	@$(VENV)/bin/defib drill $(PROCEDURE) --site $(SITE) --fault $(FAULT)
 
 test: $(VENV)/installed ## Run all tests: unprivileged, loopback only
-	$(RUN) -m pytest
+	$(RUN) -m pytest --basetemp=build/tests
 
 check: $(VENV)/installed ## Lint, formatting, types, layers
 	$(VENV)/bin/ruff check .
