@@ -52,7 +52,11 @@ def parse_model(text: str, where: str, model: type[Model], error: type[InputErro
     except YAMLError as problem:
         raise error(f"not YAML: {problem}", where=where) from problem
     try:
-        return TypeAdapter(model).validate_python(_plain(document))
+        plain = _plain(document)
+    except RecursionError as problem:
+        raise error("an alias leads into itself", where=where) from problem
+    try:
+        return TypeAdapter(model).validate_python(plain)
     except ValidationError as problem:
         raise _explain(problem, document, where, model, error, first_line) from problem
 
