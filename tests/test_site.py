@@ -168,6 +168,7 @@ class TestDurations:
     def test_anything_else_is_refused(self, value: object) -> None:
         """Whatever comes in, out comes a positive duration or a ValueError."""
         try:
-            assert parse_duration(value) > timedelta(0)
-        except ValueError as error:
-            assert "duration" in str(error)
+            read = parse_duration(value)
+        except ValueError:
+            return
+        assert read > timedelta(0)
