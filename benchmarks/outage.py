@@ -95,7 +95,11 @@ def _lab(home: Path, net: str) -> Iterator[Site]:
     try:
         started = timed([*_DEFIB, "lab", "up", "--net", net], {"DEFIB_HOME": str(home)})
         if started.status != 0:
-            raise LabDown("the lab of the benchmark does not start", seen=_last_words(started), then="another --net")
+            raise LabDown(
+                "the lab of the benchmark does not start",
+                seen=_last_words(started).removeprefix("seen:").strip(),
+                then="another --net",
+            )
         yield load_site(home / "lab" / "sites" / "lab.yaml")
     finally:
         process.down(home)
