@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import NoReturn
 
 from defib.clock import Deadline
 from defib.errors import ProviderError, Unavailable
@@ -58,7 +59,7 @@ class Failures:
         return None
 
 
-def meet(failure: Failure, within: Deadline) -> None:
+def meet(failure: Failure, within: Deadline) -> NoReturn:
     """Raise the error of `failure`, after the wait that goes with it."""
     if failure.hangs:
         within.clock.sleep(within.remaining())

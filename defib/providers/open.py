@@ -13,9 +13,26 @@ from urllib.parse import urlsplit
 
 from defib.clock import Clock
 from defib.errors import SecretMissing
-from defib.ports import Cdn, DnsZone
-from defib.providers.wrappers import Rate, RateLimitedCdn, RateLimitedZone, RetryingCdn, RetryingZone
-from defib.site import Aws, CloudflareDistribution, CloudFrontDistribution, Rfc2136Zone, Route53Zone, Site
+from defib.ports import Cdn, DnsZone, Host
+from defib.providers.wrappers import (
+    Rate,
+    RateLimitedCdn,
+    RateLimitedHost,
+    RateLimitedZone,
+    RetryingCdn,
+    RetryingHost,
+    RetryingZone,
+)
+from defib.site import (
+    Aws,
+    CloudflareDistribution,
+    CloudFrontDistribution,
+    NetlifyHost,
+    Rfc2136Zone,
+    Route53Zone,
+    Site,
+    VercelHost,
+)
 
 if TYPE_CHECKING:
     from defib.providers.aws import AwsAccess
@@ -44,6 +61,26 @@ def open_cdn(
         # AWS documents no limit of calls for CloudFront; when it throttles, retrying slows down.
         return RetryingCdn(_cloudfront(config, secrets), chance)
     return RetryingCdn(RateLimitedCdn(_cloudflare(site, config, secrets), _cloudflare_rate()), chance)
+
+
+def open_host(config: VercelHost | NetlifyHost, secrets: Secrets, clock: Clock) -> Host:  # noqa: ARG001 - deadlines bring it
+    """One of a site's hosts, ready to be asked; nothing is asked yet."""
+    chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
+    if isinstance(config, VercelHost):
+        return RetryingHost(RateLimitedHost(_vercel(config, secrets), attaching=_vercel_domain_rate()), chance)
+    return RetryingHost(RateLimitedHost(_netlify(config, secrets), _netlify_rate()), chance)
+
+
+def _vercel_domain_rate() -> Rate:
+    # Vercel counts each kind of call by itself, and tells its limit with the refusal. Of those made here it documents
+    # "Domain verification: 50 requests per hour per team", and 100 for adding: https://vercel.com/docs/multi-tenant/limits
+    return Rate(50, timedelta(hours=1))
+
+
+def _netlify_rate() -> Rate:
+    # "You can make up to 500 requests per minute", and a call of the port makes up to four:
+    # https://docs.netlify.com/api-and-cli-guides/api-guides/get-started-with-api/#rate-limiting
+    return Rate(125, timedelta(minutes=1))
 
 
 def _route53_rate() -> Rate:
@@ -89,6 +126,18 @@ def _cloudflare(site: Site, config: CloudflareDistribution, secrets: Secrets) ->
     from defib.providers.cdn.cloudflare import Cloudflare  # noqa: PLC0415 - see the module's docstring
 
     return Cloudflare(urlsplit(site.page.url).netloc, config.zone_id, secrets(config.token), config.api)
+
+
+def _vercel(config: VercelHost, secrets: Secrets) -> Host:
+    from defib.providers.host.vercel import Vercel  # noqa: PLC0415 - see the module's docstring
+
+    return Vercel(config.project, config.team, secrets(config.token), config.api)
+
+
+def _netlify(config: NetlifyHost, secrets: Secrets) -> Host:
+    from defib.providers.host.netlify import Netlify  # noqa: PLC0415 - see the module's docstring
+
+    return Netlify(config.project, secrets(config.token), config.api)
 
 
 def _access(aws: Aws, secrets: Secrets) -> AwsAccess:

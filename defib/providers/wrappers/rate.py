@@ -9,7 +9,19 @@ from datetime import timedelta
 
 from defib.clock import Deadline
 from defib.errors import Unavailable
-from defib.ports import Cdn, DnsZone, EdgeStatus, Receipt, RecordChange, RecordKey, RecordSet
+from defib.ports import (
+    Attachment,
+    Cdn,
+    Deployment,
+    DnsZone,
+    EdgeStatus,
+    Host,
+    Quota,
+    Receipt,
+    RecordChange,
+    RecordKey,
+    RecordSet,
+)
 
 
 class Rate:
@@ -109,3 +121,52 @@ class RateLimitedCdn:
 
     def _wait(self, within: Deadline) -> None:
         self._rate.wait(within, f"{self.vendor}, distribution {self.distribution}")
+
+
+class RateLimitedHost:
+    """A host whose calls keep to `every`, and of them those that attach a name to `attaching` as well."""
+
+    def __init__(self, inner: Host, every: Rate | None = None, attaching: Rate | None = None) -> None:
+        self._inner = inner
+        self._every = every
+        self._attaching = attaching
+
+    @property
+    def vendor(self) -> str:
+        """The vendor of the host inside."""
+        return self._inner.vendor
+
+    @property
+    def project(self) -> str:
+        """The id of the project inside."""
+        return self._inner.project
+
+    def live(self, *, within: Deadline) -> Deployment | None:
+        """Read when a call is free."""
+        self._wait(self._every, within)
+        return self._inner.live(within=within)
+
+    def attachment(self, name: str, *, within: Deadline) -> Attachment:
+        """Read when a call is free."""
+        self._wait(self._every, within)
+        return self._inner.attachment(name, within=within)
+
+    def attach(self, name: str, *, within: Deadline) -> Attachment:
+        """Attach when a call is free by both rates."""
+        self._wait(self._attaching, within)
+        self._wait(self._every, within)
+        return self._inner.attach(name, within=within)
+
+    def publish(self, deployment: str, *, within: Deadline) -> Deployment:
+        """Publish when a call is free."""
+        self._wait(self._every, within)
+        return self._inner.publish(deployment, within=within)
+
+    def quota(self, *, within: Deadline) -> Quota:
+        """Read when a call is free."""
+        self._wait(self._every, within)
+        return self._inner.quota(within=within)
+
+    def _wait(self, rate: Rate | None, within: Deadline) -> None:
+        if rate is not None:
+            rate.wait(within, f"{self.vendor}, project {self.project}")

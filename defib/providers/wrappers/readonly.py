@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 from defib.clock import Deadline
 from defib.errors import Refused
-from defib.ports import Cdn, DnsZone, EdgeStatus, Receipt, RecordChange, RecordKey, RecordSet
+from defib.ports import (
+    Attachment,
+    Cdn,
+    Deployment,
+    DnsZone,
+    EdgeStatus,
+    Host,
+    Quota,
+    Receipt,
+    RecordChange,
+    RecordKey,
+    RecordSet,
+)
 
 
 class ReadOnlyZone:
@@ -66,6 +78,43 @@ class ReadOnlyCdn:
     def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
         """Ask the distribution inside."""
         return self._inner.settled(receipt, within=within)
+
+
+class ReadOnlyHost:
+    """A host that tells how it stands and stays so: attaching and publishing raise :class:`Refused`."""
+
+    def __init__(self, inner: Host) -> None:
+        self._inner = inner
+
+    @property
+    def vendor(self) -> str:
+        """The vendor of the host inside."""
+        return self._inner.vendor
+
+    @property
+    def project(self) -> str:
+        """The id of the project inside."""
+        return self._inner.project
+
+    def live(self, *, within: Deadline) -> Deployment | None:
+        """Read the host inside."""
+        return self._inner.live(within=within)
+
+    def attachment(self, name: str, *, within: Deadline) -> Attachment:
+        """Read the host inside."""
+        return self._inner.attachment(name, within=within)
+
+    def attach(self, name: str, *, within: Deadline) -> Attachment:  # noqa: ARG002 - the port's
+        """Refuse."""
+        raise _refused(f"attach {name}", f"{self.vendor}, project {self.project}")
+
+    def publish(self, deployment: str, *, within: Deadline) -> Deployment:  # noqa: ARG002 - the port's
+        """Refuse."""
+        raise _refused(f"publish {deployment}", f"{self.vendor}, project {self.project}")
+
+    def quota(self, *, within: Deadline) -> Quota:
+        """Read the host inside."""
+        return self._inner.quota(within=within)
 
 
 def _refused(what: str, where: str) -> Refused:

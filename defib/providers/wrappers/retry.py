@@ -10,7 +10,19 @@ from typing import TypeVar
 
 from defib.clock import Deadline
 from defib.errors import Conflict, Unavailable
-from defib.ports import Cdn, DnsZone, EdgeStatus, Receipt, RecordChange, RecordKey, RecordSet
+from defib.ports import (
+    Attachment,
+    Cdn,
+    Deployment,
+    DnsZone,
+    EdgeStatus,
+    Host,
+    Quota,
+    Receipt,
+    RecordChange,
+    RecordKey,
+    RecordSet,
+)
 from defib.providers.dns.records import compare, same
 
 T = TypeVar("T")
@@ -204,6 +216,53 @@ class RetryingCdn:
     def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
         """Ask, again if need be."""
         return self._attempts.run(lambda soon: self._inner.settled(receipt, within=soon), within)
+
+
+class RetryingHost:
+    """A host whose calls are tried again while it is :class:`Unavailable` and the deadline allows.
+
+    Adapters look before they attach or publish, so a call that is repeated after a lost answer finds what it did.
+    """
+
+    def __init__(
+        self,
+        inner: Host,
+        chance: random.Random,
+        backoff: Backoff = Backoff(),
+        by_hand: str = _BY_HAND,
+    ) -> None:
+        self._inner = inner
+        self._attempts = Attempts(chance, backoff, by_hand)
+
+    @property
+    def vendor(self) -> str:
+        """The vendor of the host inside."""
+        return self._inner.vendor
+
+    @property
+    def project(self) -> str:
+        """The id of the project inside."""
+        return self._inner.project
+
+    def live(self, *, within: Deadline) -> Deployment | None:
+        """Read, again if need be."""
+        return self._attempts.run(lambda soon: self._inner.live(within=soon), within)
+
+    def attachment(self, name: str, *, within: Deadline) -> Attachment:
+        """Read, again if need be."""
+        return self._attempts.run(lambda soon: self._inner.attachment(name, within=soon), within)
+
+    def attach(self, name: str, *, within: Deadline) -> Attachment:
+        """Attach, again if need be."""
+        return self._attempts.run(lambda soon: self._inner.attach(name, within=soon), within)
+
+    def publish(self, deployment: str, *, within: Deadline) -> Deployment:
+        """Publish, again if need be."""
+        return self._attempts.run(lambda soon: self._inner.publish(deployment, within=soon), within)
+
+    def quota(self, *, within: Deadline) -> Quota:
+        """Read, again if need be."""
+        return self._attempts.run(lambda soon: self._inner.quota(within=soon), within)
 
 
 def _seconds(duration: timedelta) -> str:

@@ -1,0 +1,1 @@
+"""Hosting platforms: each module fulfils :class:`defib.ports.Host` for one vendor."""
