@@ -227,6 +227,22 @@ class EyewitnessSaw:
 
 
 @dataclass(frozen=True)
+class Told:
+    """People were told of the run over a channel or a status page, or could not be.
+
+    `outcome` is ``sent``, ``failed`` or ``unknown`` (it may still arrive); `why` says what was in the way. `subject` is the
+    same for the same news.
+    """
+
+    channel: str
+    kind: str
+    subject: str
+    title: str
+    outcome: str = "sent"
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Closed:
     """The run is over."""
 
@@ -256,5 +272,6 @@ Entry = (
     | Fingerprinted
     | DrillRun
     | EyewitnessSaw
+    | Told
     | Closed
 )

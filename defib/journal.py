@@ -36,7 +36,7 @@ FIRST = "0" * 64
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Entry)}
 _DURATION = TypeAdapter(timedelta)
 _STAMP = TypeAdapter(datetime)
-_BUFFERED = (entries.Observed, entries.Noted)
+_BUFFERED = (entries.Observed, entries.Noted, entries.Told)
 """Entries that may wait for the next flush: a lost look loses no change. A killed process loses none of them either."""
 
 Kind = TypeVar("Kind")
@@ -137,7 +137,7 @@ class Journal:
         self._clock = clock
         self.redact = redact
         self._records = list(records)
-        self._listen = listen
+        self._listeners: tuple[Callable[[Record], None], ...] = (listen,)
         self._lock = threading.Lock()
 
     @property
@@ -167,8 +167,14 @@ class Journal:
             self._sink.append(_canonical(line) + b"\n", durable=not isinstance(entry, _BUFFERED))
             record = _record(line)
             self._records.append(record)
-        self._listen(record)
+        for listen in self._listeners:
+            listen(record)
         return record
+
+    def follow(self, listen: Callable[[Record], None]) -> None:
+        """Call `listen`, too, after each entry from now on, in the thread that made it: it must be quick and not fail."""
+        with self._lock:
+            self._listeners = (*self._listeners, listen)
 
     def of(self, kind: type[Kind]) -> Iterator[Kind]:
         """All entries of one kind, oldest first."""

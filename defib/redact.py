@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 MARK = "[redacted]"
 
@@ -38,6 +38,9 @@ _PATTERNS = (
 _SHORTEST = 6
 """Shorter secrets would cut ordinary words to pieces."""
 
+_LIKE_A_TOKEN = re.compile(r"(?=.*\d).{8,}|.{20,}")
+_ADDRESS = re.compile(r"[0-9a-fA-F:.\[\]]+|[\w-]+(\.[\w-]+)+")
+
 
 class Redactor:
     """Knows the secrets of this process and cuts them out of text."""
@@ -46,10 +49,14 @@ class Redactor:
         self._secrets: set[str] = set()
 
     def learn(self, secret: str) -> str:
-        """Remember `secret`, and give it back, so that resolving and learning is one expression."""
-        for form in {secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}:
-            if len(form) >= _SHORTEST:
-                self._secrets.add(form)
+        """Remember `secret`, and give it back, so that resolving and learning is one expression.
+
+        Of a URL, as webhooks are, the parts that look like tokens are secrets too: errors often quote those alone.
+        """
+        for part in {secret, *_parts(secret)}:
+            for form in {part, quote(part, safe=""), quote_plus(part), json.dumps(part)[1:-1], repr(part)[1:-1]}:
+                if len(form) >= _SHORTEST:
+                    self._secrets.add(form)
         return secret
 
     def __call__(self, text: str) -> str:
@@ -59,3 +66,19 @@ class Redactor:
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return text
+
+
+def _parts(secret: str) -> set[str]:
+    """The password of a URL, and whatever in its host, path and query looks like a token."""
+    scheme, separator, rest = secret.partition("://")
+    if not separator or not scheme.replace("+", "").isalnum():
+        return set()
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    login, _, address = authority.rpartition("@")
+    host = re.sub(r":\d+$", "", address)
+    words = [word for word in re.split(r"[/?#&=]", rest[len(authority) :]) if word]
+    words += login.split(":") if login else []
+    words += [] if _ADDRESS.fullmatch(host) else [host]
+    found = {word for word in words if _LIKE_A_TOKEN.fullmatch(word)}
+    found |= {login.partition(":")[2]} - {""}
+    return found | {unquote(word) for word in found}

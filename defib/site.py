@@ -12,65 +12,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
 from defib.errors import SiteInvalid, UnknownSite
 from defib.objectives import Objectives
 from defib.ports import RecordKey
+from defib.sitealerts import AlertChannel, StatusPageConfig
+from defib.sitevalues import Aws, Duration, HostName, Part, SecretReference, parse_duration
 from defib.yamlfile import Misplaced, load_model
 
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+__all__ = ["Aws", "Duration", "parse_duration"]  # they stand in defib.sitevalues, for others to build on
 
 
-def parse_duration(value: object) -> timedelta:
-    """``"4h"``, ``"90s"``, ``"800ms"``, ``"1h 30m"`` as a positive timedelta; ValueError for anything else."""
-    if isinstance(value, timedelta):
-        return value
-    text = str(value).strip()
-    if not re.fullmatch(r"(\d+(\.\d+)?\s*(ms|s|m|h|d)\s*)+", text):
-        raise ValueError(f"a duration such as 4h, 90s or 800ms, not {text!r}")
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)", text)
-    try:
-        total = timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
-    except OverflowError as error:
-        raise ValueError("a duration that a calendar can hold") from error
-    if total <= timedelta(0):
-        raise ValueError("a duration longer than zero")
-    return total
-
-
-def _secret_reference(value: object) -> str:
-    text = str(value)
-    if not re.match(r"^(env|file|aws-secret):.+$", text):
-        # The value itself is not repeated: it may be the secret.
-        raise ValueError("a reference (env:NAME, file:PATH or aws-secret:ID), never the secret itself")
-    return text
-
-
-def _fully_qualified(value: object) -> str:
-    text = str(value).lower()
-    if not re.fullmatch(r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+", text.rstrip(".") + "."):
-        raise ValueError(f"a host name, not {text!r}")
-    return text.rstrip(".") + "."
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-SecretReference = Annotated[str, BeforeValidator(_secret_reference)]
-HostName = Annotated[str, BeforeValidator(_fully_qualified)]
-"""A fully qualified name in lower case with its trailing dot; files may leave the dot out."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Targets(_Part):
+class Targets(Part):
     """The ceilings that the business signed."""
 
     rto: Duration
@@ -81,7 +35,7 @@ class Targets(_Part):
         return Objectives(rto=self.rto, rpo=self.rpo)
 
 
-class Page(_Part):
+class Page(Part):
     """What "served as expected" means: content, build marker, headers, speed.
 
     `build` is a regular expression with the groups ``id`` and ``built`` (ISO 8601). A header's value must be contained in
@@ -108,14 +62,14 @@ class Page(_Part):
         return self
 
 
-class Origin(_Part):
+class Origin(Part):
     """Where the CDNs fetch from; judged past every cache. `connect_to` overrides the address that its name has."""
 
     url: str
     connect_to: str = ""
 
 
-class Server(_Part):
+class Server(Part):
     """A DNS server: a name for people, an address, and for resolvers where DNS over HTTPS is spoken."""
 
     name: str
@@ -124,16 +78,7 @@ class Server(_Part):
     doh: str = ""
 
 
-class Aws(_Part):
-    """How to reach AWS. Without keys the default chain of boto3 is used; `endpoint` is for the lab."""
-
-    region: str = "us-east-1"
-    endpoint: str = ""
-    access_key: SecretReference | None = None
-    secret_key: SecretReference | None = None
-
-
-class Tsig(_Part):
+class Tsig(Part):
     """The key that signs RFC 2136 updates; `secret` leads to its base64."""
 
     name: str
@@ -141,7 +86,7 @@ class Tsig(_Part):
     algorithm: str = "hmac-sha256"
 
 
-class Route53Zone(_Part):
+class Route53Zone(Part):
     """A hosted zone."""
 
     provider: Literal["route53"]
@@ -151,7 +96,7 @@ class Route53Zone(_Part):
     aws: Aws = Aws()
 
 
-class Rfc2136Zone(_Part):
+class Rfc2136Zone(Part):
     """A zone on a name server that takes dynamic updates; `primary` is the server to send them to."""
 
     provider: Literal["rfc2136"]
@@ -164,7 +109,7 @@ class Rfc2136Zone(_Part):
 DnsZoneConfig = Annotated[Route53Zone | Rfc2136Zone, Field(discriminator="provider")]
 
 
-class _Distribution(_Part):
+class _Distribution(Part):
     name: str
     role: Literal["primary", "secondary"]
     hostname: HostName
@@ -190,7 +135,7 @@ class CloudflareDistribution(_Distribution):
 CdnConfig = Annotated[CloudFrontDistribution | CloudflareDistribution, Field(discriminator="provider")]
 
 
-class HostRecords(_Part):
+class HostRecords(Part):
     """One record set as it stands while users are at a host; a CNAME beside the apex's A and AAAA."""
 
     name: HostName
@@ -198,7 +143,7 @@ class HostRecords(_Part):
     values: tuple[str, ...] = Field(min_length=1)
 
 
-class _Host(_Part):
+class _Host(Part):
     name: str
     role: Literal["primary", "backup"]
     records: tuple[HostRecords, ...] = Field(min_length=1)
@@ -226,7 +171,7 @@ class NetlifyHost(_Host):
 HostConfig = Annotated[VercelHost | NetlifyHost, Field(discriminator="provider")]
 
 
-class Steering(_Part):
+class Steering(Part):
     """The record set that decides which CDN users reach, and the only one that a failover may change."""
 
     name: HostName
@@ -239,7 +184,7 @@ class Steering(_Part):
         return RecordKey(self.name, self.type)
 
 
-class Observer(_Part):
+class Observer(Part):
     """A vantage point: it resolves through its own resolver, and looks as a user would."""
 
     name: str
@@ -247,7 +192,7 @@ class Observer(_Part):
     """The name of one of the site's resolvers."""
 
 
-class Detection(_Part):
+class Detection(Part):
     """When a site is down, and when it is not the site.
 
     An observer turns bad after `fall` bad looks in a row and good after `rise` good ones; the site is down when `quorum`
@@ -264,7 +209,7 @@ class Detection(_Part):
     """Sites of other people, fetched over HTTPS to tell "the site is down" from "I am offline"."""
 
 
-class Verification(_Part):
+class Verification(Part):
     """When users are served for good: by every observer for `hold`, looking every `interval`.
 
     `resolvers_moved` of the site's resolvers must give the new answer before the answers count as moved.
@@ -277,7 +222,7 @@ class Verification(_Part):
     stable_for: Duration = timedelta(minutes=15)
 
 
-class Acceptance(_Part):
+class Acceptance(Part):
     """A command of the site's owners that must exit 0 against a standby before users are sent there.
 
     It gets ``DEFIB_URL`` and ``DEFIB_CONNECT_TO`` in its environment; its whole process group ends with its time.
@@ -287,7 +232,7 @@ class Acceptance(_Part):
     within: Duration = timedelta(seconds=30)
 
 
-class Site(_Part):
+class Site(Part):
     """One web property under protection."""
 
     site: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -304,6 +249,8 @@ class Site(_Part):
     detection: Detection
     verification: Verification
     acceptance: Acceptance | None = None
+    alerts: tuple[AlertChannel, ...] = ()
+    status: tuple[StatusPageConfig, ...] = ()
     lab: bool = False
     """True where everything is in the lab: only there may a run rehearse."""
     trust: str = ""
@@ -316,6 +263,8 @@ class Site(_Part):
             ("hosts", [host.name for host in self.hosts]),
             ("observers", [observer.name for observer in self.observers]),
             ("resolvers", [server.name for server in self.resolvers]),
+            ("alerts", [channel.name for channel in self.alerts]),
+            ("status", [page.name for page in self.status]),
             ("dns.servers", [server.name for server in self.dns.servers]),
         ):
             for number, name in enumerate(names):
