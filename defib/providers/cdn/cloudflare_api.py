@@ -1,12 +1,14 @@
 """One request to Cloudflare's API, and its refusals as our errors.
 
 Every answer is an envelope of ``success``, ``errors`` and ``result``; an error has its own code, and the HTTP status
-does not always tell: a refusal may come with status 200. Codes: https://developers.cloudflare.com/api/ and
-https://developers.cloudflare.com/fundamentals/api/troubleshooting/.
+does not always tell: a refusal may come with status 200. Codes: https://developers.cloudflare.com/api/,
+https://developers.cloudflare.com/fundamentals/api/troubleshooting/ and, for DNS records,
+https://developers.cloudflare.com/dns/manage-dns-records/troubleshooting/records-with-same-name/.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 
@@ -14,7 +16,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from defib.clock import Deadline
-from defib.errors import Denied, NotFound, ProviderError, Unavailable
+from defib.errors import Conflict, Denied, NotFound, ProviderError, Unavailable
 from defib.providers.bounded import bounded
 from defib.providers.proxy import on_loopback
 from defib.providers.retry_after import parse_retry_after
@@ -32,6 +34,15 @@ _UNKNOWN_ZONE = {
     7000,  # no route for that URI
     7003,  # could not route: the identifier is no zone's
 }
+_OTHER_RECORDS = {
+    81044,  # record does not exist: it was there when its id was read
+    81053,  # an A, AAAA or CNAME record with that host already exists
+    81054,  # a CNAME record with that host already exists
+    81055,  # another kind of record with that host already exists
+    81056,  # NS records with that host already exist
+    81057,  # the record already exists
+    81058,  # an identical record already exists
+}
 _BUSY = {
     971,  # please wait and consider throttling your request speed
     10429,  # rate limited
@@ -41,6 +52,15 @@ _BUSY = {
 class _Error(BaseModel):
     code: int = 0
     message: str = ""
+    error_chain: list[_Error] | None = None
+
+    def __str__(self) -> str:
+        reasons = "".join(f" ({reason})" for reason in self.error_chain or ())
+        return f"{self.code} {self.message}{reasons}"
+
+
+class _PageInfo(BaseModel):
+    per_page: int | None = None
 
 
 class _Envelope(BaseModel):
@@ -49,6 +69,15 @@ class _Envelope(BaseModel):
     success: bool
     errors: list[_Error] | None = Field(default_factory=list)
     result: object = None
+    result_info: _PageInfo | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list; `last` where no further one follows it."""
+
+    items: tuple[object, ...]
+    last: bool
 
 
 class CloudflareApi:
@@ -64,11 +93,21 @@ class CloudflareApi:
 
     def get(self, path: str, query: dict[str, str], within: Deadline) -> object:
         """The ``result`` of a GET."""
-        return self._ask("GET", path, within, query=query)
+        return self._ask("GET", path, within, query=query).result
+
+    def page(self, path: str, query: dict[str, str], number: int, size: int, within: Deadline) -> Page:
+        """Page `number`, from 1 up, of a list; the vendor may make its pages smaller than `size`, and tells."""
+        envelope = self._ask("GET", path, within, query=query | {"page": str(number), "per_page": str(size)})
+        if not isinstance(envelope.result, list):
+            raise Unavailable(
+                f"GET {path}: not the list that Cloudflare documents", where=self.where, seen=str(envelope.result)[:200]
+            )
+        made = envelope.result_info.per_page if envelope.result_info else None
+        return Page(tuple(envelope.result), last=len(envelope.result) < (made or size))
 
     def post(self, path: str, body: dict[str, object], within: Deadline) -> object:
         """The ``result`` of a POST; one that timed out may have been carried out."""
-        return self._ask("POST", path, within, body=body)
+        return self._ask("POST", path, within, body=body).result
 
     def _ask(
         self,
@@ -78,7 +117,7 @@ class CloudflareApi:
         *,
         query: dict[str, str] | None = None,
         body: dict[str, object] | None = None,
-    ) -> object:
+    ) -> _Envelope:
         what = f"{method} {path}"
 
         def send() -> httpx.Response:
@@ -102,19 +141,21 @@ class CloudflareApi:
         except ValidationError as error:
             raise self._refused(answer, [], what, within.clock.now()) from error
         if answer.is_success and envelope.success:
-            return envelope.result
+            return envelope
         raise self._refused(answer, envelope.errors or [], what, within.clock.now())
 
     def _refused(self, answer: httpx.Response, errors: list[_Error], what: str, now: datetime) -> ProviderError:
         codes = {error.code for error in errors}
         status = answer.status_code
-        told = "; ".join(f"{error.code} {error.message}" for error in errors) or "no error that can be read"
+        told = "; ".join(map(str, errors)) or "no error that can be read"
         seen = f"HTTP {status}: {told}"
         if status == HTTPStatus.TOO_MANY_REQUESTS or codes & _BUSY:
             wish = parse_retry_after(answer.headers.get("Retry-After"), now)
             return Unavailable(f"{what}: Cloudflare wants us to wait", where=self.where, seen=seen, retry_after=wish)
         if codes & _CREDENTIALS or status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             return Denied(f"{what}: Cloudflare refuses the token", where=self.where, seen=seen)
+        if codes & _OTHER_RECORDS:
+            return Conflict(f"{what}: other records stand there", where=self.where, seen=seen, then="make a new plan")
         if codes & _UNKNOWN_ZONE or status == HTTPStatus.NOT_FOUND:
             return NotFound(
                 f"{what}: Cloudflare does not know it", where=self.where, seen=seen, then="check zone_id in the site file"
