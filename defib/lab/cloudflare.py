@@ -1,7 +1,8 @@
 """The part of Cloudflare's API v4 that a recovery uses, with state, its envelope and its error codes.
 
-Zones are in CNAME set-up (``partial``): their DNS stands elsewhere, and a proxied record makes the edge answer for
-its name. Codes are those that the API itself gives (https://developers.cloudflare.com/fundamentals/api/).
+In zones in CNAME set-up (``partial``) the DNS stands elsewhere, and a proxied record makes the edge answer for its name;
+those in full set-up are handed to Cloudflare's own name servers after every change. Codes are those that the API itself
+gives (https://developers.cloudflare.com/fundamentals/api/).
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import asyncio
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from defib.clock import Clock, SystemClock
-from defib.lab.cloudflare_state import CloudflareZone, DnsRecord, RefusalError, written
+from defib.lab.cloudflare_batch import batched, new_id
+from defib.lab.cloudflare_records import DnsRecord, RefusalError, created, written
+from defib.lab.cloudflare_state import CloudflareZone
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.purge import Purge
 from defib.lab.web import Request, Response, WebServer
@@ -26,6 +29,9 @@ _BASE = "/client/v4"
 _VERIFIED = "ed17574386854bf78a67040be0a770b0"
 _PER_PAGE = 100
 _JSON = ("Content-Type", "application/json")
+
+Publish = Callable[[CloudflareZone], None]
+"""Hands the content of a zone in full set-up to its name servers."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,7 @@ class CloudflareApi:
         clock: Clock | None = None,
         *,
         purges_in: timedelta = timedelta(milliseconds=150),
+        publish: Publish = lambda _zone: None,
     ) -> None:
         self.server = WebServer(address, port, self._answer)
         self.switch = FaultSwitch()
@@ -58,6 +65,10 @@ class CloudflareApi:
         self._purges_in = purges_in
         self._zones = {zone.id: zone for zone in zones}
         self._purges: list[tuple[str, Purge]] = []
+        self._publish = publish
+        for zone in zones:
+            if zone.full:
+                publish(zone)
 
     @property
     def zones(self) -> tuple[CloudflareZone, ...]:
@@ -107,10 +118,19 @@ class CloudflareApi:
             raise RefusalError(404, 7003, message)
         purges = len(self._purges)
         response = self._about_zone(_Call(request, zone, match["rest"] or "", _json(request)))
+        after = self._zones[zone.id]
         if pretending:
             self._zones[zone.id] = zone
             del self._purges[purges:]
+        elif after is not zone and after.full:
+            self._publish(after)
         return response
+
+    def add_zone(self, zone: CloudflareZone) -> None:
+        """One more zone, or another content for the one of its id."""
+        self._zones[zone.id] = zone
+        if zone.full:
+            self._publish(zone)
 
     def _authenticate(self, request: Request, path: str) -> None:
         given = request.headers.get("authorization", "")
@@ -124,29 +144,46 @@ class CloudflareApi:
             raise RefusalError(403, 9109, "Invalid access token")
 
     def _about_zone(self, call: _Call) -> Response:
-        method, rest = call.request.method, call.rest
-        record = re.match(r"/dns_records/(?P<id>[^/]+)$", rest)
-        if rest == "" and method == "GET":
-            return _success(call.zone.shown())
-        if rest == "" and method == "PATCH":
-            self._zones[call.zone.id] = call.zone.patched(call.body, self._clock.now())
-            return _success(self._zones[call.zone.id].shown())
-        if rest == "/dns_records" and method == "GET":
-            return _page(call)
-        if rest == "/purge_cache" and method == "POST":
-            return self._purge(call)
-        if record is not None and method in ("GET", "PATCH", "PUT"):
-            return self._one_record(call, record["id"])
-        raise RefusalError(404, 7000, "No route for that URI")
+        routes: dict[tuple[str, str], Callable[[_Call], Response]] = {
+            ("GET", ""): lambda call: _success(call.zone.shown()),
+            ("PATCH", ""): self._patch_zone,
+            ("GET", "/dns_records"): _page,
+            ("POST", "/dns_records"): self._create,
+            ("POST", "/dns_records/batch"): self._batch,
+            ("POST", "/purge_cache"): self._purge,
+        }
+        route = routes.get((call.request.method, call.rest))
+        if route is not None:
+            return route(call)
+        record = re.match(r"/dns_records/(?P<id>[^/]+)$", call.rest)
+        if record is None or call.request.method not in ("GET", "PATCH", "PUT", "DELETE"):
+            raise RefusalError(404, 7000, "No route for that URI")
+        return self._one_record(call, record["id"])
+
+    def _patch_zone(self, call: _Call) -> Response:
+        after = call.zone.patched(call.body, self._clock.now())
+        return self._held(call, after, after.shown())
+
+    def _create(self, call: _Call) -> Response:
+        record = created(call.zone.name, new_id(), call.body, self._clock.now())
+        return self._held(call, call.zone.with_record(record), record.shown())
+
+    def _batch(self, call: _Call) -> Response:
+        return self._held(call, *batched(call.zone, call.body, self._clock.now()))
 
     def _one_record(self, call: _Call, record_id: str) -> Response:
         record = call.zone.find(record_id)
         if call.request.method == "GET":
             return _success(record.shown())
+        if call.request.method == "DELETE":
+            return self._held(call, call.zone.without(record.id), {"id": record.id})
         whole = call.request.method == "PUT"
-        after = written(call.zone, record, call.body, self._clock.now(), whole=whole)
-        self._zones[call.zone.id] = call.zone.with_record(after)
-        return _success(after.shown())
+        after = written(call.zone.name, record, call.body, self._clock.now(), whole=whole)
+        return self._held(call, call.zone.with_record(after), after.shown())
+
+    def _held(self, call: _Call, after: CloudflareZone, told: Mapping[str, Any]) -> Response:
+        self._zones[call.zone.id] = after
+        return _success(told)
 
     def _purge(self, call: _Call) -> Response:
         due = self._clock.monotonic() + self._purges_in

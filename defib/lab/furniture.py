@@ -9,7 +9,8 @@ from typing import Any
 
 from defib.lab.aws import Aws
 from defib.lab.bucket import Bucket
-from defib.lab.cloudflare_state import CloudflareZone, DnsRecord
+from defib.lab.cloudflare_records import DnsRecord
+from defib.lab.cloudflare_state import CloudflareZone
 from defib.ports import RecordKey, RecordSet
 
 ZONE = "pulse-trading.test."
