@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import trustme
 
@@ -32,12 +32,12 @@ class LabAuthority:
         """What a server needs to speak TLS as `names`."""
         return ServerIdentity(self, names)
 
-    def issue(self, names: tuple[str, ...], *, expired: bool = False) -> trustme.LeafCert:
-        """A certificate for `names`, over since yesterday if `expired`."""
+    def issue(self, names: tuple[str, ...], *, expired: bool = False, until: datetime | None = None) -> trustme.LeafCert:
+        """A certificate for `names`, over since yesterday if `expired`; it ends at `until` where that is given."""
         now = self._clock.now()
         day = timedelta(days=1)
-        until = now - day if expired else now + 90 * day
-        return self._authority.issue_cert(*names, not_before=now - 90 * day, not_after=until)
+        ends = now - day if expired else until or now + 90 * day
+        return self._authority.issue_cert(*names, not_before=min(now, ends) - 90 * day, not_after=ends)
 
 
 class ServerIdentity:

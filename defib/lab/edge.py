@@ -21,7 +21,9 @@ from defib.lab.purge import Purge
 from defib.lab.siteserver import SiteServer
 from defib.lab.web import BadMessage, Request, Response, fetch
 
-_PARKED = b"<!DOCTYPE html><html><head><title>Domain parked</title></head><body>For sale.</body></html>\n"
+PARKED = b"<!DOCTYPE html><html><head><title>Domain parked</title></head><body>For sale.</body></html>\n"
+"""What a visitor gets under a name that was lost."""
+
 _HTML = ("Content-Type", "text/html; charset=utf-8")
 
 
@@ -99,7 +101,7 @@ class Edge:
         if fault.name == "5xx":
             return self._vendor.failed(int(fault.option("status", 503)), None)
         if fault.name == "wrong-page":
-            return Response(200, (_HTML,), _PARKED)
+            return Response(200, (_HTML,), PARKED)
         if fault.name == "empty-page":
             return Response(200, (_HTML,))
         return None

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from defib.lab.certificates import ServerIdentity
+import ssl
+from typing import Protocol
+
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.web import Handler, WebServer
+
+
+class Identity(Protocol):
+    """What a server shows of itself in TLS, and how that goes wrong."""
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """What the server listens with."""
+        ...
+
+    def show_right(self) -> None:
+        """Show the certificates that clients expect to every new connection."""
+        ...
+
+    def show_expired(self) -> None:
+        """Show certificates for the right names that have ended."""
+        ...
+
+    def show_wrong(self) -> None:
+        """Show a valid certificate for somebody else's name."""
+        ...
 
 
 class SiteServer:
     """One HTTPS server under one identity. The faults of connection and certificate act here, all others in `handler`."""
 
-    def __init__(self, address: str, port: int, handler: Handler, identity: ServerIdentity) -> None:
+    def __init__(self, address: str, port: int, handler: Handler, identity: Identity) -> None:
         self.web = WebServer(address, port, handler, identity.context)
         self.switch = FaultSwitch()
         self._identity = identity
