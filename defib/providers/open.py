@@ -97,7 +97,7 @@ def _cloudflare_rate() -> Rate:
 def _route53(config: Route53Zone, secrets: Secrets) -> DnsZone:
     from defib.providers.dns.route53 import Route53  # noqa: PLC0415 - see the module's docstring
 
-    return Route53(config.zone_id, _access(config.aws, secrets))
+    return Route53(config.zone_id, aws_access(config.aws, secrets))
 
 
 def _rfc2136(config: Rfc2136Zone, secrets: Secrets) -> DnsZone:
@@ -119,7 +119,7 @@ def _rfc2136(config: Rfc2136Zone, secrets: Secrets) -> DnsZone:
 def _cloudfront(config: CloudFrontDistribution, secrets: Secrets) -> Cdn:
     from defib.providers.cdn.cloudfront import CloudFront  # noqa: PLC0415 - see the module's docstring
 
-    return CloudFront(config.distribution, _access(config.aws, secrets))
+    return CloudFront(config.distribution, aws_access(config.aws, secrets))
 
 
 def _cloudflare(site: Site, config: CloudflareDistribution, secrets: Secrets) -> Cdn:
@@ -140,7 +140,8 @@ def _netlify(config: NetlifyHost, secrets: Secrets) -> Host:
     return Netlify(config.project, secrets(config.token), config.api)
 
 
-def _access(aws: Aws, secrets: Secrets) -> AwsAccess:
+def aws_access(aws: Aws, secrets: Secrets) -> AwsAccess:
+    """How to reach AWS, with its keys where the site file has references to them."""
     from defib.providers.aws import AwsAccess  # noqa: PLC0415 - see the module's docstring
 
     if aws.access_key is None and aws.secret_key is None:

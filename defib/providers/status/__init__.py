@@ -1,0 +1,1 @@
+"""Status pages: what users of a site may read."""
