@@ -19,7 +19,8 @@ _TIMES = ("created_on", "modified_on", "activated_on")
 def fingerprint(world: World) -> str:
     """Route 53 and RFC 2136 zones, distributions, Cloudflare's zones and records, and the faults in force.
 
-    What changes without meaning is left out: SOA serials, ETags and times of change.
+    What changes without meaning is left out: SOA serials, ETags, times of change and the ids of Cloudflare's records,
+    which are new where a record was removed and comes back.
     """
     route53 = world.aws.route53
     state = {
@@ -58,6 +59,9 @@ def _dynamic(zone: PublishedZone) -> list[dict[str, Any]]:
 
 def _cloudflare(zone: CloudflareZone) -> dict[str, Any]:
     records = [_without_times(each.shown()) for each in zone.records]
+    for record in records:
+        del record["id"]
+    records.sort(key=lambda each: (each["name"], each["type"], each["content"]))
     return _without_times(zone.shown()) | {"records": records, "headers": [list(pair) for pair in zone.headers]}
 
 

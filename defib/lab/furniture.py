@@ -16,15 +16,28 @@ from defib.ports import RecordKey, RecordSet
 ZONE = "pulse-trading.test."
 ZONE_ID = "Z0PULSETRADING"
 ZONE_2136 = "pulse-trading-2136.test."
+ZONE_CF = "pulse-trading-cf.test."
 DISTRIBUTION = "E2PULSETRADING"
 DISTRIBUTION_DOMAIN = "d2pulsetrading.cloudfront.net"
 BUCKET = "pulse-trading-origin"
 ORIGIN = f"{BUCKET}.s3.us-east-1.amazonaws.com"
-PUBLIC_NAMES = (f"www.{ZONE}".rstrip("."), f"www.{ZONE_2136}".rstrip("."))
+PUBLIC_NAMES = tuple(f"www.{zone}".rstrip(".") for zone in (ZONE, ZONE_2136, ZONE_CF))
 CLOUDFLARE_ZONES = {
     "023e105f4ecef8ad9ca31a8372d0c353": ZONE.rstrip("."),
     "9a7806061c88ada191ed06f989cc3dac": ZONE_2136.rstrip("."),
+    "59c1b7d1e1d44e2a9b7f0c4f6a3d2e18": ZONE_CF.rstrip("."),
 }
+"""Zones in CNAME set-up, whose proxied record makes the edge answer for a public name."""
+
+CLOUDFLARE_DNS_ZONE_ID = "372e67954025e0ba6aaa6d586b9e0b59"
+PROXIED_NAME = f"app.{ZONE_CF}".rstrip(".")
+"""A name of the zone in full set-up that reaches users through Cloudflare's edge."""
+
+CLOUDFLARE_SERVERS = ("cf-ns-1", "cf-ns-2")
+CLOUDFLARE_TTL = timedelta(seconds=60)
+"""The least that Cloudflare takes below its Enterprise plan."""
+
+HEALTH_CHECK = "abcdef11-2222-3333-4444-555555fedcba"
 REFERENCES = ("reference-one.test", "reference-two.test")
 HEADERS_POLICY = "5cc3b908-e619-4b99-88e5-2cf7f45965bd"
 STEERING_TTL = timedelta(seconds=3)
@@ -87,10 +100,31 @@ def furnish(aws: Aws) -> Bucket:
 
 
 def cloudflare_zones(now: datetime) -> tuple[CloudflareZone, ...]:
-    """Both zones, each with a proxied record that leads its public name to the origin."""
+    """Zones in CNAME set-up, each with a proxied record that leads its public name to the origin, and one in full set-up.
+
+    The last answers for a name which the first ones' account serves as a CDN; at Cloudflare they are two accounts'.
+    """
     zones = []
     for zone_id, name in CLOUDFLARE_ZONES.items():
         record_id = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
         record = DnsRecord(record_id, "CNAME", f"www.{name}", ORIGIN, now, now, proxied=True)
         zones.append(CloudflareZone(zone_id, name, now, now, (record,), SECURITY_HEADERS))
-    return tuple(zones)
+    return (*zones, _cloudflare_dns(now))
+
+
+def _cloudflare_dns(now: datetime) -> CloudflareZone:
+    """A zone that Cloudflare's own name servers answer for: the public name, the apex as its like, and mail."""
+    apex, ttl = ZONE_CF.rstrip("."), int(CLOUDFLARE_TTL.total_seconds())
+    records = (
+        DnsRecord(_record_id(1), "CNAME", f"www.{apex}", DISTRIBUTION_DOMAIN, now, now, ttl, comment="steering, by defib"),
+        DnsRecord(_record_id(2), "CNAME", apex, DISTRIBUTION_DOMAIN, now, now),
+        DnsRecord(_record_id(3), "CNAME", PROXIED_NAME, ORIGIN, now, now, proxied=True),
+        DnsRecord(_record_id(4), "MX", apex, "mail.example.net", now, now, ttl, priority=10),
+        DnsRecord(_record_id(5), "TXT", apex, '"v=spf1 -all"', now, now, ttl),
+    )
+    servers = tuple(f"{name}.lab.invalid" for name in CLOUDFLARE_SERVERS)
+    return CloudflareZone(CLOUDFLARE_DNS_ZONE_ID, apex, now, now, records, SECURITY_HEADERS, full=True, servers=servers)
+
+
+def _record_id(number: int) -> str:
+    return hashlib.md5(f"{ZONE_CF}{number}".encode(), usedforsecurity=False).hexdigest()

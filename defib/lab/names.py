@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from datetime import timedelta
 
-from defib.lab import furniture
+from defib.lab import cloudflare_names, furniture, route53_names
 from defib.lab.certificates import LabAuthority
+from defib.lab.cloudflare_state import CloudflareZone
 from defib.lab.dns.authority import Authority
 from defib.lab.dns.dynamic import DynamicPrimary
 from defib.lab.dns.messages import TsigKey
@@ -26,6 +27,7 @@ _RESOLVERS = 6
 
 AUTHORITY_FAULTS = ("silent", "refusing", "frozen", "left-behind")
 UPDATE_FAULTS = ("lying", "lost-answer")
+HEALTH_FAULTS = ("unhealthy",)
 RESOLVER_FAULTS = ("silent", "servfail", "port53-closed")
 
 
@@ -42,6 +44,13 @@ class NameService:
             Authority(f"ns-{number}", plan.at(f"5.{number}"), DNS_PORT, delay=delay)
             for number, delay in enumerate(_DELAYS, 1)
         )
+        self.cloudflare = tuple(
+            Authority(name, plan.at(f"5.{20 + number}"), DNS_PORT, delay=delay)
+            for number, (name, delay) in enumerate(zip(furniture.CLOUDFLARE_SERVERS, _DELAYS, strict=False), 1)
+        )
+        self._hosted: dict[str, tuple[RecordSet, ...]] = {}
+        self._unhealthy: set[str] = set()
+        self._serial = 0
         self._secondary = Authority("ns-secondary", plan.at("5.12"), DNS_PORT, delay=_DELAYS[1])
         self.dynamic = DynamicPrimary(
             "ns-primary",
@@ -51,7 +60,7 @@ class NameService:
             keys=(TsigKey(TSIG_NAME, tsig_secret),),
             secondaries=(self._secondary,),
         )
-        self._elsewhere = Authority("ns-elsewhere", plan.at("5.21"), DNS_PORT)
+        self._elsewhere = Authority("ns-elsewhere", plan.at("5.31"), DNS_PORT)
         for zone in _static_zones(self.hosts):
             self._elsewhere.publish(zone)
         self.resolvers = tuple(self._resolver(number) for number in range(1, _RESOLVERS + 1))
@@ -60,13 +69,15 @@ class NameService:
     def targets(self) -> Mapping[str, tuple[str, ...]]:
         """What can be broken here, and how."""
         servers: dict[str, tuple[str, ...]] = {each.name: AUTHORITY_FAULTS for each in self.route53}
-        servers |= {each.name: AUTHORITY_FAULTS[:-1] for each in (self.dynamic.authority, self._secondary)}
+        others = (self.dynamic.authority, self._secondary, *self.cloudflare)
+        servers |= {each.name: AUTHORITY_FAULTS[:-1] for each in others}
         servers["rfc2136"] = UPDATE_FAULTS
+        servers["health-check"] = HEALTH_FAULTS
         return servers | {each.name: RESOLVER_FAULTS for each in self.resolvers}
 
     async def start(self) -> None:
         """Listen everywhere; raises :class:`defib.errors.PortTaken`."""
-        for server in (*self.route53, self._secondary, self._elsewhere):
+        for server in (*self.route53, *self.cloudflare, self._secondary, self._elsewhere):
             await server.start()
         await self.dynamic.start()
         for resolver in self.resolvers:
@@ -82,14 +93,13 @@ class NameService:
         for resolver in self.resolvers:
             await resolver.stop()
         await self.dynamic.stop()
-        for server in (*self.route53, self._secondary, self._elsewhere):
+        for server in (*self.route53, *self.cloudflare, self._secondary, self._elsewhere):
             await server.stop()
 
     def publish(self, zone: str, sets: tuple[RecordSet, ...]) -> Future[None]:
         """Hand a Route 53 zone to its four servers; done when each of them answers with it."""
-        published = PublishedZone(zone, tuple(self._published(each) for each in sets))
-        for server in self.route53:
-            server.publish(published)
+        self._hosted[zone] = sets
+        self._answer_hosted(zone)
         everywhere: Future[None] = Future()
         try:
             task = asyncio.get_running_loop().create_task(self._settle(everywhere))
@@ -107,15 +117,27 @@ class NameService:
             await asyncio.sleep(_CHECK)
         everywhere.set_result(None)
 
-    def _published(self, each: RecordSet) -> PublishedSet:
-        attributes = dict(each.attributes)
-        weight = int(attributes["Weight"]) if "Weight" in attributes else None
-        values, ttl = each.values, each.ttl
-        alias = attributes.get("AliasTarget.DNSName")
-        if alias is not None:
-            # Route 53 answers an alias with the addresses of its target, and the target's TTL.
-            values, ttl = (self.hosts[alias.lower().rstrip(".")],), STATIC_TTL
-        return PublishedSet(each.key.name, each.key.type, ttl, values, weight)
+    def _answer_hosted(self, zone: str) -> None:
+        answered = route53_names.published(
+            zone, self._hosted[zone], hosts=self.hosts, hosts_ttl=STATIC_TTL, unhealthy=self._unhealthy
+        )
+        for server in self.route53:
+            server.publish(answered)
+
+    def publish_cloudflare(self, zone: CloudflareZone) -> None:
+        """Hand a Cloudflare zone in full set-up to its servers; its vendor never says when they have it."""
+        self._serial += 1
+        answered = cloudflare_names.published(
+            zone, edge=self._plan.at("4.1"), hosts=self.hosts, hosts_ttl=STATIC_TTL, serial=self._serial
+        )
+        for server in self.cloudflare:
+            server.publish(answered)
+
+    def set_health(self, check: str, *, healthy: bool) -> None:
+        """Let a Route 53 health check find its endpoint healthy or not; the name servers follow, as is their way."""
+        (self._unhealthy.discard if healthy else self._unhealthy.add)(check)
+        for zone in self._hosted:
+            self._answer_hosted(zone)
 
     def set_fault(self, target: str, fault: str | None) -> None:
         """Break one server as `fault` says, or heal it with None."""
@@ -123,12 +145,15 @@ class NameService:
             self.dynamic.lying = fault == "lying"
             self.dynamic.mute = fault == "lost-answer"
             return
+        if target == "health-check":
+            self.set_health(furniture.HEALTH_CHECK, healthy=fault is None)
+            return
         for resolver in self.resolvers:
             if resolver.name == target:
                 resolver.silent = fault == "silent"
                 resolver.servfail = fault == "servfail"
                 resolver.port53_closed = fault == "port53-closed"
-        for server in (*self.route53, self.dynamic.authority, self._secondary):
+        for server in (*self.route53, self.dynamic.authority, self._secondary, *self.cloudflare):
             if server.name == target:
                 server.silent = fault == "silent"
                 server.refusing = fault == "refusing"
@@ -140,8 +165,9 @@ class NameService:
         plan = self._plan
         route53 = [(plan.at(f"5.{each}"), DNS_PORT) for each in range(1, len(_DELAYS) + 1)]
         dynamic = [(plan.at("5.11"), DNS_PORT), (plan.at("5.12"), DNS_PORT)]
-        stubs = {furniture.ZONE: route53, furniture.ZONE_2136: dynamic}
-        stubs |= {zone.origin: [(plan.at("5.21"), DNS_PORT)] for zone in _static_zones(self.hosts)}
+        cloudflare = [(server.address, DNS_PORT) for server in self.cloudflare]
+        stubs = {furniture.ZONE: route53, furniture.ZONE_2136: dynamic, furniture.ZONE_CF: cloudflare}
+        stubs |= {zone.origin: [(plan.at("5.31"), DNS_PORT)] for zone in _static_zones(self.hosts)}
         stubborn = STUBBORN if number == _RESOLVERS else timedelta(0)
         return Resolver(f"resolver-{number}", plan.at(f"6.{number}"), DNS_PORT, stubs, minimum_ttl=stubborn)
 

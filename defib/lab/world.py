@@ -76,7 +76,9 @@ class World:
         self._bucket = furniture.furnish(self.aws)
         self._bucket.put(self.build)
         zones = furniture.cloudflare_zones(self.clock.now())
-        self.cloudflare = CloudflareApi(plan.at("1.2"), API_PORT, keys.cloudflare_token, zones, self.clock)
+        self.cloudflare = CloudflareApi(
+            plan.at("1.2"), API_PORT, keys.cloudflare_token, zones, self.clock, publish=self.names.publish_cloudflare
+        )
         self._faults: dict[str, Fault] = {}
         self._sites = self._make_sites()
 
@@ -94,7 +96,7 @@ class World:
         return sites
 
     def _edge(self, last: str, vendor: Vendor) -> SiteServer:
-        names = (*furniture.PUBLIC_NAMES, furniture.DISTRIBUTION_DOMAIN)
+        names = (*furniture.PUBLIC_NAMES, furniture.DISTRIBUTION_DOMAIN, furniture.PROXIED_NAME)
         edge = Edge(
             self.plan.at(last),
             WEB_PORT,

@@ -111,7 +111,7 @@ def test_a_query_gets_past_the_cache(stage: Stage, edge: str) -> None:
 
 def test_a_cloudflare_purge_empties_the_cache(stage: Stage) -> None:
     """After the purge has taken effect, the next request goes to the origin."""
-    last, (zone, _) = EDGES["cloudflare"], furniture.CLOUDFLARE_ZONES
+    last, (zone, *_) = EDGES["cloudflare"], furniture.CLOUDFLARE_ZONES
     stage.get(last, WASM)
     assert stage.get(last, WASM).header("CF-Cache-Status") == "HIT"
     cloudflare(stage, "POST", f"/zones/{zone}/purge_cache", {"files": [f"https://{PUBLIC}:8443{WASM}"]})
@@ -122,7 +122,7 @@ def test_a_cloudflare_purge_empties_the_cache(stage: Stage) -> None:
 
 def test_a_paused_zone_and_an_unproxied_record_are_not_served(stage: Stage) -> None:
     """The Cloudflare edge follows the API's state at once, both ways."""
-    last, (zone, _) = EDGES["cloudflare"], furniture.CLOUDFLARE_ZONES
+    last, (zone, *_) = EDGES["cloudflare"], furniture.CLOUDFLARE_ZONES
     record = stage.world.cloudflare.zones[0].records[0].id
     for path, off, on in (
         (f"/zones/{zone}", {"paused": True}, {"paused": False}),
