@@ -43,7 +43,7 @@ def as_text(measured: Measured) -> str:
     rows = [_row(series) for series in measured.findings.series]
     load = f"load average {measured.load.before:.2f} before, {measured.load.after:.2f} after, {os.cpu_count()} CPUs"
     lines = [f"{measured.name} ({load})", *_table([head, *rows])]
-    lines += dict.fromkeys(f"  {line}" for series in measured.findings.series for line in _complaints(series))
+    lines += [f"  {line}" for line in _complaints(measured.findings.series)]
     lines += [f"  {_target(target)}" for target in measured.findings.targets]
     lines += [f"  note: {note}" for note in measured.findings.notes]
     return "\n".join(lines)
@@ -87,7 +87,7 @@ def _plain(measured: Measured) -> dict[str, object]:
 
 
 def _row(series: Series) -> tuple[str, ...]:
-    if series.missing:
+    if series.missing or not series.samples:
         return series.job, series.tool, "missing", "", ""
     if series.wrong:
         return series.job, series.tool, "WRONG", "", str(len(series.samples))
@@ -97,10 +97,15 @@ def _row(series: Series) -> tuple[str, ...]:
     return series.job, series.tool, middle, span, str(len(values))
 
 
-def _complaints(series: Series) -> list[str]:
-    """Why a row has no figure."""
-    wrong = [f"wrong   {series.job}, {series.tool}: {reason}" for reason in series.wrong]
-    return [*wrong, f"missing {series.tool} {series.missing}"] if series.missing else wrong
+def _complaints(all_series: Iterable[Series]) -> list[str]:
+    """Why rows have no figure, each reason once."""
+    found: dict[str, str] = {}
+    for series in all_series:
+        for reason in series.wrong:
+            found.setdefault(reason, f"wrong   {series.job}, {series.tool}: {reason}")
+        if series.missing:
+            found.setdefault(series.missing, f"missing {series.tool} {series.missing}")
+    return list(found.values())
 
 
 def _figure(value: float, unit: str) -> str:
