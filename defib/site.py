@@ -106,7 +106,18 @@ class Rfc2136Zone(Part):
     tsig: Tsig
 
 
-DnsZoneConfig = Annotated[Route53Zone | Rfc2136Zone, Field(discriminator="provider")]
+class CloudflareZone(Part):
+    """A Cloudflare zone in full set-up, which Cloudflare's own `servers` answer for."""
+
+    provider: Literal["cloudflare"]
+    zone: HostName
+    zone_id: str
+    servers: tuple[Server, ...] = Field(min_length=1)
+    token: SecretReference
+    api: str = "https://api.cloudflare.com/client/v4"
+
+
+DnsZoneConfig = Annotated[Route53Zone | Rfc2136Zone | CloudflareZone, Field(discriminator="provider")]
 
 
 class _Distribution(Part):

@@ -15,6 +15,7 @@ from defib.clock import Clock
 from defib.errors import SecretMissing
 from defib.ports import Cdn, DnsZone, Host
 from defib.providers.wrappers import (
+    Cost,
     Rate,
     RateLimitedCdn,
     RateLimitedHost,
@@ -26,6 +27,7 @@ from defib.providers.wrappers import (
 from defib.site import (
     Aws,
     CloudflareDistribution,
+    CloudflareZone,
     CloudFrontDistribution,
     NetlifyHost,
     Rfc2136Zone,
@@ -46,6 +48,8 @@ def open_zone(site: Site, secrets: Secrets, clock: Clock) -> DnsZone:  # noqa: A
     chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
     if isinstance(site.dns, Rfc2136Zone):
         return RetryingZone(_rfc2136(site.dns, secrets), chance)
+    if isinstance(site.dns, CloudflareZone):
+        return RetryingZone(_cloudflare_zone(site.dns, secrets), chance)
     return RetryingZone(RateLimitedZone(_route53(site.dns, secrets), _route53_rate()), chance)
 
 
@@ -114,6 +118,18 @@ def _rfc2136(config: Rfc2136Zone, secrets: Secrets) -> DnsZone:
             "the TSIG secret is not base64", where=config.tsig.secret, expected="what tsig-keygen prints as secret"
         ) from None  # the cause quotes the secret
     return Rfc2136(config.zone, config.primary, key, config.servers)
+
+
+def _cloudflare_zone(config: CloudflareZone, secrets: Secrets) -> DnsZone:
+    from defib.providers.dns.cloudflare import (  # noqa: PLC0415 - see the module's docstring
+        MOST_CALLS_TO_READ,
+        MOST_CALLS_TO_WRITE,
+        CloudflareDns,
+    )
+
+    zone = CloudflareDns(config.zone_id, config.zone, secrets(config.token), config.api)
+    cost = Cost(read=MOST_CALLS_TO_READ, replace=MOST_CALLS_TO_WRITE, settled=0, together=True)
+    return RateLimitedZone(zone, _cloudflare_rate(), cost)
 
 
 def _cloudfront(config: CloudFrontDistribution, secrets: Secrets) -> Cdn:

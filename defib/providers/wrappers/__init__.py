@@ -1,11 +1,12 @@
 """Retry, rate limit and read-only, each a port around a port: no adapter knows of them, no caller asks for them."""
 
-from defib.providers.wrappers.rate import Rate, RateLimitedCdn, RateLimitedHost, RateLimitedZone
+from defib.providers.wrappers.rate import Cost, Rate, RateLimitedCdn, RateLimitedHost, RateLimitedZone
 from defib.providers.wrappers.readonly import ReadOnlyCdn, ReadOnlyHost, ReadOnlyZone
 from defib.providers.wrappers.retry import Backoff, RetryingCdn, RetryingHost, RetryingZone
 
 __all__ = [
     "Backoff",
+    "Cost",
     "Rate",
     "RateLimitedCdn",
     "RateLimitedHost",

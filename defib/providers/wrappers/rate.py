@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from defib.clock import Deadline
@@ -48,12 +49,23 @@ class Rate:
             within.clock.sleep(free - now)
 
 
-class RateLimitedZone:
-    """A zone whose calls keep to `rate`; a read of several keys counts and waits key by key."""
+@dataclass(frozen=True)
+class Cost:
+    """How many of the vendor's calls one call of a zone may need; with `together` a read of several keys is one call."""
 
-    def __init__(self, inner: DnsZone, rate: Rate) -> None:
+    read: int = 1
+    replace: int = 1
+    settled: int = 1
+    together: bool = False
+
+
+class RateLimitedZone:
+    """A zone whose calls keep to `rate`; a read of several keys counts and waits key by key unless `cost` says otherwise."""
+
+    def __init__(self, inner: DnsZone, rate: Rate, cost: Cost = Cost()) -> None:
         self._inner = inner
         self._rate = rate
+        self._cost = cost
 
     @property
     def vendor(self) -> str:
@@ -66,25 +78,29 @@ class RateLimitedZone:
         return self._inner.zone
 
     def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
-        """Read key by key, each when a call is free."""
+        """Read when calls are free: key by key, or all keys together where the vendor gives them so."""
+        if self._cost.together:
+            self._wait(within, self._cost.read)
+            return self._inner.read(keys, within=within)
         found: list[RecordSet | None] = []
         for key in keys:
-            self._wait(within)
+            self._wait(within, self._cost.read)
             found += self._inner.read([key], within=within)
         return tuple(found)
 
     def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
         """Write when a call is free."""
-        self._wait(within)
+        self._wait(within, self._cost.replace)
         return self._inner.replace(changes, within=within)
 
     def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
         """Ask when a call is free."""
-        self._wait(within)
+        self._wait(within, self._cost.settled)
         return self._inner.settled(receipt, within=within)
 
-    def _wait(self, within: Deadline) -> None:
-        self._rate.wait(within, f"{self.vendor}, zone {self.zone}")
+    def _wait(self, within: Deadline, calls: int) -> None:
+        for _ in range(calls):
+            self._rate.wait(within, f"{self.vendor}, zone {self.zone}")
 
 
 class RateLimitedCdn:
