@@ -13,7 +13,7 @@ CertifiedUntil = Callable[[str], datetime | None]
 
 
 class HostingIdentity:
-    """Chooses by the name that a client asks for (SNI). A host that was never certified gets the `default` of the platform."""
+    """Chooses by the name that a client asks for (SNI); a host that was never certified gets the platform's `default`."""
 
     def __init__(self, authority: LabAuthority, default: str, certified_until: CertifiedUntil) -> None:
         self._authority = authority

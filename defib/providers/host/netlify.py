@@ -209,4 +209,4 @@ def _read_refusal(answer: httpx.Response, now: datetime) -> Told:
     except ValidationError:
         return Told(quoted(answer), wish)
     fields = [f"{field} {', '.join(words)}" for field, words in (refusal.errors or {}).items()]
-    return Told(refusal.message or "; ".join(fields) or quoted(answer), wish)
+    return Told("; ".join(filter(None, (refusal.message, *fields))) or quoted(answer), wish)

@@ -1,0 +1,176 @@
+"""Netlify's adapter keeps the contract against the lab's API, and takes nothing for told that was not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from defib.clock import Deadline, SystemClock
+from defib.errors import Denied, NotFound, ProviderError, Unavailable
+from defib.lab.background import BackgroundLoop
+from defib.lab.faults import Fault
+from defib.lab.hosting import furniture
+from defib.lab.hosting.alone import RunningHosting, serve_netlify
+from defib.lab.hosting.project import HostedProject
+from defib.lab.web import Request, Response, WebServer
+from defib.providers.host.netlify import Netlify
+from tests.contracts.host import HostContract, HostWorld
+
+HELD, FREE = f"{furniture.PUBLIC_NAMES[0]}.", "new.pulse-hosting.test."
+CLOCK = SystemClock()
+
+
+@pytest.fixture
+def running() -> Iterator[RunningHosting]:
+    """A fresh API of the lab."""
+    with serve_netlify() as running:
+        yield running
+
+
+def adapter(running: RunningHosting, *, site_id: str = furniture.NETLIFY_SITE, token: str = "") -> Netlify:
+    """The adapter for the lab's site."""
+    return Netlify(site_id, token or running.token, running.endpoint)
+
+
+def soon(seconds: float = 10) -> Deadline:
+    """A deadline."""
+    return Deadline.after(CLOCK, timedelta(seconds=seconds))
+
+
+def netlify_world(running: RunningHosting) -> HostWorld:
+    """The lab's site, and a free name that leads to Netlify."""
+    running.dns.lead(FREE.rstrip("."))
+    return HostWorld(
+        host=adapter(running),
+        live=furniture.NETLIFY_LIVE,
+        older=furniture.NETLIFY_OLDER,
+        held=HELD,
+        free=FREE,
+        taken=f"{furniture.TAKEN}.",
+        stands=lambda: running.project.live,
+        names=lambda: tuple(each.name for each in running.project.names),
+        suspend=None,
+        denied=adapter(running, token="wrong"),
+        unknown=adapter(running, site_id="00000000-0000-0000-0000-000000000000"),
+        clock=CLOCK,
+    )
+
+
+def bare(project: HostedProject) -> HostedProject:
+    """The site without any certificate."""
+    return replace(project, names=tuple(replace(each, certificate_until=None) for each in project.names))
+
+
+class TestNetlify(HostContract):
+    """The contract over the lab's Netlify."""
+
+    @pytest.fixture
+    def world(self, running: RunningHosting) -> HostWorld:
+        """A fresh site."""
+        return netlify_world(running)
+
+
+class TestNetlifyAlone:
+    """What only Netlify does."""
+
+    def test_first_name_becomes_the_sites_own(self, running: RunningHosting) -> None:
+        """A site without names gets its custom domain, and a certificate."""
+        running.change(lambda project: replace(project, names=()))
+        running.dns.lead(FREE.rstrip("."))
+        assert adapter(running).attach(FREE, within=soon()).ready
+        assert [each.name for each in running.project.names] == [FREE.rstrip(".")]
+
+    def test_name_that_does_not_lead_there_gets_no_certificate(self, running: RunningHosting) -> None:
+        """D14: Netlify attaches the name, cannot certify it, and its own words say why."""
+        running.change(bare)
+        running.dns.records.clear()
+        found = adapter(running).attach(FREE, within=soon())
+        assert (found.attached, found.certificate_until, found.ready) == (True, None, False)
+        assert "bad dns for custom domain" in found.problem
+        assert adapter(running).attachment(FREE, within=soon()).problem == "no certificate"
+
+    def test_certificate_for_other_names_is_not_ones_own(self, running: RunningHosting) -> None:
+        """D14: the site has a certificate, but not for this name: not ready, and it says for which."""
+        found = adapter(running).attach(FREE, within=soon())
+        assert (found.attached, found.certificate_until, found.ready) == (True, None, False)
+        assert HELD.rstrip(".") in found.problem
+
+    def test_caa_that_excludes_netlifys_authority_leaves_no_certificate(self, running: RunningHosting) -> None:
+        """D13: Let's Encrypt may not issue for the name, so it is not certified however often it is asked."""
+        running.dns.lead(FREE.rstrip("."))
+        running.dns.records["pulse-hosting.test", "CAA"] = ('0 issue "digicert.com"',)
+        assert not adapter(running).attach(FREE, within=soon()).ready
+
+    def test_attachment_that_was_only_pretended_is_no_success(self, running: RunningHosting) -> None:
+        """C11: Netlify says so and the names stay: what counts is what stands when it is read."""
+        running.set_fault(Fault("lying"))
+        adapter(running).attach(FREE, within=soon())
+        running.set_fault(None)
+        assert not adapter(running).attachment(FREE, within=soon()).attached
+
+    def test_throttling_carries_the_wish_of_the_vendor(self, running: RunningHosting) -> None:
+        """C10: 429 is unavailable, until the moment that Netlify names in its headers."""
+        running.set_fault(Fault("429", {"retry_after": 300}))
+        with pytest.raises(Unavailable) as caught:
+            adapter(running).live(within=soon())
+        assert caught.value.retry_after is not None
+        assert timedelta(seconds=298) < caught.value.retry_after <= timedelta(seconds=301)
+
+    @pytest.mark.parametrize(("fault", "expected"), [("500", Unavailable), ("denied", Denied), ("lost-answer", Unavailable)])
+    def test_faults_of_the_api_are_told_apart(self, running: RunningHosting, fault: str, expected: type[Exception]) -> None:
+        """What may pass, and what does not."""
+        running.set_fault(Fault(fault))
+        with pytest.raises(expected):
+            adapter(running).attachment(HELD, within=soon())
+
+    def test_hanging_api_is_unavailable_by_the_deadline(self, running: RunningHosting) -> None:
+        """C5: a vendor that accepts and then says nothing costs the deadline, not more."""
+        running.set_fault(Fault("hang"))
+        started = CLOCK.monotonic()
+        with pytest.raises(Unavailable):
+            adapter(running).publish(furniture.NETLIFY_OLDER, within=soon(0.3))
+        assert CLOCK.monotonic() - started < timedelta(seconds=5)
+        assert running.project.live == furniture.NETLIFY_LIVE
+
+    def test_token_stays_out_of_errors(self, running: RunningHosting) -> None:
+        """E13: no error repeats the token."""
+        with pytest.raises(Denied) as caught:
+            adapter(running, token="very-secret").live(within=soon())
+        assert "very-secret" not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+def site(names: str) -> bytes:
+    """A site with these names."""
+    return b'{"id": "s", "custom_domain": "www.a.test", "domain_aliases": %s}' % names.encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Response(200, (), site('["old.a.test"]')), Unavailable),
+        (Response(200, (), b"<html>a captive portal</html>"), Unavailable),
+        (Response(200, (), b'{"name": "no id"}'), Unavailable),
+        (Response(301, (("Location", "http://127.0.0.1:9/"),)), Unavailable),
+        (Response(401, (), b'{"code": 401, "message": "Access Denied"}'), Denied),
+        (Response(404, (), b'{"code": 404, "message": "Not Found"}'), NotFound),
+        (Response(503, (("Retry-After", "7"),), b"<html>maintenance</html>"), Unavailable),
+    ],
+)
+def test_every_answer_that_is_not_success_is_an_error(answer: Response, expected: type[ProviderError]) -> None:
+    """Whatever is not a success becomes an error, as does a write that was taken and not made."""
+
+    async def handler(_: Request) -> Response:
+        return answer
+
+    with BackgroundLoop() as loop:
+        server = WebServer("127.0.0.1", 0, handler)
+        loop.run(server.start())
+        try:
+            with pytest.raises(ProviderError) as caught:
+                Netlify("s", "token", server.url).attach("new.a.test", within=soon())
+        finally:
+            loop.run(server.stop())
+    assert type(caught.value) is expected

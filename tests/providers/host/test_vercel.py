@@ -1,0 +1,226 @@
+"""Vercel's adapter keeps the contract against the lab's API, and takes nothing for told that was not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from defib.clock import Deadline, SystemClock
+from defib.errors import Conflict, Denied, NotFound, ProviderError, Unavailable
+from defib.lab.background import BackgroundLoop
+from defib.lab.faults import Fault
+from defib.lab.hosting import furniture
+from defib.lab.hosting.alone import RunningHosting, serve_vercel
+from defib.lab.hosting.project import HeldName
+from defib.lab.web import Request, Response, WebServer
+from defib.providers.host.vercel import Vercel
+from tests.contracts.host import HostContract, HostWorld
+
+HELD, FREE = f"{furniture.PUBLIC_NAMES[0]}.", "new.pulse-hosting.test."
+CLOCK = SystemClock()
+
+
+@pytest.fixture
+def running() -> Iterator[RunningHosting]:
+    """A fresh API of the lab."""
+    with serve_vercel() as running:
+        yield running
+
+
+def adapter(running: RunningHosting, *, project: str = furniture.VERCEL_PROJECT, token: str = "", team: str = "") -> Vercel:
+    """The adapter for the lab's project."""
+    return Vercel(project, team, token or running.token, running.endpoint)
+
+
+def soon(seconds: float = 10) -> Deadline:
+    """A deadline."""
+    return Deadline.after(CLOCK, timedelta(seconds=seconds))
+
+
+def vercel_world(running: RunningHosting) -> HostWorld:
+    """The lab's project, and a free name that leads to Vercel."""
+    running.dns.lead(FREE.rstrip("."))
+    return HostWorld(
+        host=adapter(running),
+        live=furniture.VERCEL_LIVE,
+        older=furniture.VERCEL_OLDER,
+        held=HELD,
+        free=FREE,
+        taken=f"{furniture.TAKEN}.",
+        stands=lambda: running.project.live,
+        names=lambda: tuple(each.name for each in running.project.names),
+        suspend=lambda: running.change(lambda project: replace(project, paused=True)),
+        denied=adapter(running, token="wrong"),
+        unknown=adapter(running, project="prj_unknown"),
+        clock=CLOCK,
+    )
+
+
+class TestVercel(HostContract):
+    """The contract over the lab's Vercel."""
+
+    @pytest.fixture
+    def world(self, running: RunningHosting) -> HostWorld:
+        """A fresh project."""
+        return vercel_world(running)
+
+
+class TestVercelOfATeam(HostContract):
+    """The contract where a team owns the project: every request names it."""
+
+    @pytest.fixture
+    def world(self) -> Iterator[HostWorld]:
+        """A fresh project of a team; whether a team is blocked, Vercel does not tell."""
+        with serve_vercel(team="team_pulse") as running:
+            world = vercel_world(running)
+            yield replace(
+                world,
+                host=adapter(running, team="team_pulse"),
+                unknown=adapter(running, team="team_pulse", project="prj_unknown"),
+                suspend=None,
+            )
+
+
+class TestVercelAlone:
+    """What only Vercel does."""
+
+    def test_team_that_is_left_out_is_denied(self) -> None:
+        """A project of a team is not shown to a request that does not name the team."""
+        with serve_vercel(team="team_pulse") as running, pytest.raises(Denied):
+            adapter(running).live(within=soon())
+
+    def test_paused_project_of_a_team_is_suspended(self) -> None:
+        """What can be told of a team's project is told."""
+        with serve_vercel(team="team_pulse") as running:
+            running.change(lambda project: replace(project, paused=True))
+            assert adapter(running, team="team_pulse").quota(within=soon()).suspended
+
+    def test_blocked_account_is_suspended_in_vercels_words(self, running: RunningHosting) -> None:
+        """An account that Vercel blocks says why."""
+        running.change(lambda project: replace(project, blocked="FAIR_USE_LIMITS_EXCEEDED"))
+        told = adapter(running).quota(within=soon())
+        assert told.suspended
+        assert "FAIR_USE_LIMITS_EXCEEDED" in told.details
+
+    def test_name_to_be_verified_says_what_vercel_wants(self, running: RunningHosting) -> None:
+        """D14: a name that is not verified is not ready, and the record to add is told; with it, attaching verifies."""
+        held = HeldName(FREE.rstrip("."), CLOCK.now(), verified=False)
+        running.change(lambda project: project.holding(held))
+        running.dns.lead(held.name)
+        found = adapter(running).attach(FREE, within=soon())
+        assert (found.attached, found.verified, found.ready) == (True, False, False)
+        assert "TXT _vercel.pulse-hosting.test = vc-domain-verify=" in found.problem
+        wanted = found.problem.rpartition(" = ")[2]
+        running.dns.records["_vercel.pulse-hosting.test", "TXT"] = (f'"{wanted}"',)
+        after = adapter(running).attach(FREE, within=soon())
+        assert after.ready
+        assert after.certificate_until is not None
+
+    def test_name_that_leads_elsewhere_keeps_its_certificate(self, running: RunningHosting) -> None:
+        """A standby whose name leads to another host is ready while its certificate lasts; without one it is not."""
+        running.dns.records.clear()
+        assert adapter(running).attachment(HELD, within=soon()).ready
+        bare = adapter(running).attach(FREE, within=soon())
+        assert (bare.attached, bare.verified, bare.certificate_until, bare.ready) == (True, True, None, False)
+        assert "misconfigured" in bare.problem
+
+    def test_caa_that_excludes_vercels_authority_leaves_no_certificate(self, running: RunningHosting) -> None:
+        """D13: a name that leads to Vercel, and for which Let's Encrypt may not issue, gets no certificate."""
+        running.dns.lead(FREE.rstrip("."))
+        running.dns.records["pulse-hosting.test", "CAA"] = ('0 issue "digicert.com"',)
+        assert not adapter(running).attach(FREE, within=soon()).ready
+
+    def test_lost_answer_to_an_attachment_is_found_in_place(self, running: RunningHosting) -> None:
+        """An attachment that landed without a word is there when it is asked for again."""
+        running.dns.lead(FREE.rstrip("."))
+        running.change(lambda project: project.holding(HeldName(FREE.rstrip("."), CLOCK.now())))
+        assert adapter(running).attach(FREE, within=soon()).attached
+
+    def test_throttling_carries_the_wish_of_the_vendor(self, running: RunningHosting) -> None:
+        """C10: 429 is unavailable, until the moment that Vercel names in its body."""
+        running.set_fault(Fault("429", {"retry_after": 300}))
+        with pytest.raises(Unavailable) as caught:
+            adapter(running).live(within=soon())
+        assert caught.value.retry_after is not None
+        assert timedelta(seconds=298) < caught.value.retry_after <= timedelta(seconds=301)
+        assert "rate_limited" in caught.value.seen
+
+    def test_promotion_that_was_only_pretended_is_not_live(self, running: RunningHosting) -> None:
+        """A vendor's word is not believed: what is live is read."""
+        running.set_fault(Fault("lying"))
+        adapter(running).publish(furniture.VERCEL_OLDER, within=soon())
+        running.set_fault(None)
+        found = adapter(running).live(within=soon())
+        assert found is not None
+        assert found.id == furniture.VERCEL_LIVE
+
+    def test_promotion_under_way_conflicts_with_another(self) -> None:
+        """While one deployment is on its way another is refused, and the same one is not asked for twice."""
+        with serve_vercel(promotes_in=timedelta(minutes=1)) as running:
+            host = adapter(running)
+            for _ in range(2):
+                assert host.publish(furniture.VERCEL_OLDER, within=soon()).id == furniture.VERCEL_OLDER
+            assert running.project.live == furniture.VERCEL_LIVE
+
+    @pytest.mark.parametrize(("fault", "expected"), [("500", Unavailable), ("denied", Denied), ("lost-answer", Unavailable)])
+    def test_faults_of_the_api_are_told_apart(self, running: RunningHosting, fault: str, expected: type[Exception]) -> None:
+        """What may pass, and what does not."""
+        running.set_fault(Fault(fault))
+        with pytest.raises(expected):
+            adapter(running).attachment(HELD, within=soon())
+
+    def test_hanging_api_is_unavailable_by_the_deadline(self, running: RunningHosting) -> None:
+        """C5: a vendor that accepts and then says nothing costs the deadline, not more."""
+        running.set_fault(Fault("hang"))
+        started = CLOCK.monotonic()
+        with pytest.raises(Unavailable):
+            adapter(running).live(within=soon(0.3))
+        assert CLOCK.monotonic() - started < timedelta(seconds=5)
+
+    def test_token_stays_out_of_errors(self, running: RunningHosting) -> None:
+        """E13: no error repeats the token."""
+        with pytest.raises(Denied) as caught:
+            adapter(running, token="very-secret").live(within=soon())
+        assert "very-secret" not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+LIVE = b'{"id": "p", "accountId": "a", "targets": {"production": {"id": "d", "createdAt": 1, "readyState": "BUILDING"}}}'
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Response(200, (), b'{"id": "p"}'), Unavailable),
+        (Response(200, (), b"<html>a captive portal</html>"), Unavailable),
+        (Response(200, (), b""), Unavailable),
+        (Response(200, (), LIVE), Unavailable),
+        (Response(302, (("Location", "http://127.0.0.1:9/"),)), Unavailable),
+        (Response(402, (), b'{"error": {"code": "payment_required", "message": "Blocked"}}'), Denied),
+        (Response(403, (), b"<html>blocked</html>"), Denied),
+        (Response(404, (), b"not found"), NotFound),
+        (Response(409, (), b'{"error": {"code": "conflict", "message": "In transfer"}}'), Conflict),
+        (Response(429, (("Retry-After", "7"),), b"slow down"), Unavailable),
+        (Response(500, (), b'{"error": {"code": "internal_server_error"}}'), Unavailable),
+    ],
+)
+def test_every_answer_that_is_not_success_is_an_error(answer: Response, expected: type[ProviderError]) -> None:
+    """Whatever is not a well-formed success becomes the error that says what to do."""
+
+    async def handler(_: Request) -> Response:
+        return answer
+
+    with BackgroundLoop() as loop:
+        server = WebServer("127.0.0.1", 0, handler)
+        loop.run(server.start())
+        try:
+            with pytest.raises(ProviderError) as caught:
+                Vercel("prj_x", "", "token", server.url).live(within=soon())
+        finally:
+            loop.run(server.stop())
+    assert type(caught.value) is expected
+    if answer.header("Retry-After"):
+        assert isinstance(caught.value, Unavailable)
+        assert caught.value.retry_after == timedelta(seconds=7)
