@@ -24,8 +24,17 @@ class Memory:
 
 def opening(procedure: str) -> entries.Opened:
     """The opening of a drill or of a run in it."""
-    targets = {"rto": timedelta(hours=4), "rpo": timedelta(hours=1)}
-    return entries.Opened("id", procedure, "lab", Mode.REHEARSAL, "o", "1", **targets, since=START)
+    return entries.Opened(
+        run_id="id",
+        procedure=procedure,
+        site="lab",
+        mode=Mode.REHEARSAL,
+        operator="o",
+        version="1",
+        rto=timedelta(hours=4),
+        rpo=timedelta(hours=1),
+        since=START,
+    )
 
 
 def told(*found: entries.Entry, outage: float | None = None) -> Drill:
