@@ -216,6 +216,14 @@ def lab_heal(target: Annotated[str, typer.Argument()] = "", as_json: AsJson = Fa
     return labs.heal(target, as_json=as_json)
 
 
+@lab_app.command("inbox")
+def lab_inbox(as_json: AsJson = False) -> int:
+    """Show the alerts that arrived in the lab."""
+    from defib.cli import labs  # noqa: PLC0415
+
+    return labs.inbox(as_json=as_json)
+
+
 _SwitchSite = Annotated[str, typer.Option("--site", "-s", help="Only for this site; for all sites otherwise.")]
 
 

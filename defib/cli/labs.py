@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 from defib.cli.desk import runbooks_folder
@@ -104,6 +105,19 @@ def heal(target: str, *, as_json: bool) -> int:
         say_json({"healed": target or "all"})
     else:
         say(f"Healed: {target or 'everything'}.")
+    return 0
+
+
+def inbox(*, as_json: bool) -> int:
+    """The alerts that arrived."""
+    messages = process.client(Home.open().path).inbox()
+    if as_json:
+        say_json({"messages": [asdict(message) for message in messages]})
+    elif not messages:
+        say("Nothing has arrived.")
+    for message in () if as_json else messages:
+        head = " ".join(filter(None, (message.at[11:19], message.via, message.to, message.title)))
+        say("\n".join([head, *(f"    {line}" for line in message.text.splitlines())]))
     return 0
 
 

@@ -53,7 +53,7 @@ def _folder(home: Path) -> Path:
 def _prepare(folder: Path, keys: Secrets, world: World) -> None:
     for old in folder.glob(log_name("*")):
         old.unlink()  # an earlier lab's outages are not this one's
-    keys.write(folder / "secrets")
+    keys.write(folder / "secrets", world.inbox.urls)
     (folder / "ca.pem").write_bytes(world.authority.pem)
 
 

@@ -25,6 +25,10 @@ class Bucket:
             made = self._backend.put_object(self.name, each.key, each.body, disable_notification=True)
             made.set_metadata({"Content-Type": each.content_type, "Cache-Control": each.cache_control})
 
+    def keys(self) -> tuple[str, ...]:
+        """The keys of everything in it, sorted."""
+        return tuple(sorted(self._backend.get_bucket(self.name).keys))
+
     def get(self, key: str) -> StoredObject | None:
         """The object as it stands now, None where there is none."""
         held = self._backend.get_object(self.name, key)

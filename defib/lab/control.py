@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from defib.errors import InputError, LabDown
 from defib.lab.faults import Fault
+from defib.lab.message import Message
 
 _PATIENCE = 5.0
 
@@ -47,6 +48,10 @@ class ControlClient:
     def fingerprint(self) -> str:
         """All outside state that a recovery could change, as canonical JSON."""
         return json.dumps(self._ask("GET", "/fingerprint"), sort_keys=True, indent=1)
+
+    def inbox(self) -> tuple[Message, ...]:
+        """The alerts that arrived, oldest first."""
+        return tuple(Message(**plain) for plain in self._ask("GET", "/inbox")["messages"])
 
     def stop(self) -> None:
         """Ask the lab to end; it ends soon after."""

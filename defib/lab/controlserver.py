@@ -5,6 +5,7 @@ POST     /break          ``{"target", "fault", "options"}``; 400 names the neare
 POST     /heal           ``{"target"}``, or nothing for everything
 GET      /status         what runs, what can be broken, what is broken
 GET      /fingerprint    canonical JSON of all outside state that a recovery could change
+GET      /inbox          the alerts that arrived, oldest first
 POST     /stop           end the lab
 =======  ==============  =====================================================================
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from defib.errors import InputError
@@ -36,13 +38,15 @@ class Control:
         except InputError as error:
             return _json(400, {"error": error.parts()})
 
-    async def _route(self, request: Request) -> Response:
+    async def _route(self, request: Request) -> Response:  # noqa: PLR0911 - one answer an address
         world = self._world
         match request.method, request.path:
             case "GET", "/status":
                 return _json(200, self._status())
             case "GET", "/fingerprint":
                 return Response(200, (("Content-Type", "application/json"),), world.fingerprint().encode())
+            case "GET", "/inbox":
+                return _json(200, {"messages": [asdict(message) for message in world.inbox.messages]})
             case "POST", "/break":
                 body = _body(request)
                 await world.break_(_word(body, "target"), Fault(_word(body, "fault"), _options(body)))

@@ -17,7 +17,7 @@ _TIMES = ("created_on", "modified_on", "activated_on")
 
 
 def fingerprint(world: World) -> str:
-    """Route 53 and RFC 2136 zones, distributions, Cloudflare's zones and records, and the faults in force.
+    """Route 53 and RFC 2136 zones, distributions, Cloudflare's zones and records, open incidents, and the faults in force.
 
     What changes without meaning is left out: SOA serials, ETags, times of change and the ids of Cloudflare's records,
     which are new where a record was removed and comes back.
@@ -28,9 +28,18 @@ def fingerprint(world: World) -> str:
         "rfc2136": _dynamic(world.names.dynamic.zone),
         "cloudfront": world.aws.cloudfront.configurations(),
         "cloudflare": [_cloudflare(zone) for zone in world.cloudflare.zones],
+        "statuspage": {"open": list(world.statuspage.unresolved), "component": world.statuspage.component_status},
+        "static status page": _static_page(world),
         "faults": world.active_plain(),
     }
     return json.dumps(state, sort_keys=True, indent=1)
+
+
+def _static_page(world: World) -> dict[str, Any]:
+    """Whether users read of an open incident; what they read of one that is over is history."""
+    pages = (world.status_bucket.get(key) for key in world.status_bucket.keys() if key.endswith("status.json"))  # noqa: SIM118
+    states = (json.loads(page.body)["state"] for page in pages if page is not None)
+    return {"open": [state for state in states if state != "operational"]}
 
 
 def _record_set(each: RecordSet) -> dict[str, Any]:

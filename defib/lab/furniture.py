@@ -20,6 +20,7 @@ ZONE_CF = "pulse-trading-cf.test."
 DISTRIBUTION = "E2PULSETRADING"
 DISTRIBUTION_DOMAIN = "d2pulsetrading.cloudfront.net"
 BUCKET = "pulse-trading-origin"
+STATUS_BUCKET = "pulse-trading-status"
 ORIGIN = f"{BUCKET}.s3.us-east-1.amazonaws.com"
 PUBLIC_NAMES = tuple(f"www.{zone}".rstrip(".") for zone in (ZONE, ZONE_2136, ZONE_CF))
 CLOUDFLARE_ZONES = {
@@ -95,6 +96,13 @@ def furnish(aws: Aws) -> Bucket:
     aws.route53.add_zone(ZONE_ID, ZONE, (steering(PUBLIC_NAMES[0]),))
     aws.cloudfront.add_distribution(DISTRIBUTION, DISTRIBUTION_DOMAIN, distribution_config())
     bucket = Bucket(BUCKET)
+    bucket.create()
+    return bucket
+
+
+def status_bucket() -> Bucket:
+    """The bucket of the static status page, empty."""
+    bucket = Bucket(STATUS_BUCKET)
     bucket.create()
     return bucket
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 import base64
 import hmac
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from defib.clock import Clock, SystemClock
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.faulty import FaultyServer
 from defib.lab.mail import Mail, MailServer
+from defib.lab.message import Message
 from defib.lab.web import Request, Response
 
 USER = "defib"
@@ -28,19 +29,6 @@ PHONE = "15555550100"
 MAILBOX = "on-call@pulse-trading.test"
 _JSON = (("Content-Type", "application/json"),)
 _MOST_KEPT = 1000
-
-
-@dataclass(frozen=True)
-class Message:
-    """One message that arrived; `via` is chat, webhook, sms or mail, `at` ISO 8601."""
-
-    n: int
-    at: str
-    via: str
-    title: str
-    text: str
-    to: str = ""
-    severity: str = ""
 
 
 class Inbox:

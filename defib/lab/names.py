@@ -15,6 +15,7 @@ from defib.lab.dns.dynamic import DynamicPrimary
 from defib.lab.dns.messages import TsigKey
 from defib.lab.dns.resolver import Resolver
 from defib.lab.dns.zone import PublishedSet, PublishedZone
+from defib.lab.hosting import furniture as hosting
 from defib.lab.plan import DNS_PORT, WEB_PORT, AddressPlan
 from defib.ports import RecordSet
 
@@ -24,6 +25,7 @@ STATIC_TTL = timedelta(seconds=60)
 _DELAYS = tuple(timedelta(milliseconds=delay) for delay in (5, 15, 30, 50))
 _CHECK = 0.005
 _RESOLVERS = 6
+_VENDORS = 90
 
 AUTHORITY_FAULTS = ("silent", "refusing", "frozen", "left-behind")
 UPDATE_FAULTS = ("lying", "lost-answer")
@@ -60,26 +62,41 @@ class NameService:
             keys=(TsigKey(TSIG_NAME, tsig_secret),),
             secondaries=(self._secondary,),
         )
+        self._hosting_secondary = Authority("ns-hosting-secondary", plan.at("5.14"), DNS_PORT, delay=_DELAYS[1])
+        self.hosting_dynamic = DynamicPrimary(
+            "ns-hosting-primary",
+            plan.at("5.13"),
+            DNS_PORT,
+            zone=_zone(hosting.ZONE_2136, hosting.public_sets(plan, hosting.ZONE_2136)),
+            keys=(TsigKey(TSIG_NAME, tsig_secret),),
+            secondaries=(self._hosting_secondary,),
+        )
         self._elsewhere = Authority("ns-elsewhere", plan.at("5.31"), DNS_PORT)
         for zone in _static_zones(self.hosts):
             self._elsewhere.publish(zone)
         self.resolvers = tuple(self._resolver(number) for number in range(1, _RESOLVERS + 1))
+        self.vendors_resolver = self._resolver(_VENDORS)
+        """What hosting platforms ask: it listens nowhere, and has no faults."""
 
     @property
     def targets(self) -> Mapping[str, tuple[str, ...]]:
         """What can be broken here, and how."""
         servers: dict[str, tuple[str, ...]] = {each.name: AUTHORITY_FAULTS for each in self.route53}
-        others = (self.dynamic.authority, self._secondary, *self.cloudflare)
+        others = (*self._dynamic_servers, *self.cloudflare)
         servers |= {each.name: AUTHORITY_FAULTS[:-1] for each in others}
         servers["rfc2136"] = UPDATE_FAULTS
         servers["health-check"] = HEALTH_FAULTS
         return servers | {each.name: RESOLVER_FAULTS for each in self.resolvers}
 
+    @property
+    def _dynamic_servers(self) -> tuple[Authority, ...]:
+        primaries = (self.dynamic.authority, self.hosting_dynamic.authority)
+        return (*primaries, self._secondary, self._hosting_secondary)
+
     async def start(self) -> None:
         """Listen everywhere; raises :class:`defib.errors.PortTaken`."""
-        for server in (*self.route53, *self.cloudflare, self._secondary, self._elsewhere):
+        for server in (*self.route53, *self.cloudflare, *self._dynamic_servers, self._elsewhere):
             await server.start()
-        await self.dynamic.start()
         for resolver in self.resolvers:
             await resolver.start()
             context = self._trust.identity(resolver.address).context
@@ -90,10 +107,9 @@ class NameService:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for resolver in self.resolvers:
+        for resolver in (*self.resolvers, self.vendors_resolver):
             await resolver.stop()
-        await self.dynamic.stop()
-        for server in (*self.route53, *self.cloudflare, self._secondary, self._elsewhere):
+        for server in (*self.route53, *self.cloudflare, *self._dynamic_servers, self._elsewhere):
             await server.stop()
 
     def publish(self, zone: str, sets: tuple[RecordSet, ...]) -> Future[None]:
@@ -142,8 +158,9 @@ class NameService:
     def set_fault(self, target: str, fault: str | None) -> None:
         """Break one server as `fault` says, or heal it with None."""
         if target == "rfc2136":
-            self.dynamic.lying = fault == "lying"
-            self.dynamic.mute = fault == "lost-answer"
+            for primary in (self.dynamic, self.hosting_dynamic):
+                primary.lying = fault == "lying"
+                primary.mute = fault == "lost-answer"
             return
         if target == "health-check":
             self.set_health(furniture.HEALTH_CHECK, healthy=fault is None)
@@ -153,7 +170,7 @@ class NameService:
                 resolver.silent = fault == "silent"
                 resolver.servfail = fault == "servfail"
                 resolver.port53_closed = fault == "port53-closed"
-        for server in (*self.route53, self.dynamic.authority, self._secondary, *self.cloudflare):
+        for server in (*self.route53, *self._dynamic_servers, *self.cloudflare):
             if server.name == target:
                 server.silent = fault == "silent"
                 server.refusing = fault == "refusing"
@@ -167,6 +184,7 @@ class NameService:
         dynamic = [(plan.at("5.11"), DNS_PORT), (plan.at("5.12"), DNS_PORT)]
         cloudflare = [(server.address, DNS_PORT) for server in self.cloudflare]
         stubs = {furniture.ZONE: route53, furniture.ZONE_2136: dynamic, furniture.ZONE_CF: cloudflare}
+        stubs |= {hosting.ZONE: route53, hosting.ZONE_2136: [(plan.at("5.13"), DNS_PORT), (plan.at("5.14"), DNS_PORT)]}
         stubs |= {zone.origin: [(plan.at("5.31"), DNS_PORT)] for zone in _static_zones(self.hosts)}
         stubborn = STUBBORN if number == _RESOLVERS else timedelta(0)
         return Resolver(f"resolver-{number}", plan.at(f"6.{number}"), DNS_PORT, stubs, minimum_ttl=stubborn)
@@ -175,13 +193,20 @@ class NameService:
 def _hosts(plan: AddressPlan) -> dict[str, str]:
     """The names that other people's zones hold, with their addresses."""
     hosts = {furniture.DISTRIBUTION_DOMAIN: plan.at("3.1"), furniture.ORIGIN: plan.at("2.1")}
+    hosts |= hosting.addresses(plan)
     hosts |= {f"{name}.cdn.cloudflare.net": plan.at("4.1") for name in furniture.PUBLIC_NAMES}
     return hosts | {name: plan.at(f"7.{number}") for number, name in enumerate(furniture.REFERENCES, 1)}
 
 
+_ELSEWHERE = (
+    *("cloudfront.net.", "cdn.cloudflare.net.", "amazonaws.com."),
+    *("vercel-dns.com.", "vercel.app.", "netlify.app."),
+)
+
+
 def _static_zones(hosts: Mapping[str, str]) -> list[PublishedZone]:
     zones = []
-    for origin in ("cloudfront.net.", "cdn.cloudflare.net.", "amazonaws.com.", *_with_dots(furniture.REFERENCES)):
+    for origin in (*_ELSEWHERE, *_with_dots(furniture.REFERENCES)):
         sets = [
             PublishedSet(f"{name}.", "A", STATIC_TTL, (address,))
             for name, address in hosts.items()

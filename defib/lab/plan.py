@@ -10,6 +10,7 @@ from defib.errors import InputError
 WEB_PORT = 8443
 DNS_PORT = 5300
 API_PORT = 7701
+SMTP_PORT = 2525
 CONTROL_PORT = 7700
 DEFAULT_NET = "127.77"
 _SECOND_OCTETS = range(2, 255)

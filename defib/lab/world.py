@@ -12,7 +12,7 @@ from typing import Any
 
 from defib.clock import Clock, SystemClock
 from defib.errors import InputError
-from defib.lab import faults, furniture
+from defib.lab import faults, faulty, furniture
 from defib.lab.aws import Aws
 from defib.lab.certificates import LabAuthority
 from defib.lab.cloudflare import CloudflareApi
@@ -20,10 +20,12 @@ from defib.lab.content import make_build
 from defib.lab.edge import Edge, Vendor
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.fingerprint import fingerprint
+from defib.lab.inbox import Inbox
 from defib.lab.names import NameService
 from defib.lab.origin import Origin, Reference
-from defib.lab.plan import API_PORT, WEB_PORT, AddressPlan
+from defib.lab.plan import API_PORT, SMTP_PORT, WEB_PORT, AddressPlan
 from defib.lab.siteserver import SiteServer
+from defib.lab.statuspage import StatuspageApi
 from defib.lab.strict.signature import Credentials
 from defib.lab.vendors import CloudflareVendor, CloudFrontVendor
 
@@ -37,6 +39,8 @@ class Secrets:
     aws: Credentials
     cloudflare_token: str
     tsig_key: str
+    inbox_token: str
+    statuspage_token: str
 
     @classmethod
     def random(cls) -> Secrets:
@@ -46,16 +50,20 @@ class Secrets:
             Credentials(access_key, secrets.token_urlsafe(30)),
             secrets.token_urlsafe(30),
             base64.b64encode(secrets.token_bytes(32)).decode(),
+            secrets.token_hex(13),  # a chat's webhooks take no more than letters and digits
+            secrets.token_hex(16),
         )
 
-    def write(self, folder: Path) -> None:
-        """One file each, readable by its owner alone."""
+    def write(self, folder: Path, urls: Mapping[str, str]) -> None:
+        """One file each, readable by its owner alone; `urls` are those of the channels for alerts."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for name, value in (
             ("aws-access-key", self.aws.access_key),
             ("aws-secret-key", self.aws.secret_key),
             ("cloudflare-token", self.cloudflare_token),
             ("tsig-key", self.tsig_key),
+            ("statuspage-token", self.statuspage_token),
+            *((f"alert-{name}", url) for name, url in urls.items()),
         ):
             file = folder / name
             file.unlink(missing_ok=True)
@@ -79,6 +87,10 @@ class World:
         self.cloudflare = CloudflareApi(
             plan.at("1.2"), API_PORT, keys.cloudflare_token, zones, self.clock, publish=self.names.publish_cloudflare
         )
+        self.inbox = Inbox(plan.at("1.5"), API_PORT, SMTP_PORT, keys.inbox_token, self.clock)
+        self.statuspage = StatuspageApi(plan.at("1.6"), API_PORT, keys.statuspage_token, self.clock)
+        self._told: dict[str, Inbox | StatuspageApi] = {"inbox": self.inbox, "statuspage": self.statuspage}
+        self.status_bucket = furniture.status_bucket()
         self._faults: dict[str, Fault] = {}
         self._sites = self._make_sites()
 
@@ -115,11 +127,15 @@ class World:
             await site.start()
         await self.aws.start()
         await self.cloudflare.start()
+        for told in self._told.values():
+            await told.start()
         await self.names.start()
 
     async def stop(self) -> None:
         """Stop every server. Safe to repeat."""
         await self.names.stop()
+        for told in self._told.values():
+            await told.stop()
         await self.cloudflare.stop()
         await self.aws.stop()
         for site in self._sites.values():
@@ -135,7 +151,7 @@ class World:
         apis: dict[str, tuple[str, ...]]
         apis = {"route53-api": faults.AWS_FAULTS, "cloudfront-api": faults.AWS_FAULTS}
         apis["cloudflare-api"] = faults.CLOUDFLARE_FAULTS
-        return {**sites, **apis, **self.names.targets}
+        return {**sites, **apis, **dict.fromkeys(self._told, faulty.FAULTS), **self.names.targets}
 
     @property
     def active(self) -> Mapping[str, Fault]:
@@ -161,6 +177,8 @@ class World:
     async def _set(self, target: str, fault: Fault | None) -> None:
         if target in self._sites:
             await self._sites[target].set_fault(fault)
+        elif target in self._told:
+            await self._told[target].set_fault(fault)
         elif target in self.names.targets:
             self.names.set_fault(target, fault.name if fault is not None else None)
         else:
@@ -174,6 +192,8 @@ class World:
     def _in_force(self, target: str) -> bool:
         if target in self._sites:
             return self._sites[target].switch.fault is not None
+        if target in self._told:
+            return self._told[target].switch.fault is not None
         return target in self.names.targets or self._switch(target).fault is not None
 
     def fingerprint(self) -> str:
