@@ -17,7 +17,7 @@ _TIMES = ("created_on", "modified_on", "activated_on")
 
 
 def fingerprint(world: World) -> str:
-    """Route 53 and RFC 2136 zones, distributions, Cloudflare's zones and records, open incidents, and the faults in force.
+    """Route 53 and RFC 2136 zones, distributions, hosts, Cloudflare's zones, open incidents, and the faults in force.
 
     What changes without meaning is left out: SOA serials, ETags, times of change and the ids of Cloudflare's records,
     which are new where a record was removed and comes back.
@@ -25,11 +25,12 @@ def fingerprint(world: World) -> str:
     route53 = world.aws.route53
     state = {
         "route53": {zone_id: [_record_set(each) for each in route53.content(zone_id)] for zone_id in route53.zones()},
-        "rfc2136": _dynamic(world.names.dynamic.zone),
+        "rfc2136": [*_dynamic(world.names.dynamic.zone), *_dynamic(world.names.hosting_dynamic.zone)],
         "cloudfront": world.aws.cloudfront.configurations(),
         "cloudflare": [_cloudflare(zone) for zone in world.cloudflare.zones],
         "statuspage": {"open": list(world.statuspage.unresolved), "component": world.statuspage.component_status},
         "static status page": _static_page(world),
+        "hosting": world.hosting.state(),
         "faults": world.active_plain(),
     }
     return json.dumps(state, sort_keys=True, indent=1)

@@ -20,6 +20,9 @@ from defib.lab.content import make_build
 from defib.lab.edge import Edge, Vendor
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.fingerprint import fingerprint
+from defib.lab.hosting import furniture as hosting
+from defib.lab.hosting.bearings import asking
+from defib.lab.hosting.platforms import HostingPlatforms, Tokens
 from defib.lab.inbox import Inbox
 from defib.lab.names import NameService
 from defib.lab.origin import Origin, Reference
@@ -41,6 +44,7 @@ class Secrets:
     tsig_key: str
     inbox_token: str
     statuspage_token: str
+    hosting: Tokens
 
     @classmethod
     def random(cls) -> Secrets:
@@ -52,6 +56,7 @@ class Secrets:
             base64.b64encode(secrets.token_bytes(32)).decode(),
             secrets.token_hex(13),  # a chat's webhooks take no more than letters and digits
             secrets.token_hex(16),
+            Tokens(secrets.token_urlsafe(18), "nfp_" + secrets.token_urlsafe(27)),
         )
 
     def write(self, folder: Path, urls: Mapping[str, str]) -> None:
@@ -62,6 +67,8 @@ class Secrets:
             ("aws-secret-key", self.aws.secret_key),
             ("cloudflare-token", self.cloudflare_token),
             ("tsig-key", self.tsig_key),
+            ("vercel-token", self.hosting.vercel),
+            ("netlify-token", self.hosting.netlify),
             ("statuspage-token", self.statuspage_token),
             *((f"alert-{name}", url) for name, url in urls.items()),
         ):
@@ -91,6 +98,9 @@ class World:
         self.statuspage = StatuspageApi(plan.at("1.6"), API_PORT, keys.statuspage_token, self.clock)
         self._told: dict[str, Inbox | StatuspageApi] = {"inbox": self.inbox, "statuspage": self.statuspage}
         self.status_bucket = furniture.status_bucket()
+        self.aws.route53.add_zone(hosting.ZONE_ID, hosting.ZONE, hosting.public_sets(plan, hosting.ZONE))
+        ask = asking(self.names.vendors_resolver)
+        self.hosting = HostingPlatforms(plan, keys.hosting, self.build, self.authority, ask, self.clock)
         self._faults: dict[str, Fault] = {}
         self._sites = self._make_sites()
 
@@ -101,6 +111,7 @@ class World:
             "cloudfront": self._edge("3.1", CloudFrontVendor(self.aws.cloudfront, policies)),
             "cloudflare": self._edge("4.1", CloudflareVendor(self.cloudflare)),
             "origin": origin.server,
+            **self.hosting.edges(),
         }
         for number, name in enumerate(furniture.REFERENCES, 1):
             reference = Reference(self.plan.at(f"7.{number}"), WEB_PORT, name, self.authority)
@@ -127,6 +138,7 @@ class World:
             await site.start()
         await self.aws.start()
         await self.cloudflare.start()
+        await self.hosting.start()
         for told in self._told.values():
             await told.start()
         await self.names.start()
@@ -136,6 +148,7 @@ class World:
         await self.names.stop()
         for told in self._told.values():
             await told.stop()
+        await self.hosting.stop()
         await self.cloudflare.stop()
         await self.aws.stop()
         for site in self._sites.values():
@@ -145,12 +158,13 @@ class World:
     def targets(self) -> Mapping[str, tuple[str, ...]]:
         """Everything that can be broken, and how."""
         sites: dict[str, tuple[str, ...]]
-        sites = dict.fromkeys(("cloudfront", "cloudflare"), faults.EDGE_FAULTS)
+        sites = dict.fromkeys(("cloudfront", "cloudflare", "vercel", "netlify"), faults.EDGE_FAULTS)
         sites["origin"] = faults.ORIGIN_FAULTS
         sites |= {name.removesuffix(".test"): faults.REFERENCE_FAULTS for name in furniture.REFERENCES}
         apis: dict[str, tuple[str, ...]]
         apis = {"route53-api": faults.AWS_FAULTS, "cloudfront-api": faults.AWS_FAULTS}
         apis["cloudflare-api"] = faults.CLOUDFLARE_FAULTS
+        apis |= dict.fromkeys(self.hosting.switches, faults.AWS_FAULTS)
         return {**sites, **apis, **dict.fromkeys(self._told, faulty.FAULTS), **self.names.targets}
 
     @property
@@ -187,6 +201,8 @@ class World:
     def _switch(self, target: str) -> FaultSwitch:
         if target == "cloudflare-api":
             return self.cloudflare.switch
+        if target in self.hosting.switches:
+            return self.hosting.switches[target]
         return self.aws.switches[target.removesuffix("-api")]
 
     def _in_force(self, target: str) -> bool:
