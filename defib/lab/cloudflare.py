@@ -45,7 +45,12 @@ class _Call:
 
 
 class CloudflareApi:
-    """Zones, their records and their caches, behind one bearer token; `switch` breaks it."""
+    """Zones, their records and their caches, behind one bearer token; `switch` breaks it.
+
+    A page of a list holds `largest_page` records, if so many are asked for.
+    """
+
+    largest_page = 50_000
 
     def __init__(
         self,
@@ -147,7 +152,7 @@ class CloudflareApi:
         routes: dict[tuple[str, str], Callable[[_Call], Response]] = {
             ("GET", ""): lambda call: _success(call.zone.shown()),
             ("PATCH", ""): self._patch_zone,
-            ("GET", "/dns_records"): _page,
+            ("GET", "/dns_records"): lambda call: _page(call, self.largest_page),
             ("POST", "/dns_records"): self._create,
             ("POST", "/dns_records/batch"): self._batch,
             ("POST", "/purge_cache"): self._purge,
@@ -215,10 +220,10 @@ def _url_of(file: object) -> str:
     return str(file.get("url", "")) if isinstance(file, dict) else str(file)
 
 
-def _page(call: _Call) -> Response:
+def _page(call: _Call, largest: int) -> Response:
     query = call.request.query
     chosen = [record for record in call.zone.records if _asked_for(record, query)]
-    page, per_page = _number(query, "page", 1), _number(query, "per_page", _PER_PAGE)
+    page, per_page = _number(query, "page", 1), min(_number(query, "per_page", _PER_PAGE), largest)
     shown = chosen[(page - 1) * per_page : page * per_page]
     info = {
         "page": page,

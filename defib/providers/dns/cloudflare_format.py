@@ -139,8 +139,10 @@ def wishes_of(record: RecordSet, where: str) -> tuple[Wish, ...]:
     told = dict(record.attributes)
     try:
         made = tuple(_wish(record, told, number) for number in range(1, len(record.values) + 1))
+        for wish in made:
+            wish.fields()
     except ValueError as error:
-        raise NotFound(f"{record.key}: an attribute that cannot be read", where=where, seen=str(record)) from error
+        raise NotFound(f"{record.key}: a value or attribute that cannot be read", where=where, seen=str(record)) from error
     back = record_set(made)
     if back != record or not made:
         # So an attribute that nobody knows, a TTL beside "automatic" and the like are refused and not lost.
