@@ -139,7 +139,7 @@ class WebServer:
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; False when the connection is over."""
         try:
-            request = await read_request(reader)
+            request = await read_request(reader, writer)
         except BadMessage as error:
             writer.write(encode(Response(400, (("Content-Type", "text/plain"),), str(error).encode())))
             await writer.drain()
@@ -165,8 +165,11 @@ async def _answer(writer: asyncio.StreamWriter, request: Request, response: Resp
     return keep
 
 
-async def read_request(reader: asyncio.StreamReader) -> Request | None:
-    """The next request of a connection, None at its end; :class:`BadMessage` for anything that is not HTTP/1.1."""
+async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWriter | None = None) -> Request | None:
+    """The next request of a connection, None at its end; :class:`BadMessage` for anything that is not HTTP/1.1.
+
+    Over `writer` a client that asks before it sends its body is told to go on, as botocore asks for every upload to S3.
+    """
     head = await _head(reader)
     if head is None:
         return None
@@ -174,6 +177,9 @@ async def read_request(reader: asyncio.StreamReader) -> Request | None:
     match = re.fullmatch(r"([A-Z]+) (\S+) HTTP/1\.[01]", first)
     if match is None:
         raise BadMessage(f"not a request line: {first[:80]!r}")
+    if writer is not None and headers.get("expect", "").lower() == "100-continue":
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await writer.drain()
     return Request(match[1], match[2], headers, await _body(reader, headers, to_the_end=False))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 from defib.alert import Notice
 from defib.clock import Deadline
 from defib.errors import NotFound
-from defib.providers.aws import AwsAccess, Clients
+from defib.providers.aws import AwsAccess
 from defib.providers.aws_errors import asked, code_of
 from defib.providers.status.document import Incident, StatusDocument, Update, as_page
 
@@ -27,6 +28,9 @@ T = TypeVar("T")
 _CACHE = "public, max-age=15, must-revalidate"
 _MOST_UPDATES = 50
 
+_SOCKET_TIMEOUT = 5.0
+"""Seconds for connecting and for each read. One client is kept with its connection; the whole call is bounded by its deadline."""
+
 
 class S3StatusPage:
     """Fulfils :class:`defib.alert.StatusPage` for the site called `title`; `prefix` is "" or ends with a slash."""
@@ -34,10 +38,7 @@ class S3StatusPage:
     def __init__(self, name: str, title: str, bucket: str, prefix: str, access: AwsAccess) -> None:
         self._name, self._title, self._bucket, self._prefix = name, title, bucket, prefix
 
-        def client(timeout: float) -> S3Client:
-            return access.session().client("s3", endpoint_url=access.endpoint or None, config=access.config(timeout))
-
-        self._clients = Clients(client)
+        self._access = access
 
     @property
     def name(self) -> str:
@@ -60,6 +61,11 @@ class S3StatusPage:
         updates = (*before.updates, last)[-_MOST_UPDATES:]
         self._publish("operational", before.model_copy(update={"updates": updates, "ended": now}), now, within)
 
+    @cached_property
+    def _client(self) -> S3Client:
+        access = self._access
+        return access.session().client("s3", endpoint_url=access.endpoint or None, config=access.config(_SOCKET_TIMEOUT))
+
     def _open_incident(self, within: Deadline) -> Incident | None:
         """What the page shows as open now; a page that is not there, or not ours to read, shows nothing."""
         body = self._get(within)
@@ -76,7 +82,7 @@ class S3StatusPage:
 
     def _get(self, within: Deadline) -> bytes:
         def read() -> bytes:
-            got = self._clients.within(within).get_object(Bucket=self._bucket, Key=f"{self._prefix}status.json")
+            got = self._client.get_object(Bucket=self._bucket, Key=f"{self._prefix}status.json")
             return got["Body"].read()
 
         try:
@@ -88,7 +94,7 @@ class S3StatusPage:
 
     def _put(self, key: str, body: bytes, kind: str, within: Deadline) -> None:
         def write() -> None:
-            self._clients.within(within).put_object(
+            self._client.put_object(
                 Bucket=self._bucket,
                 Key=f"{self._prefix}{key}",
                 Body=body,
