@@ -17,6 +17,7 @@ from defib.lab.hosting.alone import RunningHosting, serve_netlify
 from defib.lab.hosting.project import HostedProject
 from defib.lab.web import Request, Response, WebServer
 from defib.providers.host.netlify import Netlify
+from tests.contracts.described import NETLIFY, compared
 from tests.contracts.host import HostContract, HostWorld
 
 HELD, FREE = f"{furniture.PUBLIC_NAMES[0]}.", "new.pulse-hosting.test."
@@ -25,9 +26,9 @@ CLOCK = SystemClock()
 
 @pytest.fixture
 def running() -> Iterator[RunningHosting]:
-    """A fresh API of the lab."""
-    with serve_netlify() as running:
-        yield running
+    """A fresh API of the lab; what goes over the wire is compared with the vendor's own description."""
+    with serve_netlify() as running, compared(running.endpoint, NETLIFY) as endpoint:
+        yield replace(running, endpoint=endpoint)
 
 
 def adapter(running: RunningHosting, *, site_id: str = furniture.NETLIFY_SITE, token: str = "") -> Netlify:

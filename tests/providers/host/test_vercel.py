@@ -17,6 +17,7 @@ from defib.lab.hosting.alone import RunningHosting, serve_vercel
 from defib.lab.hosting.project import HeldName
 from defib.lab.web import Request, Response, WebServer
 from defib.providers.host.vercel import Vercel
+from tests.contracts.described import VERCEL, compared
 from tests.contracts.host import HostContract, HostWorld
 
 HELD, FREE = f"{furniture.PUBLIC_NAMES[0]}.", "new.pulse-hosting.test."
@@ -25,9 +26,9 @@ CLOCK = SystemClock()
 
 @pytest.fixture
 def running() -> Iterator[RunningHosting]:
-    """A fresh API of the lab."""
-    with serve_vercel() as running:
-        yield running
+    """A fresh API of the lab; what goes over the wire is compared with the vendor's own description."""
+    with serve_vercel() as running, compared(running.endpoint, VERCEL) as endpoint:
+        yield replace(running, endpoint=endpoint)
 
 
 def adapter(running: RunningHosting, *, project: str = furniture.VERCEL_PROJECT, token: str = "", team: str = "") -> Vercel:
