@@ -16,6 +16,7 @@ from typing import Protocol
 from defib import __version__, entries
 from defib.approval import Automatic
 from defib.clock import Deadline
+from defib.conduct import Outcome, roll_back
 from defib.drilled import AGREEMENT, DRILL, Drill, Witnessed, drill
 from defib.errors import DefibError, Interrupted, StepFailed
 from defib.journal import FileSink, Journal
@@ -25,7 +26,7 @@ from defib.observe.detect import Decision, Detector, State
 from defib.observe.watch import Watcher
 from defib.outside import open_outside
 from defib.ports import Observation
-from defib.run import Outcome, Run, roll_back
+from defib.run import Run
 from defib.runbook import load_runbook
 from defib.site import Site, load_site
 from defib.start import Desk, Order, new_id, new_run, take_up, unfinished
@@ -208,8 +209,8 @@ class _Rehearsal:
         try:
             roll_back(run)
         finally:
-            if run.lease is not None:
-                run.lease.release()
+            if run.changes.lease is not None:
+                run.changes.lease.release()
         opened = next(run.journal.of(entries.Opened))
         if opened.follows:
             self._roll_back(opened.follows)

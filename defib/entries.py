@@ -149,6 +149,15 @@ class ChangeNotUndone:
 
 
 @dataclass(frozen=True)
+class PurgeIntended:
+    """On disk before a CDN is told to forget `paths`. It cannot be undone, and need not be."""
+
+    step: str
+    cdn: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class AnswersMoved:
     """From `at`, every authoritative server and enough resolvers give the new answer."""
 
@@ -264,6 +273,7 @@ Entry = (
     | ChangeIntended
     | ChangeMade
     | ChangeNotUndone
+    | PurgeIntended
     | AnswersMoved
     | UsersServed
     | SignalReceived

@@ -86,6 +86,17 @@ def heralded(run: Run, outlets: Outlets) -> Iterator[None]:
         herald.dismiss()
 
 
+def hush(outlets: Outlets, clock: Clock) -> tuple[str, ...]:
+    """Close what an earlier rehearsal that was killed left open on the pages; gives what could not be done, and why."""
+    troubles = []
+    for page in outlets.pages:
+        try:
+            page.open().resolve("This was a rehearsal, and it is over.", within=Deadline.after(clock, FAREWELL))
+        except DefibError as error:
+            troubles.append(f"{page.name}: {error}")
+    return tuple(troubles)
+
+
 class Herald:
     """Listens to a journal from its last taking up on; the news of earlier processes is known already."""
 

@@ -26,7 +26,7 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
         return redact.learn(resolve(reference, home.path))
 
     return Outside(
-        zone=open_zone(site, secret, clock),
+        zones=(open_zone(site, secret, clock),),
         cdns={cdn.name: open_cdn(site, cdn, secret, clock) for cdn in site.cdns},
         observers=WebObservers(site, home.path, clock),
         answers=DnsAnswers(site, home.path, clock),

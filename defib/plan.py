@@ -10,29 +10,51 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter
 
 from defib.errors import Refused
-from defib.ports import RecordChange, RecordKey
+from defib.ports import RecordChange, RecordKey, RecordSet
 
 
 @dataclass(frozen=True)
 class Change:
-    """One reversible change of one record set at one vendor, and what it does to users, in a person's words.
+    """One reversible change of record sets in one zone at one vendor: all of them at once, or none.
 
-    Steering by weights or by a pre-armed switch adds a second kind of `record` here; nothing else asks what it is.
+    `purpose` is what it does to users, in a person's words. Steering by weights or by a pre-armed switch adds a second
+    kind of `records` here; nothing else asks what they are.
     """
 
     vendor: str
     zone: str
-    record: RecordChange
+    records: tuple[RecordChange, ...]
     purpose: str
 
     @property
     def target(self) -> str:
-        """What is changed, as one string: vendor, zone, name and type."""
-        return f"{self.vendor}/{self.zone}/{self.record.key}"
+        """What is changed, as one string: vendor, zone, names and types."""
+        return f"{self.vendor}/{self.zone}/{self.names}"
+
+    @property
+    def names(self) -> str:
+        """The names and types that are changed."""
+        return ", ".join(str(record.key) for record in self.records)
+
+    @property
+    def keys(self) -> tuple[RecordKey, ...]:
+        """The keys that are changed, in order."""
+        return tuple(record.key for record in self.records)
+
+    @property
+    def before(self) -> tuple[RecordSet | None, ...]:
+        """What every key must hold for the change to be made."""
+        return tuple(record.before for record in self.records)
+
+    @property
+    def after(self) -> tuple[RecordSet | None, ...]:
+        """What every key holds once it is made."""
+        return tuple(record.after for record in self.records)
 
     def reversed(self) -> Change:
         """The change that undoes this one."""
-        return Change(self.vendor, self.zone, self.record.reversed(), f"undo: {self.purpose}")
+        records = tuple(record.reversed() for record in self.records)
+        return Change(self.vendor, self.zone, records, f"undo: {self.purpose}")
 
 
 @dataclass(frozen=True)
@@ -54,29 +76,34 @@ class Plan:
 
     def brake(self, allowed: Collection[RecordKey]) -> None:
         """Refuse the plan if it touches anything but `allowed`, touches it twice, or takes an answer away."""
-        seen: set[RecordKey] = set()
+        seen: set[tuple[str, str, RecordKey]] = set()
         for change in self.changes:
-            key = change.record.key
-            if key not in allowed:
-                raise Refused(
-                    f"the plan would change {key}, which this procedure may not",
-                    where=change.target,
-                    expected="only " + ", ".join(sorted(map(str, allowed))),
-                    then="look at the site file's steering",
-                )
-            if key in seen:
-                raise Refused(f"the plan would change {key} twice", where=change.target)
-            if change.record.after is None:
-                raise Refused(
-                    f"the plan would delete {key}; resolvers would remember its absence",
-                    where=change.target,
-                    expected="a change in place",
-                )
-            seen.add(key)
+            for record in change.records:
+                _brake(change, record, allowed)
+                place = (change.vendor, change.zone, record.key)
+                if place in seen:
+                    raise Refused(f"the plan would change {record.key} twice", where=change.target)
+                seen.add(place)
 
     def matches(self, digest: str) -> bool:
         """Whether `digest`, whole or at least its first twelve digits, is this plan's."""
         return len(digest) >= len(self.short_digest) and self.digest().startswith(digest.lower())
+
+
+def _brake(change: Change, record: RecordChange, allowed: Collection[RecordKey]) -> None:
+    if record.key not in allowed:
+        raise Refused(
+            f"the plan would change {record.key}, which this procedure may not",
+            where=change.target,
+            expected="only " + ", ".join(sorted(map(str, allowed))),
+            then="look at the site file's steering",
+        )
+    if record.after is None:
+        raise Refused(
+            f"the plan would delete {record.key}; resolvers would remember its absence",
+            where=change.target,
+            expected="a change in place",
+        )
 
 
 def _canonical(plan: Plan) -> bytes:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from defib.errors import SiteInvalid, UnknownSite
+from defib.errors import InputError, SiteInvalid, UnknownSite
 from defib.objectives import Objectives
 from defib.ports import RecordKey
 from defib.sitealerts import AlertChannel, StatusPageConfig
@@ -143,7 +143,9 @@ class CloudflareDistribution(_Distribution):
     api: str = "https://api.cloudflare.com/client/v4"
 
 
-CdnConfig = Annotated[CloudFrontDistribution | CloudflareDistribution, Field(discriminator="provider")]
+CdnOfSite = CloudFrontDistribution | CloudflareDistribution
+
+CdnConfig = Annotated[CdnOfSite, Field(discriminator="provider")]
 
 
 class HostRecords(Part):
@@ -306,13 +308,20 @@ class Site(Part):
             raise Misplaced("true, and yet a DNS server or resolver is not on this machine (127.…)", "lab")
         return self
 
+    def cdn(self, name: str) -> CdnOfSite:
+        """The CDN of that name; :class:`InputError` when the site file no longer has it."""
+        for cdn in self.cdns:
+            if cdn.name == name:
+                return cdn
+        raise InputError(f"the site {self.site} has no CDN {name!r}", expected=", ".join(cdn.name for cdn in self.cdns))
+
     @property
-    def primary(self) -> CloudFrontDistribution | CloudflareDistribution:
+    def primary(self) -> CdnOfSite:
         """The CDN that users are on when all is well."""
         return next(cdn for cdn in self.cdns if cdn.role == "primary")
 
     @property
-    def standbys(self) -> tuple[CloudFrontDistribution | CloudflareDistribution, ...]:
+    def standbys(self) -> tuple[CdnOfSite, ...]:
         """The other CDNs, in the order of preference."""
         return tuple(cdn for cdn in self.cdns if cdn.role == "secondary")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from defib import __version__, entries
 from defib.approval import Approver
+from defib.changes import Changes, standing
 from defib.clock import Clock
 from defib.drilled import DRILL
 from defib.errors import EvidenceBroken, HomeUnwritable, Refused
@@ -22,7 +23,7 @@ from defib.plan import Change
 from defib.ports import Observation
 from defib.providers.wrappers import ReadOnlyCdn, ReadOnlyZone
 from defib.redact import Redactor
-from defib.run import Outside, Run, standing
+from defib.run import Outside, Run
 from defib.runbook import Runbook, load_runbook, parse_runbook
 from defib.site import Site, find_site, load_site
 
@@ -231,7 +232,7 @@ def read_only(outside: Outside) -> Outside:
     """The same outside, with every write refused."""
     return replace(
         outside,
-        zone=ReadOnlyZone(outside.zone),
+        zones=tuple(ReadOnlyZone(zone) for zone in outside.zones),
         cdns={name: ReadOnlyCdn(cdn) for name, cdn in outside.cdns.items()},
     )
 
@@ -267,7 +268,7 @@ def _assemble(
         journal=journal,
         outside=outside,
         approver=order.approver,
-        lease=lease,
+        changes=Changes(journal, desk.clock, outside.zones, lease),
         forced=order.forced,
         follows=follows,
     )

@@ -24,10 +24,11 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
 from defib import entries
+from defib.conduct import Outcome
 from defib.objectives import Status
 from defib.report.as_markdown import as_markdown
 from defib.report.run_page import changes_section, run_page
-from defib.run import Outcome, Run
+from defib.run import Run
 from defib.timeline import timeline
 from flows.engine import Once
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from defib import entries, proofs, steering
+from defib import entries, looking, steering
 from defib.errors import Refused
 from defib.objectives import Mode
 from defib.plan import Plan
 from defib.ports import Build
+from defib.propagation import watch_answers
 from defib.run import Run, Step
+from defib.served import hold_users, worse_off
+from defib.standby import prove_standby, warm
 from flows.engine import Procedure, step
 
 
@@ -32,12 +35,12 @@ class Standby:
 @step("confirm-the-outage")
 def confirm_the_outage(at: Step) -> Outage:
     """Users are not served, the origin is, and it is not us who are offline."""
-    users = proofs.judge(at.look("users", proofs.users(at.site)))
+    users = looking.look_at_users(at)
     if users.bad < at.site.detection.quorum:
         _nothing_to_recover(at, users)
-    origin = proofs.judge(at.look("origin", proofs.origin(at.site)))
+    origin = looking.look_at_origin(at)
     if not origin.is_served():
-        proofs.insist(
+        looking.insist(
             at,
             f"the origin does not serve the site either ({origin}); another CDN would show the same",
             then="look at the hosting platform; --force to fail over all the same",
@@ -51,7 +54,7 @@ def prove_the_standby(at: Step, outage: Outage) -> Standby:
     refusals = []
     for cdn in at.site.standbys:
         try:
-            return Standby(cdn.name, proofs.prove_standby(at, cdn, outage.expected))
+            return Standby(cdn.name, prove_standby(at, cdn, outage.expected))
         except Refused as refusal:
             at.note(str(refusal), warning=True)
             refusals.append(str(refusal))
@@ -63,43 +66,33 @@ def prove_the_standby(at: Step, outage: Outage) -> Standby:
 @step("approve-the-plan")
 def approve_the_plan(at: Step, standby: Standby) -> Plan:
     """One record set, before and after, approved by its digest."""
-    cdn = proofs.named(at.site, standby.name)
-    present = at.run.outside.zone.read([at.site.steering.key], within=at.within)[0]
-    plan = steering.steering_plan(at.run, present, cdn.hostname, f"send users to {cdn.name}")
+    cdn = at.site.cdn(standby.name)
+    plan = steering.steering_plan(at.run, steering.by_cdn(at.site, cdn), at.within)
     return steering.approve(at, plan)
 
 
 @step("steer-traffic")
 def steer_traffic(at: Step, plan: Plan, standby: Standby) -> None:
     """The change, right after one more look at where it leads."""
-    cdn = proofs.named(at.site, standby.name)
-    seen = proofs.judge(at.look(cdn.name, proofs.edge(at.site, cdn)))
-    if plan.changes and not seen.is_served():
-        raise Refused(f"{cdn.name} has stopped serving the site", where=cdn.hostname, seen=str(seen))
-    at.apply(plan)
+    steering.steer(at, plan, at.site.cdn(standby.name))
 
 
 @step("warm-the-standby")
 def warm_the_standby(at: Step, standby: Standby) -> None:
     """Fetch what users will fetch, while answers move."""
-    proofs.warm(at, proofs.named(at.site, standby.name))
+    warm(at, at.site.cdn(standby.name))
 
 
 @step("watch-the-answers")
 def watch_the_answers(at: Step, standby: Standby) -> entries.AnswersMoved:
     """Every authoritative server, and enough resolvers."""
-    cdn = proofs.named(at.site, standby.name)
-    moved = steering.watch_answers(at, cdn.hostname, old_is_dead=True)
-    at.record(moved)
-    return moved
+    return watch_answers(at, steering.by_cdn(at.site, at.site.cdn(standby.name)), old_is_dead=True)
 
 
 @step("verify-the-users")
-def verify_the_users(at: Step) -> entries.UsersServed:
+def verify_the_users(at: Step, standby: Standby) -> entries.UsersServed:
     """Every look from every place is good, and stays good."""
-    served = proofs.hold_users(at)
-    at.record(served)
-    return served
+    return hold_users(at, standby.build)
 
 
 def play(run: Run) -> None:
@@ -110,12 +103,12 @@ def play(run: Run) -> None:
     steer_traffic(run, plan, standby)
     warm_the_standby(run, standby)
     watch_the_answers(run, standby)
-    verify_the_users(run)
+    verify_the_users(run, standby)
 
 
-def _nothing_to_recover(at: Step, users: proofs.Judged) -> None:
+def _nothing_to_recover(at: Step, users: looking.Judged) -> None:
     """Refuse: users are served, or nobody here can tell."""
-    online = at.run.outside.observers.online(within=at.within.sooner(proofs.ONLINE_WITHIN))
+    online = at.run.outside.observers.online(within=at.within.sooner(looking.ONLINE_WITHIN))
     if not any(online):
         text = "no observer reaches even the sites of other people: it is our own network that is down"
     elif users.is_served():
@@ -125,7 +118,7 @@ def _nothing_to_recover(at: Step, users: proofs.Judged) -> None:
     if at.run.mode is Mode.PLAN and any(online):
         at.note(text)
         return
-    proofs.insist(at, text, then="defib plan cdn-failover; --force to fail over all the same")
+    looking.insist(at, text, then="defib plan cdn-failover; --force to fail over all the same")
 
 
 PROCEDURE = Procedure(
@@ -140,5 +133,5 @@ PROCEDURE = Procedure(
         "verify-the-users",
     ),
     play=play,
-    may_undo=proofs.worse_off,
+    may_undo=worse_off,
 )

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
 
 from defib import entries
-from defib.run import Outcome, Run, Step, conduct
+from defib.conduct import Outcome, conduct
+from defib.run import Run, Step
 
 P = ParamSpec("P")
 T = TypeVar("T")

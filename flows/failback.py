@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from defib import entries, proofs, steering
-from defib.errors import Refused
+from dataclasses import dataclass
+
+from defib import entries, steering
+from defib.looking import look_at_users
 from defib.plan import Plan
+from defib.ports import Build
+from defib.propagation import watch_answers
 from defib.run import Run, Step
+from defib.served import hold_users, worse_off
+from defib.standby import prove_stable
 from flows.engine import Procedure, step
 
 
+@dataclass(frozen=True)
+class WayBack:
+    """Where users will go back to, and the build that it serves."""
+
+    name: str
+    build: Build | None
+
+
 @step("prove-stability")
-def prove_stability(at: Step) -> str:
-    """Where users will go back to serves the site without a break for the stable time; gives its host name."""
-    hostname = steering.way_back(at.run)
-    cdn = next(cdn for cdn in at.site.cdns if cdn.hostname == hostname)
-    now = proofs.judge(at.look("users", proofs.users(at.site)))
-    proofs.prove_stable(at, cdn, expected=now.build)
-    return hostname
+def prove_stability(at: Step) -> WayBack:
+    """Where users will go back to serves the site without a break for the stable time."""
+    way = steering.way_back(at.run)
+    now = look_at_users(at)
+    return WayBack(way.name, prove_stable(at, at.site.cdn(way.name), expected=now.build))
 
 
 @step("approve-the-plan")
@@ -26,43 +38,35 @@ def approve_the_plan(at: Step) -> Plan:
 
 
 @step("steer-back")
-def steer_back(at: Step, plan: Plan, hostname: str) -> None:
+def steer_back(at: Step, plan: Plan, back: WayBack) -> None:
     """The change, right after one more look at where it leads."""
-    cdn = next(cdn for cdn in at.site.cdns if cdn.hostname == hostname)
-    seen = proofs.judge(at.look(cdn.name, proofs.edge(at.site, cdn)))
-    if plan.changes and not seen.is_served():
-        raise Refused(f"{cdn.name} has stopped serving the site", where=cdn.hostname, seen=str(seen))
-    at.apply(plan)
+    steering.steer(at, plan, at.site.cdn(back.name))
 
 
 @step("watch-the-answers")
-def watch_the_answers(at: Step, hostname: str) -> entries.AnswersMoved:
+def watch_the_answers(at: Step) -> entries.AnswersMoved:
     """Every authoritative server, and enough resolvers."""
-    moved = steering.watch_answers(at, hostname, old_is_dead=False)
-    at.record(moved)
-    return moved
+    return watch_answers(at, steering.way_back(at.run), old_is_dead=False)
 
 
 @step("verify-the-users")
-def verify_the_users(at: Step) -> entries.UsersServed:
+def verify_the_users(at: Step, back: WayBack) -> entries.UsersServed:
     """Every look from every place is good, and stays good."""
-    served = proofs.hold_users(at)
-    at.record(served)
-    return served
+    return hold_users(at, back.build)
 
 
 def play(run: Run) -> None:
     """The procedure, step by step."""
-    hostname = prove_stability(run)
+    back = prove_stability(run)
     plan = approve_the_plan(run)
-    steer_back(run, plan, hostname)
-    watch_the_answers(run, hostname)
-    verify_the_users(run)
+    steer_back(run, plan, back)
+    watch_the_answers(run)
+    verify_the_users(run, back)
 
 
 PROCEDURE = Procedure(
     name="failback",
     steps=("prove-stability", "approve-the-plan", "steer-back", "watch-the-answers", "verify-the-users"),
     play=play,
-    may_undo=proofs.worse_off,
+    may_undo=worse_off,
 )

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from defib import entries
 from defib.approval import Approval, Approver, Automatic
+from defib.changes import Changes
 from defib.clock import Deadline, SimulatedClock
+from defib.conduct import Outcome, roll_back
 from defib.home import Home
 from defib.journal import Record, Sink
 from defib.objectives import Mode
@@ -22,7 +24,7 @@ from defib.plan import Plan
 from defib.ports import Aim, Build, DnsZone, EdgeStatus, Health, RecordChange, RecordSet
 from defib.providers.cdn.memory import MemoryCdn
 from defib.providers.dns.memory import MemoryZone
-from defib.run import Outcome, Outside, Run, roll_back
+from defib.run import Outside, Run
 from defib.site import Site, load_site
 from defib.start import Desk, Order, new_run, plan_run, take_up
 from flows import cdn_failover, failback
@@ -152,11 +154,16 @@ class Stage:
 
         self.clock.at(self.clock.monotonic() + seconds(after), event)
 
+    def reach(self, run: Run) -> None:
+        """Let a run reach the world as it is now."""
+        run.outside = self.outside()
+        run.changes = Changes(run.journal, run.clock, run.outside.zones, run.changes.lease)
+
     def outside(self) -> Outside:
         """The world through the ports of a run."""
         names = [observer.name for observer in self.site.observers]
         observers = MemoryObservers(names, self.view, self.clock, lambda *_: self.online)
-        return Outside(self.zone, self.cdns, observers, self._answers())
+        return Outside((self.zone,), self.cdns, observers, self._answers())
 
     def order(self, procedure: str = "cdn-failover", approver: Approver | None = None) -> Order:
         """What somebody asks for."""
@@ -171,8 +178,8 @@ class Stage:
         try:
             return perform(PROCEDURES[run.runbook.procedure], run, WITHOUT_PREFECT)
         finally:
-            assert run.lease is not None
-            run.lease.release()
+            assert run.changes.lease is not None
+            run.changes.lease.release()
 
     def recover(
         self, procedure: str = "cdn-failover", approver: Approver | None = None, **more: object
@@ -205,8 +212,8 @@ class Stage:
         try:
             return run, roll_back(run)
         finally:
-            assert run.lease is not None
-            run.lease.release()
+            assert run.changes.lease is not None
+            run.changes.lease.release()
 
     def die(self) -> None:
         """The process of the last run is dead: nobody renews its lease, and everybody on this machine can tell."""

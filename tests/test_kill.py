@@ -49,7 +49,7 @@ class Ground:
     def present(self) -> RecordSet | None:
         """The steering record set as the vendor has it."""
         within = Deadline.after(SystemClock(), timedelta(seconds=10))
-        return self.outside.zone.read([self.site.steering.key], within=within)[0]
+        return self.outside.zones[0].read([self.site.steering.key], within=within)[0]
 
     def put_back(self) -> None:
         """Make the record set what it was before the run, and wait until every observer's resolver says so."""
@@ -57,7 +57,7 @@ class Ground:
         within = Deadline.after(clock, timedelta(seconds=20))
         present = self.present()
         if present != self.before:
-            self.outside.zone.replace([RecordChange(present, self.before)], within=within)
+            self.outside.zones[0].replace([RecordChange(present, self.before)], within=within)
         own = {observer.resolver for observer in self.site.observers}
         while not own <= self._resolvers_back(within):
             assert not within.expired()
@@ -89,10 +89,10 @@ def ground(defib: Defib, site_name: str) -> Ground:
     site = load_site(path)
     outside = open_outside(site, Home(defib.home), Redactor(), SystemClock())
     within = Deadline.after(SystemClock(), timedelta(seconds=10))
-    slow_set = outside.zone.read([site.steering.key], within=within)[0]
+    slow_set = outside.zones[0].read([site.steering.key], within=within)[0]
     assert slow_set is not None
     quick = RecordSet(slow_set.key, timedelta(seconds=1), slow_set.values, slow_set.attributes)
-    outside.zone.replace([RecordChange(slow_set, quick)], within=within)
+    outside.zones[0].replace([RecordChange(slow_set, quick)], within=within)
     return Ground(defib, site, path, outside, quick)
 
 

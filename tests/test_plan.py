@@ -36,14 +36,14 @@ def plans(draw: st.DrawFn) -> Plan:
             pairs,
         )
         change = RecordChange(draw(st.none() | sides), draw(sides))
-        changes.append(Change(draw(st.text(max_size=5)), "zone", change, draw(st.text(max_size=9))))
+        changes.append(Change(draw(st.text(max_size=5)), "zone", (change,), draw(st.text(max_size=9))))
     return Plan("cdn-failover", "lab", tuple(changes))
 
 
 KEY = RecordKey("www.example.org.", "CNAME")
 BEFORE = RecordSet(KEY, timedelta(seconds=60), ("a.example.",))
 AFTER = replace(BEFORE, values=("b.example.",))
-CHANGE = Change("route53", "Z1", RecordChange(BEFORE, AFTER), "send users to b")
+CHANGE = Change("route53", "Z1", (RecordChange(BEFORE, AFTER),), "send users to b")
 PLAN = Plan("cdn-failover", "lab", (CHANGE,))
 
 
@@ -68,10 +68,10 @@ def test_any_change_of_content_changes_the_digest(plan: Plan, data: st.DataObjec
     """TTL, order, purpose, vendor, procedure, site: nothing is outside of what is approved."""
     others = [replace(plan, site="other"), replace(plan, procedure="other")]
     for number, change in enumerate(plan.changes):
-        after = change.record.after
+        after = change.records[0].after
         assert after is not None
-        longer = replace(change.record, after=replace(after, ttl=after.ttl + timedelta(seconds=1)))
-        edits = (replace(change, purpose=change.purpose + "."), replace(change, record=longer), change.reversed())
+        longer = replace(change.records[0], after=replace(after, ttl=after.ttl + timedelta(seconds=1)))
+        edits = (replace(change, purpose=change.purpose + "."), replace(change, records=(longer,)), change.reversed())
         before, after_it = plan.changes[:number], plan.changes[number + 1 :]
         others += [replace(plan, changes=(*before, edit, *after_it)) for edit in edits]
     if len(plan.changes) > 1:
@@ -105,8 +105,8 @@ def test_how_much_of_a_digest_counts(length: int, matches: bool) -> None:
 
 def test_reversed_change_undoes() -> None:
     """Before and after change places; twice is where it was."""
-    assert CHANGE.reversed().record == RecordChange(AFTER, BEFORE)
-    assert CHANGE.reversed().reversed().record == CHANGE.record
+    assert CHANGE.reversed().records == (RecordChange(AFTER, BEFORE),)
+    assert CHANGE.reversed().reversed().records == CHANGE.records
 
 
 class TestBrakes:
@@ -128,6 +128,6 @@ class TestBrakes:
 
     def test_deletion(self) -> None:
         """D16: a name that users ask is never taken away."""
-        gone = replace(CHANGE, record=RecordChange(BEFORE, None))
+        gone = replace(CHANGE, records=(RecordChange(BEFORE, None),))
         with pytest.raises(Refused, match="would delete"):
             replace(PLAN, changes=(gone,)).brake({KEY})

@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 from defib import entries
+from defib.changes import Changes, being_put_back, standing
 from defib.clock import Deadline, SystemClock
+from defib.conduct import conduct
 from defib.errors import BudgetSpent, DefibError, Interrupted, LeaseLost, Refused, StepFailed
 from defib.lease import Holder, Lease
 from defib.objectives import Mode, Status
 from defib.plan import Change, Plan
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
 from defib.providers.dns.memory import MemoryZone
-from defib.run import Run, Step, being_put_back, conduct, standing
+from defib.run import Run, Step
 from tests.stage import Stage, kinds, seconds
 
 MS = timedelta(milliseconds=1)
@@ -55,7 +57,7 @@ def ended(run: Run) -> list[tuple[str, str, str]]:
 
 def approved(run: Run, stage: Stage) -> Plan:
     """The failover's plan, approved."""
-    plan = Plan("cdn-failover", "lab", (Change("memory", "z", stage.change, "send users away"),))
+    plan = Plan("cdn-failover", "lab", (Change("memory", stage.memory.zone, (stage.change,), "send users away"),))
     run.journal.append(entries.Approved(plan.digest(), "a test", "automatic"))
     return plan
 
@@ -161,7 +163,7 @@ class TestLateCalls:
         """Before a step counts as over, the end of a write that had begun is known and in the journal."""
         plan = approved(real, stage)
         stage.zone = slow = Slow(stage.memory)
-        real.outside = stage.outside()
+        stage.reach(real)
         threading.Timer(0.8, slow.go.set).start()
         with pytest.raises(BudgetSpent):
             real.do("steer-traffic", lambda step: step.apply(plan), type(None))
@@ -173,7 +175,7 @@ class TestLateCalls:
         within = Deadline.after(run.clock, timedelta(0))
         change = approved(run, stage).changes[0]
         with pytest.raises(DefibError):
-            run.write(1, change, within)
+            run.changes.make(1, change, within)
         assert "ChangeIntended" not in kinds(run.journal.records)
 
     def test_signal_between_two_changes(self, stage: Stage, run: Run) -> None:
@@ -181,13 +183,17 @@ class TestLateCalls:
         other = RecordSet(RecordKey("api.pulse-trading.test.", "A"), seconds(60), ("192.0.2.1",))
         stage.memory = stage.zone = MemoryZone(stage.site.dns.zone, [stage.before, other])
         stage.zone = Told(stage.memory, stage.clock.interrupt)
-        run.outside = stage.outside()
+        stage.reach(run)
         moved = RecordChange(other, RecordSet(other.key, other.ttl, ("192.0.2.2",)))
-        plan = Plan("p", "s", (Change("m", "z", stage.change, ""), Change("m", "z", moved, "")))
+        plan = Plan(
+            "p",
+            "s",
+            (Change("memory", stage.memory.zone, (stage.change,), ""), Change("memory", stage.memory.zone, (moved,), "")),
+        )
         run.journal.append(entries.Approved(plan.digest(), "a test", "automatic"))
         with pytest.raises(Interrupted):
             run.do("steer-traffic", lambda step: step.apply(plan), type(None))
-        assert [number for number, _ in run.changes()] == [1]
+        assert [number for number, _ in run.changes.standing()] == [1]
         assert len(stage.writes) == 1
 
 
@@ -206,14 +212,15 @@ class TestWriting:
         """The intention is in the journal when the write goes out."""
         seen: list[str] = []
         stage.zone = Told(stage.memory, lambda: seen.append(kinds(run.journal.records)[-1]))
-        run.outside = stage.outside()
+        stage.reach(run)
         plan = approved(run, stage)
         run.do("steer-traffic", lambda step: step.apply(plan), type(None))
         assert seen == ["ChangeIntended"]
 
     def test_without_a_lease(self, stage: Stage, run: Run) -> None:
         """A run that only reads makes no change, whatever it is told."""
-        reading = Run(**{**vars(run), "lease": None, "mode": Mode.PLAN})
+        unleased = Changes(run.journal, run.clock, run.outside.zones, None)
+        reading = Run(**{**vars(run), "changes": unleased, "mode": Mode.PLAN})
         plan = approved(reading, stage)
         with pytest.raises(Refused, match="without a lease"):
             reading.do("steer-traffic", lambda step: step.apply(plan), type(None))
@@ -226,15 +233,15 @@ class TestWriting:
             running.do("steer-traffic", lambda step: step.apply(plan), type(None))
             later = type(stage.clock)(stage.clock.now() + timedelta(minutes=1))
             Lease.take(stage.desk.home.site("lab"), later, Holder.me("the-other"))
-            assert running.lease is not None
-            running.lease.check()
+            assert running.changes.lease is not None
+            running.changes.lease.check()
 
         outcome = conduct(run, play)
         assert (outcome.status, stage.writes) == (Status.FAILED, [(stage.standby.hostname,)])
         (left,) = run.journal.of(entries.ChangeNotUndone)
         assert "lost the site" in left.why
         with pytest.raises(LeaseLost):
-            run.lease.check()  # type: ignore[union-attr]
+            run.changes.lease.check()  # type: ignore[union-attr]
 
 
 class TestStanding:
@@ -242,7 +249,7 @@ class TestStanding:
 
     def change(self, stage: Stage) -> Change:
         """Some change."""
-        return Change("m", "z", stage.change, "")
+        return Change("memory", stage.memory.zone, (stage.change,), "")
 
     @pytest.mark.parametrize(
         ("story", "stands", "back"),

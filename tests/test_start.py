@@ -216,9 +216,9 @@ class TestTakingUp:
 def test_plan_takes_nothing(stage: Stage) -> None:
     """A plan has no lease and no folder, and its outside refuses every write."""
     run = stage.plan()
-    assert (run.lease, run.mode, stage.desk.home.runs()) == (None, Mode.PLAN, [])
+    assert (run.changes.lease, run.mode, stage.desk.home.runs()) == (None, Mode.PLAN, [])
     within = Deadline.after(stage.clock, seconds(1))
     with pytest.raises(Refused):
-        run.outside.zone.replace([stage.change], within=within)
+        run.outside.zones[0].replace([stage.change], within=within)
     with pytest.raises(Refused):
         run.outside.cdns["cloudfront"].purge(["/"], within=within)

@@ -21,7 +21,7 @@ from tests.stage import START, seconds
 HOUR = timedelta(hours=1)
 KEY = RecordKey("www.example.org.", "CNAME")
 RECORD = RecordSet(KEY, seconds(60), ("a.example.",))
-CHANGE = Change("m", "z", RecordChange(RECORD, RecordSet(KEY, seconds(60), ("b.example.",))), "")
+CHANGE = Change("m", "z", (RecordChange(RECORD, RecordSet(KEY, seconds(60), ("b.example.",))),), "")
 
 
 class Memory:

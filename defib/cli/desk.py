@@ -87,9 +87,8 @@ def describe(plan: Plan) -> str:
     lines = [f"Plan of {plan.procedure} on {plan.site}, digest {plan.short_digest}"]
     for number, change in enumerate(plan.changes, start=1):
         lines += [
-            f"  {number}. {change.purpose}  [{change.target}]",
-            f"     - {change.record.before or 'nothing'}",
-            f"     + {change.record.after or 'nothing'}",
+            f"  {number}. {change.purpose}  [{change.vendor}/{change.zone}]",
+            *(f"     - {r.before or 'nothing'}\n     + {r.after or 'nothing'}" for r in change.records),
         ]
     if not plan.changes:
         lines.append("  Nothing to change: it is already as wanted.")

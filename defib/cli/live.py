@@ -146,7 +146,7 @@ def _line(entry: entries.Entry) -> str:  # noqa: C901, PLR0911 - one line a kind
         case entries.Noted():
             return f"          {'! ' if entry.warning else ''}{entry.text}"
         case entries.Planned():
-            changes = "; ".join(f"{c.record.before} → {c.record.after}" for c in entry.changes)
+            changes = "; ".join(f"{r.before} → {r.after}" for change in entry.changes for r in change.records)
             return f"          plan {entry.digest[:12]}: {changes or 'nothing to change'}"
         case entries.Approved():
             return f"          plan {entry.digest[:12]} approved ({entry.how}): {entry.by}"

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from defib import entries
+from defib.conduct import Outcome
 from defib.errors import InputError
-from defib.run import Outcome, Run
+from defib.run import Run
 
 
 class Procedure(Protocol):

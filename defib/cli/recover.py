@@ -13,6 +13,7 @@ from defib.cli.desk import approver, describe, desk, parse_time, signals_interru
 from defib.cli.live import Board, Lines, is_terminal
 from defib.cli.say import aside, say, say_json
 from defib.clock import SystemClock
+from defib.conduct import Outcome, roll_back
 from defib.errors import InputError
 from defib.journal import read_journal
 from defib.objectives import Mode, Status
@@ -23,7 +24,7 @@ from defib.report import words
 from defib.report.as_json import as_json
 from defib.report.figures import run_exit_code, run_figures
 from defib.report.write import write_run
-from defib.run import Outcome, PlanReady, Run, roll_back
+from defib.run import PlanReady, Run
 from defib.runbook import load_runbook
 from defib.site import load_site
 from defib.start import Desk, Order, new_run, opening_of, plan_run, status_of, take_up
@@ -141,8 +142,8 @@ def finish(at: Desk, opened: Run) -> Timeline:
     """Write the report of a run as it is now, and give its lease back."""
     told = timeline(opened.journal.records)
     write_run(at.home.path / "runs" / opened.id, told)
-    if opened.lease is not None:
-        opened.lease.release()
+    if opened.changes.lease is not None:
+        opened.changes.lease.release()
     return told
 
 
@@ -234,8 +235,13 @@ def _plan_json(run: Run, ready: PlanReady, notes: list[str]) -> dict[str, object
             {
                 "target": change.target,
                 "purpose": change.purpose,
-                "before": str(change.record.before) if change.record.before else None,
-                "after": str(change.record.after) if change.record.after else None,
+                "records": [
+                    {
+                        "before": str(record.before) if record.before else None,
+                        "after": str(record.after) if record.after else None,
+                    }
+                    for record in change.records
+                ],
             }
             for change in ready.plan.changes
         ],

@@ -92,6 +92,8 @@ class StepFigures:
 class RecordFigures:
     """One record set before or after a change."""
 
+    name: str
+    type: str
     ttl_s: int
     values: tuple[str, ...]
     attributes: dict[str, str]
@@ -105,8 +107,9 @@ class ChangeFigures:
     target: str
     """Vendor, zone, name and type."""
     purpose: str
-    before: RecordFigures | None
-    after: RecordFigures | None
+    before: tuple[RecordFigures | None, ...]
+    """Each record set before, null where there was none, in the order of `after`."""
+    after: tuple[RecordFigures | None, ...]
     state: str
     """``planned``, ``intended`` (may have landed), ``made``, ``already there``, ``undone`` or ``not undone``."""
     at: datetime | None
@@ -363,8 +366,8 @@ def _change(line: ChangeLine) -> ChangeFigures:
         number=line.number,
         target=line.change.target,
         purpose=line.change.purpose,
-        before=_record(line.change.record.before),
-        after=_record(line.change.record.after),
+        before=tuple(_record(record) for record in line.change.before),
+        after=tuple(_record(record) for record in line.change.after),
         state=line.state,
         at=line.at,
         why=line.why,
@@ -374,7 +377,9 @@ def _change(line: ChangeLine) -> ChangeFigures:
 def _record(record: RecordSet | None) -> RecordFigures | None:
     if record is None:
         return None
-    return RecordFigures(int(record.ttl.total_seconds()), record.values, dict(record.attributes))
+    return RecordFigures(
+        record.key.name, record.key.type, int(record.ttl.total_seconds()), record.values, dict(record.attributes)
+    )
 
 
 def _approval(timeline: Timeline) -> ApprovalFigures | None:

@@ -130,15 +130,15 @@ def _change(line: ChangeLine, timeline: Timeline) -> tuple[Cell, ...]:
     tone, told = _STATES.get(line.state, (Tone.UNKNOWN, line.state))
     return cells(
         f"{line.number}. {_target(line.change)}: {line.change.purpose}",
-        code(_record(line.change.record.before)),
-        code(_record(line.change.record.after)),
+        code("; ".join(_record(record) for record in line.change.before)),
+        code("; ".join(_record(record) for record in line.change.after)),
         Cell(f"{told}: {line.why}" if line.why else told, tone=tone),
         _when(line.at, timeline) if line.at else "-",
     )
 
 
 def _target(change: Change) -> str:
-    return f"{change.record.key} in {change.zone} at {change.vendor}"
+    return f"{change.names} in {change.zone} at {change.vendor}"
 
 
 def _record(record: RecordSet | None) -> str:

@@ -143,7 +143,7 @@ class TestRecovery:
         run, outcome = stage.recover(approver=Nobody())
         assert (outcome.status, stage.memory.applied) == (Status.RECOVERED, by_hand)
         assert "already there" in notes(stage)
-        assert run.changes() == ()
+        assert run.changes.standing() == ()
 
     def test_no_automatic_failback(self, stage: Stage) -> None:
         """C9: the primary comes back 30 s after the switch, and users stay where they were sent."""
@@ -183,7 +183,7 @@ class TestRefusal:
         assert outcome.status is Status.REFUSED
         assert text in outcome.reason
         assert stage.writes == []
-        assert run.changes() == ()
+        assert run.changes.standing() == ()
         return kinds(run.journal.records)
 
     def test_users_are_served(self, stage: Stage) -> None:
@@ -275,7 +275,7 @@ class TestRefusal:
         assert outcome.status is Status.REFUSED
         assert "elsewhere.example." in outcome.reason
         assert len(stage.writes) == 1
-        assert run.changes() == ()
+        assert run.changes.standing() == ()
 
     def test_missing_record(self, stage: Stage) -> None:
         """D1: a record that is not there is not made up."""
@@ -288,7 +288,7 @@ class TestRefusal:
         assert outcome.status is Status.REFUSED
         assert "somebody else changed" in outcome.reason
         assert stage.record.values == ("elsewhere.example.",)
-        assert run.changes() == ()
+        assert run.changes.standing() == ()
 
     def test_foreign_change_at_the_write(self, stage: Stage) -> None:
         """A change that comes between our last read and our write wins, and is never overwritten, not even by the undo."""
@@ -345,7 +345,7 @@ class TestPlan:
         run = stage.plan()
         with pytest.raises(PlanReady) as ready:
             cdn_failover.play(run)
-        assert [change.record for change in ready.value.plan.changes] == [RecordChange(stage.before, stage.after)]
+        assert [change.records for change in ready.value.plan.changes] == [(RecordChange(stage.before, stage.after),)]
         assert stage.writes == []
         assert stage.desk.home.runs() == []
         assert not (stage.desk.home.site("lab") / "lease.json").exists()

@@ -206,7 +206,7 @@ class TestVendorTrouble:
         assert "by hand" in dict(ended.error)["next"]
         assert "300 s" in outcome.reason
         assert outcome.reason.endswith("nothing was changed")
-        assert (stage.writes, run.changes(), not_undone(stage)) == ([], (), [])
+        assert (stage.writes, run.changes.standing(), not_undone(stage)) == ([], (), [])
 
     def test_throttled_and_resumed(self, stage: Stage) -> None:
         """C10: what was found not to be in effect is done when the run is taken up again."""
@@ -215,7 +215,7 @@ class TestVendorTrouble:
         failed, _ = stage.recover()
         run, outcome = stage.resume(failed.id)
         assert (outcome.status, stage.record) == (Status.RECOVERED, stage.after)
-        assert [number for number, _ in run.changes()] == [1]
+        assert [number for number, _ in run.changes.standing()] == [1]
 
     def test_transient_errors(self, stage: Stage) -> None:
         """Errors that pass are retried within the step's budget, and the change is made once."""
@@ -230,7 +230,7 @@ class TestVendorTrouble:
         run, outcome = stage.recover()
         assert outcome.status is Status.FAILED
         assert stage.record == stage.after
-        assert [number for number, _ in run.changes()] == [1]
+        assert [number for number, _ in run.changes.standing()] == [1]
         assert not_undone(stage) == ["cloudflare serves the site and cloudfront does not"]
         assert stage.resume(run.id)[1].status is Status.RECOVERED
         assert stage.writes == [(stage.standby.hostname,)]
@@ -241,7 +241,7 @@ class TestVendorTrouble:
         run, outcome = stage.recover()
         assert outcome.status is Status.FAILED
         assert "no right to edit" in outcome.reason
-        assert run.changes() == ()
+        assert run.changes.standing() == ()
 
     def test_secret_in_an_error(self, stage: Stage) -> None:
         """E13: a secret in an error's text or URL reaches neither the journal nor the outcome."""

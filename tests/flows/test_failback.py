@@ -65,7 +65,7 @@ def test_old_copy_is_purged_once(stage: Stage) -> None:
     stage.at(1, cloudfront=GOOD)
     _, outcome = stage.recover("failback", follows=forward.id)
     assert outcome.status is Status.RECOVERED
-    assert stage.cdns["cloudfront"].purged == (("/", "/index.html"),)
+    assert stage.cdns["cloudfront"].purged == (("/", "/index.html", *stage.site.page.warm),)
 
 
 def test_copy_that_stays_old_is_refused(stage: Stage) -> None:
@@ -87,7 +87,7 @@ def test_plan_purges_nothing(stage: Stage) -> None:
     run = stage.plan("failback", follows=forward.id)
     with pytest.raises(PlanReady) as ready:
         failback.play(run)
-    assert [change.record for change in ready.value.plan.changes] == [stage.change.reversed()]
+    assert [change.records for change in ready.value.plan.changes] == [(stage.change.reversed(),)]
     assert stage.cdns["cloudfront"].purged == ()
     assert any("to be purged" in note.text for note in run.journal.of(entries.Noted))
 
@@ -119,7 +119,7 @@ def test_run_that_changed_nothing(stage: Stage) -> None:
     for resolver in stage.resolvers:
         resolver.problem = ""
     run, outcome = stage.recover(forced=True)
-    assert (outcome.status, run.changes()) == (Status.RECOVERED, ())
+    assert (outcome.status, run.changes.standing()) == (Status.RECOVERED, ())
     _, back = stage.recover("failback", follows=run.id)
     assert back.status is Status.REFUSED
     assert "nothing to take back" in back.reason

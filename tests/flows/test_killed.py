@@ -9,12 +9,12 @@ import pytest
 
 from defib import entries
 from defib.clock import Deadline
+from defib.conduct import Outcome
 from defib.errors import EvidenceBroken
 from defib.home import Home
 from defib.journal import read_journal
 from defib.lease import current_holder
 from defib.objectives import Status
-from defib.run import Outcome
 from tests.stage import GOOD, LAB, REFUSED, Killed, Killing, PlainFile, Stage, impatient, kinds, seconds
 
 HOW = ("torn", "after")

@@ -18,6 +18,9 @@ from defib.timeline import Timeline
 from tests.report import samples
 
 
+NAME = {"name": "www.pulse-trading.test.", "type": "CNAME"}
+
+
 def tree(figures: Any) -> Any:
     """Figures as they stand in the file; NaN and infinity are refused on reading."""
 
@@ -58,8 +61,8 @@ def test_steps_and_changes_are_exact() -> None:
             "number": 1,
             "target": "route53/Z0PULSETRADING/www.pulse-trading.test. CNAME",
             "purpose": "send users to cloudflare",
-            "before": {"ttl_s": 3, "values": ["d2pulsetrading.cloudfront.net."], "attributes": {}},
-            "after": {"ttl_s": 3, "values": ["www.pulse-trading.test.cdn.cloudflare.net."], "attributes": {}},
+            "before": [{**NAME, "ttl_s": 3, "values": ["d2pulsetrading.cloudfront.net."], "attributes": {}}],
+            "after": [{**NAME, "ttl_s": 3, "values": ["www.pulse-trading.test.cdn.cloudflare.net."], "attributes": {}}],
             "state": "made",
             "at": "2026-03-07T02:51:08.550000Z",
             "why": "",

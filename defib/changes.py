@@ -1,0 +1,156 @@
+"""Making a run's changes and putting them back, each written down before it is made.
+
+What may have been made is read from the journal alone, so that it is known after a kill -9 at any instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from defib import entries
+from defib.clock import Clock, Deadline
+from defib.door import Door
+from defib.errors import BudgetSpent, DefibError, ForeignChange, Interrupted, ProviderError, Refused
+from defib.journal import Journal, Record
+from defib.lease import Lease
+from defib.plan import Change
+from defib.ports import DnsZone, RecordSet
+
+UNDO_BUDGET = timedelta(minutes=2)
+"""For each change that is put back."""
+
+STRIKE_BUDGET = timedelta(seconds=10)
+"""For the question whether a change without a receipt is in effect."""
+
+STOPPED = "a signal stopped the undoing"
+
+
+class Changes:
+    """The changes of one run. Without a `lease`, in plan mode, none can be made."""
+
+    def __init__(self, journal: Journal, clock: Clock, zones: Sequence[DnsZone], lease: Lease | None) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._zones = {(zone.vendor, zone.zone): zone for zone in zones}
+        self.lease = lease
+
+    def standing(self) -> tuple[tuple[int, Change], ...]:
+        """The changes that may have been made and are not put back, oldest first, with their numbers."""
+        return standing(self._journal.records)
+
+    def make(self, number: int, change: Change, within: Deadline, *, undo: bool = False) -> None:
+        """Make one change by compare-and-set, written down before it is made; one already made costs a read."""
+        if self.lease is None:
+            raise Refused("a run without a lease makes no change", where=change.target)
+        zone = self._zone(change)
+        present = zone.read(change.keys, within=within)
+        if present == change.after:
+            self._journal.append(entries.ChangeMade(number, already=True, undo=undo))
+            return
+        if present != change.before:
+            raise foreign(change, present)
+        self.lease.check()
+        if within.expired():
+            raise BudgetSpent(f"no time is left to change {change.names}", where=change.target)
+        self._journal.append(entries.ChangeIntended(number, change, self.lease.number, undo=undo))
+        self.lease.check()
+        receipt = zone.replace(change.records, within=within)
+        self._journal.append(entries.ChangeMade(number, receipt.id, undo=undo))
+
+    def undo(self) -> bool:
+        """Put back every change of this run, newest first; True if nothing is left that was changed.
+
+        One that cannot be put back does not keep the others from it. A signal ends it, and what was not reached is listed.
+        """
+        left = list(reversed(self.standing()))
+        complete = True
+        while left:
+            number, change = left[0]
+            try:
+                self._undo_one(number, change)
+            except Interrupted:
+                for unreached, other in left:
+                    self._journal.append(entries.ChangeNotUndone(unreached, other.target, STOPPED))
+                return False
+            except Exception as error:
+                why = str(error) if isinstance(error, DefibError) else f"{type(error).__name__}: {error}"
+                self._journal.append(entries.ChangeNotUndone(number, change.target, why))
+                complete = False
+            left.pop(0)
+        return complete
+
+    def leave(self, why: str) -> None:
+        """Put nothing back, and write down of each change why not."""
+        for number, change in self.standing():
+            self._journal.append(entries.ChangeNotUndone(number, change.target, why))
+
+    def strike_unmade(self) -> None:
+        """Take the changes off the list that were intended, have no receipt, and are not in effect, as a read says."""
+        made = {entry.number for entry in self._journal.of(entries.ChangeMade)}
+        for number, change in self.standing():
+            if number in made:
+                continue
+            try:
+                present = self._zone(change).read(change.keys, within=Deadline.after(self._clock, STRIKE_BUDGET))
+            except ProviderError:
+                continue  # nobody can tell, so it counts as made
+            if present == change.before:
+                self._journal.append(entries.ChangeMade(number, already=True, undo=True))
+
+    def _undo_one(self, number: int, change: Change) -> None:
+        within = Deadline.after(self._clock, UNDO_BUDGET)
+        door = Door(f"undoing change {number}")
+
+        def work() -> None:
+            with door.held_open():
+                self.make(number, change.reversed(), within, undo=True)
+
+        try:
+            self._clock.call(work, UNDO_BUDGET)
+        finally:
+            door.shut()
+
+    def _zone(self, change: Change) -> DnsZone:
+        zone = self._zones.get((change.vendor, change.zone))
+        if zone is None:
+            raise Refused(
+                "the site file no longer has the zone of this change",
+                where=change.target,
+                expected=", ".join(f"{vendor}/{name}" for vendor, name in self._zones),
+            )
+        return zone
+
+
+def standing(records: Sequence[Record]) -> tuple[tuple[int, Change], ...]:
+    """The changes that a journal says may have been made and are not put back, oldest first, with their numbers."""
+    found: dict[int, Change] = {}
+    for record in records:
+        entry = record.entry
+        if isinstance(entry, entries.ChangeIntended) and not entry.undo:
+            found[entry.number] = entry.change
+        elif isinstance(entry, entries.ChangeMade) and entry.undo:
+            found.pop(entry.number, None)
+    return tuple(sorted(found.items(), key=lambda pair: pair[0]))
+
+
+def being_put_back(records: Sequence[Record]) -> bool:
+    """Whether the last thing done to a change that was made was to put it back, or to begin to."""
+    found = [r.entry for r in records if isinstance(r.entry, entries.ChangeIntended | entries.ChangeMade)]
+    made = {entry.number for entry in found if isinstance(entry, entries.ChangeMade) and not entry.undo}
+    return bool(found) and found[-1].undo and found[-1].number in made
+
+
+def foreign(change: Change, present: Sequence[RecordSet | None]) -> ForeignChange:
+    """The refusal of a change whose target holds neither its before nor its after."""
+    return ForeignChange(
+        f"somebody else changed {change.names}",
+        where=change.target,
+        expected=f"{_sets(change.before)} (before) or {_sets(change.after)} (after)",
+        seen=_sets(present),
+        then="find out who; then plan again",
+    )
+
+
+def _sets(sets: Sequence[RecordSet | None]) -> str:
+    return "; ".join(str(each or "no such record set") for each in sets)

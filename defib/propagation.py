@@ -1,0 +1,94 @@
+"""Watching the answers move: every authoritative server, and enough resolvers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from defib import entries
+from defib.clock import Deadline
+from defib.errors import BudgetSpent, StepFailed
+from defib.looking import look_at_users
+from defib.ports import Answer, RecordKey
+from defib.run import Step
+from defib.steering import Way
+
+_ROUND = timedelta(seconds=2)
+"""For the questions of one round, all asked at once; a server that is slower is asked again in the next."""
+
+Question = Callable[[RecordKey, Deadline], Sequence[Answer]]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Which servers give the wanted answers, and which do not, with what they say instead."""
+
+    right: tuple[str, ...]
+    wrong: Mapping[str, str]
+
+    @property
+    def late(self) -> tuple[str, ...]:
+        """Those that do not, each with its answer."""
+        return tuple(f"{server} ({says})" for server, says in self.wrong.items())
+
+
+def watch_answers(step: Step, way: Way, *, old_is_dead: bool) -> entries.AnswersMoved:
+    """Wait until every authoritative server and enough resolvers send users on `way`.
+
+    Users are looked at meanwhile, so that the moment when they are served is seen. With `old_is_dead` that begins when the
+    observers' own resolvers have moved: a look at a place that hangs would only make the next one late. For the same
+    reason those are waited for, too, until the old answer's TTL is over; whoever keeps it longer is named, not waited for.
+    """
+    rules, answers = step.site.verification, step.run.outside.answers
+    own = {observer.resolver for observer in step.site.observers}
+    expires = Deadline.after(step.clock, step.site.steering.ttl + rules.interval)
+    waiting = ""
+    while True:
+        authoritative = _ask(step, way, lambda key, within: answers.authoritative(key, within=within))
+        resolvers = _ask(step, way, lambda key, within: answers.resolvers(key, within=within))
+        at = step.clock.now()
+        seen_by_all = own <= set(resolvers.right)
+        if not old_is_dead or seen_by_all:
+            look_at_users(step)
+        enough = len(resolvers.right) >= rules.resolvers_moved and (seen_by_all or expires.expired())
+        if not authoritative.wrong and enough:
+            moved = entries.AnswersMoved(
+                at, len(authoritative.right), len(resolvers.right), len(step.site.resolvers), resolvers.late
+            )
+            step.record(moved)
+            return moved
+        waiting = _tell(step, authoritative, resolvers, waiting)
+        _wait_or_name(step, rules.interval, authoritative, resolvers)
+
+
+def _ask(step: Step, way: Way, question: Question) -> Moved:
+    """Ask every server for every record set of the way; a server is right when all its answers are."""
+    wrong: dict[str, str] = {}
+    servers: dict[str, None] = {}
+    for key, wanted in way.records.items():
+        for answer in question(key, step.within.sooner(_ROUND)):
+            servers[answer.server] = None
+            if answer.values is None or set(answer.values) != set(wanted):
+                wrong.setdefault(answer.server, answer.problem or ", ".join(answer.values or ()))
+    if not servers:
+        raise StepFailed("there is no server to ask")
+    return Moved(tuple(server for server in servers if server not in wrong), wrong)
+
+
+def _wait_or_name(step: Step, interval: timedelta, authoritative: Moved, resolvers: Moved) -> None:
+    if step.within.remaining() > interval * 2:
+        step.wait(interval)
+        return
+    late = ", ".join((*authoritative.late, *resolvers.late))
+    raise BudgetSpent(f"these servers keep the old answer: {late}")
+
+
+def _tell(step: Step, authoritative: Moved, resolvers: Moved, before: str) -> str:
+    """Say what is being waited for, once for each change of it."""
+    names = ", ".join((*authoritative.wrong, *resolvers.wrong))
+    asked = len(resolvers.right) + len(resolvers.wrong)
+    text = f"{len(resolvers.right)} of {asked} resolvers moved; waiting for {names}"
+    if text != before:
+        step.note(text)
+    return text
