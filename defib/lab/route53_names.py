@@ -62,11 +62,7 @@ class _Answering:
         if any(_attribute(each, "Failover") for each in group):
             primary = [each for each in group if _attribute(each, "Failover") == "PRIMARY"]
             return [each for each in primary if each in healthy] or healthy or primary
-        # "Records with a weight of zero are considered only where all others are unhealthy"; where all are, all count.
-        weighing = [each for each in healthy if _attribute(each, "Weight") != "0"]
-        heavy_exists = any(_attribute(each, "Weight") not in ("", "0") for each in group)
-        if heavy_exists and weighing:
-            return [each for each in group if each in healthy]
+        # A set of weight zero is drawn only where no other is left, and where none is healthy all of them count.
         return healthy or group
 
     def _healthy(self, each: RecordSet, depth: int) -> bool:

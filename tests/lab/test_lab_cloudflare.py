@@ -218,12 +218,12 @@ def test_requests_and_answers_fit_the_vendors_description(api: httpx.Client) -> 
         ),
         ("POST", f"/zones/{ZONE}/purge_cache", {"purge_everything": True}),
     ]
-    checker = _Contract(CONTRACT)
+    checker = Contract(CONTRACT)
     for method, path, body in calls:
         checker.check(api.request(method, path, json=body))
 
 
-class _Contract:
+class Contract:
     """Checks an exchange against an OpenAPI file."""
 
     def __init__(self, path: Path) -> None:

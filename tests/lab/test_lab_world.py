@@ -24,7 +24,15 @@ from mypy_boto3_route53.client import Route53Client
 from defib.clock import Deadline, SystemClock
 from defib.errors import InputError
 from defib.lab import furniture
-from defib.site import CloudflareDistribution, CloudFrontDistribution, Rfc2136Zone, Route53Zone, Site, load_site
+from defib.site import (
+    CloudflareDistribution,
+    CloudflareZone,
+    CloudFrontDistribution,
+    Rfc2136Zone,
+    Route53Zone,
+    Site,
+    load_site,
+)
 from tests.lab.lab_stage import Stage, running_world
 
 SITES = Path(__file__).parents[2] / "runbooks" / "sites"
@@ -66,7 +74,7 @@ def route53(stage: Stage) -> Iterator[Route53Client]:
     made.close()
 
 
-@pytest.fixture(params=["lab", "lab-rfc2136"])
+@pytest.fixture(params=["lab", "lab-rfc2136", "lab-cloudflare"])
 def site(request: pytest.FixtureRequest, stage: Stage, tmp_path: Path) -> Site:
     """A site file of the lab, moved to the network of the test."""
     text = (SITES / f"{request.param}.yaml").read_text().replace("127.77.", f"{stage.world.plan.net}.")
@@ -161,6 +169,10 @@ def test_every_id_and_endpoint_of_the_site_file_exists(stage: Stage, site: Site)
     if isinstance(site.dns, Route53Zone):
         assert world.aws.route53.zones()[site.dns.zone_id] == site.dns.zone
         assert site.dns.aws.endpoint == world.aws.server.url
+    if isinstance(site.dns, CloudflareZone):
+        zones = {zone.id: (f"{zone.name}.", zone.full) for zone in world.cloudflare.zones}
+        assert zones[site.dns.zone_id] == (site.dns.zone, True)
+        assert site.dns.api == f"{world.cloudflare.server.url}/client/v4"
     for cdn in site.cdns:
         if isinstance(cdn, CloudFrontDistribution):
             assert cdn.distribution in [live.id for live in world.aws.cloudfront.live()]

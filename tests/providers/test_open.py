@@ -18,6 +18,7 @@ from defib.providers.open import open_cdn, open_zone
 from defib.site import (
     Aws,
     CloudflareDistribution,
+    CloudflareZone,
     CloudFrontDistribution,
     Rfc2136Zone,
     Route53Zone,
@@ -78,6 +79,20 @@ def test_opens_cloudflare_for_the_name_of_the_page() -> None:
         assert cdn.status(within=soon()).names == (lab.steering.name,)
 
 
+def test_opens_a_zone_at_cloudflare() -> None:
+    """The lab's zone at Cloudflare reads its steering record through what was opened, TTL and comment included."""
+    lab = site("lab-cloudflare")
+    assert isinstance(lab.dns, CloudflareZone)
+    with serve_cloudflare() as running:
+        dns = lab.dns.model_copy(update={"api": running.endpoint})
+        zone = open_zone(lab.model_copy(update={"dns": dns}), known(cloudflare_token=running.token), CLOCK)
+        assert (zone.vendor, zone.zone) == ("cloudflare", lab.dns.zone_id)
+        (steering,) = zone.read([lab.steering.key], within=soon())
+        assert steering is not None
+        assert (steering.ttl, steering.values) == (lab.steering.ttl, (f"{DISTRIBUTION_DOMAIN}.",))
+        assert steering.attributes == (("comment", "steering, by defib"),)
+
+
 def test_opens_rfc2136_with_its_key_and_servers() -> None:
     """The zone on a name server is asked at the site file's primary, signed with the site file's key."""
     lab = site("lab-rfc2136")
@@ -119,7 +134,7 @@ def test_missing_secret_is_told_before_anything_is_asked() -> None:
     def nowhere(reference: str) -> str:
         raise SecretMissing("nothing there", where=reference)
 
-    for name in ("lab", "lab-rfc2136"):
+    for name in ("lab", "lab-rfc2136", "lab-cloudflare"):
         with pytest.raises(SecretMissing):
             open_zone(site(name), nowhere, CLOCK)
 

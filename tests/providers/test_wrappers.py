@@ -17,6 +17,7 @@ from defib.providers.cdn.memory import MemoryCdn
 from defib.providers.dns.memory import MemoryZone
 from defib.providers.wrappers import (
     Backoff,
+    Cost,
     Rate,
     RateLimitedCdn,
     RateLimitedZone,
@@ -313,6 +314,20 @@ class TestRate:
             for zone in zones:
                 zone.replace([], within=self.soon())
         assert self.clock.monotonic() == timedelta(seconds=6)
+
+    def test_cost_of_several_calls_is_taken_as_a_whole(self) -> None:
+        """A vendor that needs several calls for one of ours is given them together or not at all."""
+        cost = Cost(read=2, replace=4, settled=0, together=True)
+        zone = RateLimitedZone(MemoryZone(ZONE, SEED), Rate(5, timedelta(seconds=1)), cost)
+        assert zone.read([WWW.key, API.key], within=self.soon()) == (WWW, API)
+        assert self.clock.monotonic() == timedelta(0)
+        with pytest.raises(Unavailable):
+            zone.replace([change(WWW, WWW_B)], within=self.soon(0.5))
+        assert zone.settled(Receipt(""), within=self.soon(0.5))
+        zone.read([WWW.key], within=self.soon(0.5))
+        assert self.clock.monotonic() == timedelta(0)
+        zone.replace([change(WWW, WWW_B)], within=self.soon())
+        assert self.clock.monotonic() == timedelta(seconds=1)
 
     def test_call_that_would_be_late_fails_at_once(self) -> None:
         """Where no call is free before the deadline, nobody waits for it, and the slot is not used up."""

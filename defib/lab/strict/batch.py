@@ -36,6 +36,10 @@ _TYPES = {
 }
 _MAX_TTL = 2_147_483_647
 _MAX_CHANGES = 1_000
+_MAX_VALUES = 1_000
+_MAX_CHARACTERS = 32_000
+_MAX_WEIGHT = 255
+_FAILOVER = ("PRIMARY", "SECONDARY")
 _HOST = re.compile(r"^(\*\.)?([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)+$")
 _ROUTING = ("Weight", "Region", "Failover", "HealthCheckId", "MultiValueAnswer")
 _ALIAS = ("HostedZoneId", "DNSName", "EvaluateTargetHealth")
@@ -98,8 +102,11 @@ class Change:
 
 def from_port(given: RecordSet) -> Rrset:
     """The project's record set as Route 53 holds it; for what the lab starts with."""
-    key, ttl = given.key, int(given.ttl.total_seconds())
-    return Rrset(key.name, key.type, key.set_identifier, ttl, given.values, tuple(sorted(given.attributes)))
+    key, prefix = given.key, "AliasTarget."
+    alias = sorted((name.removeprefix(prefix), value) for name, value in given.attributes if name.startswith(prefix))
+    routing = sorted(pair for pair in given.attributes if not pair[0].startswith(prefix))
+    ttl = None if alias else int(given.ttl.total_seconds())
+    return Rrset(key.name, key.type, key.set_identifier, ttl, given.values, tuple(routing), tuple(alias))
 
 
 def from_moto(held: MotoRecordSet) -> Rrset:
@@ -125,7 +132,17 @@ def parse(body: bytes) -> tuple[Change, ...]:
         raise AwsError(400, "InvalidInput", "Invalid XML ; ChangeBatch must contain at least one Change")
     if len(changes) > _MAX_CHANGES:
         raise _invalid(f"Number of records limit of {_MAX_CHANGES} exceeded.")
+    _check_size(changes)
     return changes
+
+
+def _check_size(changes: Sequence[Change]) -> None:
+    """An UPSERT counts twice: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html."""
+    values = [value for change in changes for value in change.rrset.values * (2 if change.action == "UPSERT" else 1)]
+    if len(values) > _MAX_VALUES:
+        raise _invalid(f"Number of records limit of {_MAX_VALUES} exceeded.")
+    if sum(map(len, values)) > _MAX_CHARACTERS:
+        raise _invalid(f"Number of characters limit of {_MAX_CHARACTERS} exceeded.")
 
 
 def apply(changes: Sequence[Change], before: Sequence[Rrset], zone: str) -> tuple[Rrset, ...]:
@@ -196,9 +213,23 @@ def _mistakes(change: Change, zone: str) -> list[str]:
         found.append(f"Expected all of TTL and ResourceRecords in {rrset.told()}")
     if rrset.type == "CNAME" and len(rrset.values) > 1:
         found.append(f"RRSet of type CNAME with DNS name {rrset.name} may have only one value")
+    found += _routing_mistakes(rrset)
     if len(set(rrset.values)) != len(rrset.values):
         found.append(f"Duplicate Resource Record in {rrset.told()}")
     return found + [problem for value in rrset.values if (problem := _bad_value(rrset.type, value))]
+
+
+def _routing_mistakes(rrset: Rrset) -> list[str]:
+    routing = dict(rrset.routing)
+    kinds = [name for name in ("Weight", "Region", "Failover", "MultiValueAnswer") if name in routing]
+    found = []
+    if len(kinds) > 1 or bool(kinds) != bool(rrset.set_identifier):
+        found.append(f"Expected exactly one routing policy with its SetIdentifier in {rrset.told()}")
+    if routing.get("Failover", "PRIMARY") not in _FAILOVER:
+        found.append(f"Invalid Failover '{routing['Failover']}' in {rrset.told()}")
+    if not routing.get("Weight", "0").isdigit() or int(routing.get("Weight", "0")) > _MAX_WEIGHT:
+        found.append(f"Invalid Weight '{routing['Weight']}' in {rrset.told()}")
+    return found
 
 
 def _bad_value(type_: str, value: str) -> str:
@@ -254,9 +285,15 @@ def _conflicts(names: set[str], after: Iterable[Rrset], zone: str) -> list[str]:
             simple = [each for each in here if each.type == type_ and not each.set_identifier]
             if simple and len(simple) < len([each for each in here if each.type == type_]):
                 found.append(f"RRSet with DNS name {name}, type {type_} cannot be both simple and routed")
+            found += _same_failover([each for each in here if each.type == type_])
         if name == zone and not {"SOA", "NS"} <= types:
             found.append("A HostedZone must contain exactly one SOA record and at least one NS record")
     return found
+
+
+def _same_failover(group: Sequence[Rrset]) -> list[str]:
+    roles = Counter(dict(each.routing).get("Failover") for each in group)
+    return [f"More than one {role} in {group[0].told()}" for role in _FAILOVER if roles[role] > 1]
 
 
 def _pairs(plain: Mapping[str, object]) -> tuple[tuple[str, str], ...]:

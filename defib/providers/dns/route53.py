@@ -32,6 +32,12 @@ _DIFFERS = re.compile(r"was not found|do not match|already exists|conflicts with
 # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html#limits-api-entities-records
 _ONE_NAME_AT_MOST = "100"
 
+# "A request cannot contain more than 1,000 ResourceRecord elements", and "the sum of the number of characters (including
+# spaces) in all Value elements in a request cannot exceed 32,000 characters"; both count twice in an UPSERT, which is not
+# used here: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html#limits-api-requests-changeresourcerecordsets
+_VALUES_AT_MOST = 1_000
+_CHARACTERS_AT_MOST = 32_000
+
 
 class Route53:
     """Fulfils :class:`defib.ports.DnsZone` for one hosted zone, by its id.
@@ -40,8 +46,15 @@ class Route53:
     of its changes or none reach a name server together, so no name is ever without an answer
     (https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html).
 
-    Reading costs one call a key, and writing one call, whatever the size of the zone. An alias reads as a record set
-    without values whose target is in its attributes.
+    Reading costs one call a key, and writing one call, whatever the size of the zone. A batch above Route 53's limits (1,000
+    values or 32,000 characters, before and after together) raises :class:`NotFound` and is not sent: in two it would be
+    no transaction.
+
+    An alias reads as a record set without values and with a TTL of zero; its target is in its attributes
+    (``AliasTarget.DNSName``, ``AliasTarget.HostedZoneId``, ``AliasTarget.EvaluateTargetHealth``), and name servers answer it
+    with the values and the TTL of that target. Weighted, failover and other routed sets have a set identifier in their key
+    and ``Weight``, ``Failover``, ``HealthCheckId`` and so on as attributes: which of them is answered depends on the health
+    checks as well, so a set that is in place need not be what users get.
     """
 
     def __init__(self, zone_id: str, access: AwsAccess) -> None:
@@ -71,6 +84,7 @@ class Route53:
         check(changes, self._where)
         if not changes:
             return Receipt("")
+        self._refuse_too_large(changes)
         try:
             return self._submit(_actions(changes, [_spelt(change.before) for change in changes]), within)
         except NotFound as error:
@@ -88,6 +102,17 @@ class Route53:
     @property
     def _where(self) -> str:
         return f"Route 53, hosted zone {self._zone_id}"
+
+    def _refuse_too_large(self, changes: Sequence[RecordChange]) -> None:
+        values = [value for change in changes for side in (change.before, change.after) if side for value in side.values]
+        characters = sum(map(len, values))
+        if len(values) > _VALUES_AT_MOST or characters > _CHARACTERS_AT_MOST:
+            raise NotFound(
+                "more than Route 53 changes in one batch",
+                where=self._where,
+                expected=f"at most {_VALUES_AT_MOST:,} values and {_CHARACTERS_AT_MOST:,} characters, before and after",
+                seen=f"{len(values):,} values and {characters:,} characters",
+            )
 
     def _find(self, key: RecordKey, within: Deadline) -> ResourceRecordSetOutputTypeDef | None:
         """List from where `key` would stand: the list is in order, so one page tells, however large the zone is."""

@@ -36,15 +36,18 @@ class Rate:
         self._taken: deque[timedelta] = deque(maxlen=calls)
         self._lock = threading.Lock()
 
-    def wait(self, within: Deadline, where: str) -> None:
-        """Wait on the deadline's clock until a call is free, or raise :class:`Unavailable` if none will be in time."""
+    def wait(self, within: Deadline, where: str, calls: int = 1) -> None:
+        """Wait on the deadline's clock until `calls` are free, or raise :class:`Unavailable` if they will not be in time."""
         with self._lock:
-            now = within.clock.monotonic()
-            full = len(self._taken) == self._taken.maxlen
-            free = max(self._taken[0] + self._per, now) if full else now
+            now = free = within.clock.monotonic()
+            taken = self._taken.copy()
+            for _ in range(calls):
+                full = len(taken) == taken.maxlen
+                free = max(taken[0] + self._per, now) if full else now
+                taken.append(free)
             if free > within.at:
                 raise Unavailable("the limit of calls leaves none before the deadline", where=where, retry_after=free - now)
-            self._taken.append(free)
+            self._taken = taken
         if free > now:
             within.clock.sleep(free - now)
 
@@ -99,8 +102,7 @@ class RateLimitedZone:
         return self._inner.settled(receipt, within=within)
 
     def _wait(self, within: Deadline, calls: int) -> None:
-        for _ in range(calls):
-            self._rate.wait(within, f"{self.vendor}, zone {self.zone}")
+        self._rate.wait(within, f"{self.vendor}, zone {self.zone}", calls)
 
 
 class RateLimitedCdn:

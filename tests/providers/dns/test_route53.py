@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from defib.clock import Deadline, SystemClock
-from defib.errors import Denied, NotFound, Unavailable
+from defib.errors import Conflict, Denied, NotFound, Unavailable
 from defib.lab.alone import RunningAws, serve_aws
 from defib.lab.faults import Fault, FaultSwitch
 from defib.ports import Receipt, RecordKey, RecordSet
@@ -150,6 +150,66 @@ class TestRoute53Alone:
         assert zone.read([alias.key], within=self.soon()) == (plain,)
         zone.replace([change(plain, alias)], within=self.soon())
         assert zone.read([alias.key], within=self.soon()) == (alias,)
+
+    @pytest.mark.parametrize("role", ["PRIMARY", "SECONDARY"])
+    @pytest.mark.parametrize("aliased", [False, True])
+    def test_failover_set_reads_and_returns_as_it_was(self, zone: Route53, role: str, aliased: bool) -> None:
+        """D19: role, health check and alias target of a failover set survive a change and its reverse."""
+        target = (
+            ("AliasTarget.DNSName", f"spare.{ZONE}"),
+            ("AliasTarget.EvaluateTargetHealth", "true"),
+            ("AliasTarget.HostedZoneId", zone.zone),
+        )
+        before = RecordSet(
+            RecordKey(f"shop.{ZONE}", "A", role.lower()),
+            timedelta(0) if aliased else timedelta(seconds=30),
+            () if aliased else ("192.0.2.1",),
+            tuple(sorted((("Failover", role), ("HealthCheckId", "abcdef11-2222"), *(target if aliased else ())))),
+        )
+        after = RecordSet(before.key, timedelta(seconds=60), ("192.0.2.2",), (("Failover", role),))
+        zone.replace([change(None, before)], within=self.soon())
+        assert zone.read([before.key], within=self.soon()) == (before,)
+        there = change(before, after)
+        zone.replace([there], within=self.soon())
+        assert zone.read([before.key], within=self.soon()) == (after,)
+        with pytest.raises(Conflict):
+            zone.replace([there], within=self.soon())
+        zone.replace([there.reversed()], within=self.soon())
+        assert zone.read([before.key], within=self.soon()) == (before,)
+
+    def test_health_check_is_part_of_a_weighted_set(self, zone: Route53) -> None:
+        """D1: a set that differs in its health check alone is another one, and it keeps the one it has."""
+        key = RecordKey(f"split.{ZONE}", "CNAME", "blue")
+        checked = RecordSet(key, WWW.ttl, WWW.values, (("HealthCheckId", "abcdef11-2222"), ("Weight", "100")))
+        plain = replace(checked, attributes=(("Weight", "100"),))
+        zone.replace([change(None, checked)], within=self.soon())
+        with pytest.raises(Conflict):
+            zone.replace([change(plain, replace(plain, attributes=(("Weight", "0"),)))], within=self.soon())
+        assert zone.read([key], within=self.soon()) == (checked,)
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            tuple(f"10.0.{number // 250}.{number % 250}" for number in range(1_001)),
+            tuple(f'"{number:0255}"' for number in range(125)),
+        ],
+        ids=["values", "characters"],
+    )
+    def test_batch_above_the_limits_is_not_sent(self, aws: RunningAws, zone: Route53, values: tuple[str, ...]) -> None:
+        """1,000 values and 32,000 characters are a batch; more is refused before anything is asked, and never split."""
+        before, aws.aws.switches["route53"] = aws.aws.switches["route53"], CountingSwitch()
+        counter = aws.aws.switches["route53"]
+        assert isinstance(counter, CountingSwitch)
+        kind = "A" if values[0][0] != '"' else "TXT"
+        try:
+            with pytest.raises(NotFound) as caught:
+                zone.replace([change(None, record("many", kind, *values))], within=self.soon())
+            assert (counter.requests, "batch" in caught.value.what) == (0, True)
+            fitting = record("many", kind, *values[: len(values) - 1])
+            zone.replace([change(None, fitting)], within=self.soon(30))
+            assert counter.requests == 1
+        finally:
+            aws.aws.switches["route53"] = before
 
     def test_wildcard_reads_under_its_own_name(self, zone: Route53) -> None:
         """Route 53 lists an asterisk as its octal code; ours is an asterisk."""
