@@ -66,7 +66,7 @@ def certificate_reason(error: ssl.SSLCertVerificationError, certificate: x509.Ce
     if error.verify_code in _WRONG_NAME:
         return f"TLS: certificate is for {_names(certificate)}"
     if error.verify_code in _UNTRUSTED:
-        return f"TLS: certificate issued by {_issuer(certificate)}, which is not trusted"
+        return f"TLS: certificate issued by {issuer_of(certificate)}, which is not trusted"
     return f"TLS: {error.verify_message}"
 
 
@@ -78,17 +78,23 @@ def _span(duration: timedelta) -> str:
     return f"{total} s"
 
 
-def _names(certificate: x509.Certificate) -> str:
+def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
+    """The names and addresses that a certificate is for; its common name counts for nothing (RFC 9525)."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
-        return "no name"
-    names = [str(name.value) for name in extension.value]
+        return ()
+    return tuple(str(name.value) for name in extension.value)
+
+
+def _names(certificate: x509.Certificate) -> str:
+    names = names_of(certificate)
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""  # noqa: PLR2004  two fit on a line
     return (", ".join(names[:2]) or "no name") + more
 
 
-def _issuer(certificate: x509.Certificate) -> str:
+def issuer_of(certificate: x509.Certificate) -> str:
+    """Who signed a certificate, by its common name or else its organisation."""
     for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME):
         found = certificate.issuer.get_attributes_for_oid(oid)
         if found:
