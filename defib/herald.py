@@ -1,8 +1,8 @@
 """Tells people and status pages what happens in a run, while it happens, and never at its cost.
 
-The run only puts its entries into a queue. One thread makes news of them and of the time that passes, and each channel and
-page is served by a :class:`Messenger`. What is dead, slow or hanging there costs the run nothing; at its end at most
-:data:`FAREWELL` is spent on what is still under way.
+The run only puts its entries into a queue, and has its first seconds for itself. One thread makes news of them and of the
+time that passes, and each channel and page is served by a :class:`Messenger`. What is dead, slow or hanging there costs the
+run nothing; at its end at most :data:`FAREWELL` is spent on what is still under way.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ from defib.site import Site
 
 FAREWELL = timedelta(seconds=2)
 """What the end of a run may wait for messages that are under way."""
+
+HOLD_BACK = timedelta(seconds=2)
+"""How long the first word waits: loading what sends it takes a third of a second of computing, which the run needs first."""
 
 _PULSE = timedelta(milliseconds=200)
 """How often the time alone is looked at."""
@@ -74,12 +77,12 @@ def outlets_of(site: Site, home: Home, redact: Redactor) -> Outlets:
 
 
 @contextmanager
-def heralded(run: Run, outlets: Outlets) -> Iterator[None]:
+def heralded(run: Run, outlets: Outlets, hold_back: timedelta = HOLD_BACK) -> Iterator[None]:
     """Tell everybody of `run` for as long as the context lasts. Nothing that happens here reaches the run."""
     if not outlets.channels and not outlets.pages:
         yield
         return
-    herald = Herald(run.journal, run.site, run.clock, outlets)
+    herald = Herald(run.journal, run.site, run.clock, outlets, hold_back)
     try:
         yield
     finally:
@@ -100,12 +103,16 @@ def hush(outlets: Outlets, clock: Clock) -> tuple[str, ...]:
 class Herald:
     """Listens to a journal from its last taking up on; the news of earlier processes is known already."""
 
-    def __init__(self, journal: Journal, site: Site, clock: Clock, outlets: Outlets) -> None:
+    def __init__(
+        self, journal: Journal, site: Site, clock: Clock, outlets: Outlets, hold_back: timedelta = HOLD_BACK
+    ) -> None:
+        self._hold_back = hold_back
         self._journal = journal
         self._clock = clock
         # A signal stops the run's waits; people are told of it all the same.
         self._own_clock = SystemClock()
         self._heard: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
+        self._leaving = threading.Event()
         self._silent = threading.Event()
         journal.follow(self._heard.put)
         past, present = _parted(journal.records)
@@ -120,6 +127,7 @@ class Herald:
     def dismiss(self) -> None:
         """Tell what is left to tell, within :data:`FAREWELL`, and write down what could not be told."""
         within = Deadline.after(self._own_clock, FAREWELL)
+        self._leaving.set()
         self._heard.put(None)
         self._thread.join(within.remaining().total_seconds())
         messengers = [*(each[-1] for each in self._channels), *(each[-1] for each in self._pages)]
@@ -149,6 +157,7 @@ class Herald:
                 self._journal.append(entries.Noted("", text, warning=True))
 
     def _listen(self, past: Sequence[Record], present: Sequence[Record]) -> None:
+        self._leaving.wait(self._hold_back.total_seconds())
         self._news.recall(past)
         for record in past:
             self._public.hear(record)
