@@ -10,6 +10,18 @@ from typing import Any
 from defib.lab.cloudflare_records import DnsRecord, RefusalError, stamp
 
 _ACCOUNT = {"id": "01a7362d577a6c3019a474fd6f485823", "name": "Pulse Trading"}
+_FREE_PLAN = {
+    "id": "0feeeeeeeeeeeeeeeeeeeeeeeeeeeeee",
+    "name": "Free Website",
+    "price": 0,
+    "currency": "USD",
+    "frequency": "",
+    "is_subscribed": False,
+    "can_subscribe": False,
+    "legacy_id": "free",
+    "legacy_discount": False,
+    "externally_managed": False,
+}
 _ADDRESSES = ("A", "AAAA")
 
 
@@ -54,6 +66,7 @@ class CloudflareZone:
             "activated_on": stamp(self.created),
             "owner": {"id": _ACCOUNT["id"], "type": "organization", "name": _ACCOUNT["name"]},
             "account": dict(_ACCOUNT),
+            "plan": dict(_FREE_PLAN),
             "meta": {"cdn_only": not self.full, "dns_only": False, "page_rule_quota": 3},
         }
 

@@ -21,6 +21,7 @@ and the TTL of the set is the longest.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -39,6 +40,7 @@ PROXIABLE = ("A", "AAAA", "CNAME")
 _AUTOMATIC = 1
 _AUTOMATIC_SEEN = timedelta(seconds=300)
 _SETTING = "settings."
+_NUMBERED = re.compile(r"\.\d+$")
 
 
 class HeldRecord(BaseModel):
@@ -160,7 +162,7 @@ def _wish(record: RecordSet, told: Mapping[str, str], number: int) -> Wish:
     def own(name: str) -> str:
         return told.get(f"{name}.{number}", told.get(name, ""))
 
-    prefixed = {name.removesuffix(f".{number}") for name in told if name.startswith(_SETTING)}
+    prefixed = {_NUMBERED.sub("", name) for name in told if name.startswith(_SETTING)}
     settings = {name: own(name) for name in prefixed if own(name)}
     ttl = own("ttl")
     proxied = own("proxied") == "true"
