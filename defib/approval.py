@@ -43,6 +43,8 @@ class ByDigest:
 
     digest: str
     operator: str
+    do: str
+    """The command that somebody would give again, without an approval."""
 
     def approve(self, plan: Plan, *, within: Deadline) -> Approval:  # noqa: ARG002 - the port's signature
         if plan.matches(self.digest):
@@ -51,7 +53,7 @@ class ByDigest:
             "the plan is not the one that was approved",
             expected=f"digest {self.digest}",
             seen=f"digest {plan.short_digest}",
-            then=f"defib plan {plan.procedure} --site {plan.site}",
+            then=f"read the plan, then {self.do} --approve {plan.short_digest}",
         )
 
 
@@ -60,6 +62,7 @@ class AskOnTerminal:
     """Shows the plan and asks for the first digits of its digest. `ask` prints and reads one line."""
 
     operator: str
+    do: str
     ask: Callable[[Plan], str]
 
     def approve(self, plan: Plan, *, within: Deadline) -> Approval:  # noqa: ARG002 - the port's signature
@@ -70,7 +73,7 @@ class AskOnTerminal:
             "the plan was not approved",
             expected=f"the digest's first digits, {plan.short_digest[:4]}",
             seen=typed or "nothing",
-            then=f"defib plan {plan.procedure} --site {plan.site}",
+            then=self.do,
         )
 
 
@@ -78,9 +81,11 @@ class AskOnTerminal:
 class Nobody:
     """Refuses every plan: nobody is there to ask."""
 
+    do: str
+
     def approve(self, plan: Plan, *, within: Deadline) -> Approval:  # noqa: ARG002 - the port's signature
         raise Refused(
             "the plan needs an approval, and nobody is at the terminal",
             expected=f"--approve {plan.short_digest}",
-            then=f"defib run {plan.procedure} --site {plan.site} --approve {plan.short_digest}",
+            then=f"{self.do} --approve {plan.short_digest}",
         )

@@ -61,7 +61,8 @@ class Changes:
     def undo(self) -> bool:
         """Put back every change of this run, newest first; True if nothing is left that was changed.
 
-        One that cannot be put back does not keep the others from it. A signal ends it, and what was not reached is listed.
+        One that cannot be put back does not keep the others from it. A signal ends it: what was not reached is listed, and
+        :class:`Interrupted` goes on to the caller.
         """
         left = list(reversed(self.standing()))
         complete = True
@@ -72,7 +73,7 @@ class Changes:
             except Interrupted:
                 for unreached, other in left:
                     self._journal.append(entries.ChangeNotUndone(unreached, other.target, STOPPED))
-                return False
+                raise
             except Exception as error:
                 why = str(error) if isinstance(error, DefibError) else f"{type(error).__name__}: {error}"
                 self._journal.append(entries.ChangeNotUndone(number, change.target, why))

@@ -37,18 +37,17 @@ def conduct(run: Run, play: Callable[[Run], None], may_undo: Callable[[Run], str
         unsettled = run.changes.standing()
         left = f"{len(unsettled)} change(s) may stand" if unsettled else "nothing was changed"
         return _close(run, Status.INTERRUPTED, f"{error.what}; {left}; nothing was undone: resume or roll back")
-    except DefibError as error:
+    except Exception as error:
+        known = error if isinstance(error, DefibError) else StepFailed(f"{type(error).__name__}: {error}")
         if not run.changes.standing():
-            return _close(run, _unchanged(error), str(error))
-        return _put_back(run, error, may_undo)
+            return _close(run, _unchanged(known), str(known))
+        return _put_back(run, known, may_undo)
     return _close(run, Status.RECOVERED, "")
 
 
 def roll_back(run: Run) -> Outcome:
     """Put back what a run changed, because an operator said so."""
-    if run.changes.undo():
-        return _close(run, Status.ROLLED_BACK, "rolled back by the operator")
-    return _close(run, Status.FAILED, "not everything could be put back")
+    return _undo(run, "rolled back by the operator", "not everything could be put back")
 
 
 def _put_back(run: Run, error: DefibError, may_undo: Callable[[Run], str]) -> Outcome:
@@ -66,9 +65,15 @@ def _put_back(run: Run, error: DefibError, may_undo: Callable[[Run], str]) -> Ou
     if worse:
         run.changes.leave(worse)
         return _close(run, Status.FAILED, f"{reason}; not put back: {worse}")
-    if run.changes.undo():
-        return _close(run, Status.ROLLED_BACK, reason)
-    return _close(run, Status.FAILED, f"{reason}; not everything could be put back")
+    return _undo(run, reason, f"{reason}; not everything could be put back")
+
+
+def _undo(run: Run, done: str, not_done: str) -> Outcome:
+    try:
+        complete = run.changes.undo()
+    except Interrupted as error:
+        return _close(run, Status.INTERRUPTED, f"{not_done}: {error.what} while it was being put back")
+    return _close(run, Status.ROLLED_BACK, done) if complete else _close(run, Status.FAILED, not_done)
 
 
 def _close(run: Run, status: Status, reason: str) -> Outcome:

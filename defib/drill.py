@@ -11,25 +11,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Protocol
 
-from defib import __version__, entries
+from defib import entries
 from defib.approval import Automatic
 from defib.clock import Deadline
 from defib.conduct import Outcome, roll_back
 from defib.drilled import AGREEMENT, DRILL, Drill, Witnessed, drill
 from defib.errors import DefibError, Interrupted, StepFailed
-from defib.journal import FileSink, Journal
-from defib.lease import operator
+from defib.history import JOURNAL, SITE, digest, unfinished
+from defib.journal import Journal
 from defib.objectives import Mode, Status
 from defib.observe.detect import Decision, Detector, State
 from defib.observe.watch import Watcher
-from defib.outside import open_outside
 from defib.ports import Observation
 from defib.run import Run
 from defib.runbook import load_runbook
 from defib.site import Site, load_site
-from defib.start import Desk, Order, new_id, new_run, take_up, unfinished
+from defib.start import Desk, Order, new_folder, new_id, new_run, opening, take_up
 from defib.timeline import Timeline, timeline
 
 EVIDENCE = 60
@@ -85,17 +85,17 @@ class _Rehearsal:
         self._site_path = site_path
         self._target = site.primary.provider
         self.id = new_id(self._desk.clock.now(), DRILL, procedure, site.site)
-        folder = self._desk.home.path / "runs" / self.id
-        folder.mkdir(parents=True)
-        self._journal = Journal(
-            FileSink(folder / "journal.jsonl"), self._desk.clock, self._desk.redact, listen=self._desk.listen
-        )
+        runbook = load_runbook(procedure, self._desk.runbooks)
+        folder = new_folder(self._desk.home, self.id, Path(site_path), runbook)
+        sink = self._desk.sink(folder / JOURNAL)
+        self._journal = Journal(sink, self._desk.clock, self._desk.redact, listen=self._desk.listen)
+        order = Order(DRILL, site_path, Mode.REHEARSAL, Automatic(""), trigger=f"{procedure} after {self._target} {fault}")
+        self._journal.append(opening(self.id, order, site, runbook, digest(folder / SITE)))
         self._told: dict[str, Timeline] = {}
         self._looks: deque[Observation] = deque(maxlen=EVIDENCE)
 
     def play(self) -> Drill:
         """The whole drill; whatever happens, everything is healed and compared at the end."""
-        self._open()
         status, reason = Status.FAILED, ""
         try:
             self._tidy_up()
@@ -106,6 +106,8 @@ class _Rehearsal:
             status, reason = Status.INTERRUPTED, error.what
         except DefibError as error:
             reason = str(error)
+        except Exception as error:  # a defect must not leave the lab broken, nor the drill without an end
+            reason = f"{type(error).__name__}: {error}"
         finally:
             self._desk.clock.resume()
             self._leave_no_trace()
@@ -131,7 +133,7 @@ class _Rehearsal:
     def _until_down(self) -> Decision:
         """Watch until the site was seen healthy, break it, and watch on until it is decided to be down."""
         clock, site = self._desk.clock, self._site
-        outside = open_outside(site, self._desk.home, self._desk.redact, clock)
+        outside = self._desk.opener(site, self._desk.home, self._desk.redact, clock)
         detector = Detector(outside.observers.names, site.detection)
         patience = Deadline.after(clock, PATIENCE)
         broken = False
@@ -231,22 +233,6 @@ class _Rehearsal:
         undone = all(change.state in {"undone", "planned"} for change in forward.changes)
         return undone or (failback is not None and failback.status is Status.RECOVERED)
 
-    def _open(self) -> None:
-        objectives = load_runbook(self._procedure, self._desk.runbooks).objectives_for(self._site)
-        self._journal.append(
-            entries.Opened(
-                run_id=self.id,
-                procedure=DRILL,
-                site=self._site.site,
-                mode=Mode.REHEARSAL,
-                operator=operator(),
-                version=__version__,
-                rto=objectives.rto,
-                rpo=objectives.rpo,
-                trigger=f"{self._procedure} after {self._target} {self._fault}",
-            )
-        )
-
 
 def _shortcomings(told: Drill) -> Sequence[str]:
     """What keeps a drill whose runs both recovered from counting as a proof."""
@@ -255,8 +241,10 @@ def _shortcomings(told: Drill) -> Sequence[str]:
         found.append("the outside state could not be compared")
     elif told.residue:
         found.append(f"the drill left a trace: {len(told.residue)} line(s)")
-    if told.disagreement is None:
-        found.append("the eyewitness could not say how long the outage lasted")
-    elif told.disagreement > AGREEMENT:
-        found.append(f"the report and the eyewitness disagree by {told.disagreement.total_seconds():.3f} s")
+    for way, reported in (("forward", told.forward), ("failback", told.failback)):
+        disagreement = told.disagreement_of(way, reported)
+        if disagreement is None:
+            found.append(f"{way}: the eyewitness could not say how long users were without service")
+        elif disagreement > AGREEMENT:
+            found.append(f"{way}: the report and the eyewitness disagree by {disagreement.total_seconds():.3f} s")
     return found

@@ -20,7 +20,7 @@ AGREEMENT = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Witnessed:
-    """What the eyewitness saw of one stretch of time: its longest outage, and how often it looked."""
+    """What the eyewitness saw of one stretch of time: from the first loss of service to the last return, and its looks."""
 
     outage: timedelta | None
     started: datetime | None
@@ -52,15 +52,20 @@ class Drill:
     @property
     def witnessed(self) -> timedelta | None:
         """The outage as the eyewitness saw it on the way out."""
-        return next((saw.outage for saw in self.eyewitness if saw.role == "forward"), None)
+        return self._saw("forward")
 
     @property
     def disagreement(self) -> timedelta | None:
         """How far the outage of the forward run's report is from the eyewitness's; None where either is unknown."""
-        reported = self.forward.rto.actual if self.forward else None
-        if reported is None or self.witnessed is None:
-            return None
-        return abs(reported - self.witnessed)
+        return self.disagreement_of("forward", self.forward)
+
+    def disagreement_of(self, role: str, reported: Timeline | None) -> timedelta | None:
+        """The same for either way: ``forward`` or ``failback``."""
+        outage, witnessed = reported.rto.actual if reported else None, self._saw(role)
+        return None if outage is None or witnessed is None else abs(outage - witnessed)
+
+    def _saw(self, role: str) -> timedelta | None:
+        return next((saw.outage for saw in self.eyewitness if saw.role == role), None)
 
 
 def drill(records: Sequence[Record], forward: Timeline | None, failback: Timeline | None) -> Drill:

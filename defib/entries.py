@@ -29,6 +29,8 @@ class Opened:
     since: datetime | None = None
     down_at: datetime | None = None
     trigger: str = ""
+    automatic: bool = False
+    """Started by detection, by leave of the runbook: nobody needs to approve it, and nobody needs to when it is resumed."""
     forced: bool = False
     site_digest: str = ""
     runbook_digest: str = ""
@@ -112,7 +114,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Approved:
-    """The plan with this digest may be carried out. `how` is automatic, terminal, option or prefect."""
+    """The plan with this digest may be carried out. `how` is automatic, terminal or option."""
 
     digest: str
     by: str
@@ -178,13 +180,6 @@ class UsersServed:
 
 
 @dataclass(frozen=True)
-class SignalReceived:
-    """A signal asked the run to stop."""
-
-    signal: str
-
-
-@dataclass(frozen=True)
 class Reopened:
     """Somebody took a run up again, to ``resume`` or to ``rollback``.
 
@@ -225,7 +220,10 @@ class DrillRun:
 
 @dataclass(frozen=True)
 class EyewitnessSaw:
-    """The outage as an observer that knows nothing of the run saw it; `outage` is None where it saw none or no end."""
+    """The outage as an observer that knows nothing of the run saw it; `outage` is None where it saw no end.
+
+    On the way out an outage is expected, so None also says that it saw none; on the way back that is zero.
+    """
 
     role: str
     outage: timedelta | None
@@ -276,7 +274,6 @@ Entry = (
     | PurgeIntended
     | AnswersMoved
     | UsersServed
-    | SignalReceived
     | Reopened
     | FaultSet
     | Fingerprinted

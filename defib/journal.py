@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, get_args
+from typing import Any, BinaryIO, Protocol, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -62,6 +62,10 @@ class Sink(Protocol):
         ...
 
 
+ALIVE = "alive"
+"""Beside the journal: locked by the operating system for as long as the process that writes it lives."""
+
+
 class FileSink:
     """Bytes to the end of a file, one system call a line, so that a line is whole or torn but never mixed.
 
@@ -81,6 +85,7 @@ class FileSink:
         except OSError as error:
             raise HomeUnwritable(f"cannot open the journal: {error.strerror}", where=str(path)) from error
         self._size = os.fstat(self._descriptor).st_size
+        self._alive = _hold(path.with_name(ALIVE))
 
     def append(self, line: bytes, *, durable: bool) -> None:
         try:
@@ -120,6 +125,17 @@ class FileSink:
 
     def _lost(self, seen: str) -> LeaseLost:
         return LeaseLost("this run was taken up by another process", where=str(self._path), seen=seen, then="defib runs")
+
+
+def _hold(path: Path) -> BinaryIO | None:
+    """The file, locked until this process ends; None where another one, perhaps suspended, holds it: the lease decides."""
+    held = path.open("ab")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held.close()
+        return None
+    return held
 
 
 class Journal:

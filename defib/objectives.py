@@ -50,7 +50,6 @@ class Mode(StrEnum):
 
     PLAN = "plan"
     REHEARSAL = "rehearsal"
-    DRILL = "drill"
     INCIDENT = "incident"
 
 

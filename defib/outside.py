@@ -2,16 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
 from defib.clock import Clock
-from defib.errors import LabDown
+from defib.errors import LabDown, Refused
 from defib.home import Home
 from defib.observe.answers import DnsAnswers
 from defib.observe.web import WebObservers
+from defib.ports import Answers, Cdn, DnsZone, Observers
 from defib.providers.open import open_cdn, open_zone
 from defib.providers.secret import resolve
+from defib.providers.wrappers import ReadOnlyCdn, ReadOnlyZone
 from defib.redact import Redactor
-from defib.run import Outside
 from defib.site import Site
+
+
+class Fence:
+    """What every write passes right before it goes out: closed until a run arms it with the check of its lease."""
+
+    def __init__(self) -> None:
+        self._check: Callable[[], None] | None = None
+
+    def arm(self, check: Callable[[], None]) -> None:
+        """From now on a write goes out when `check` does not raise."""
+        self._check = check
+
+    def __call__(self) -> None:
+        if self._check is None:
+            raise Refused("nothing is written without a lease")
+        self._check()
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Everything a run can reach outside of itself."""
+
+    zones: tuple[DnsZone, ...]
+    cdns: Mapping[str, Cdn]
+    observers: Observers
+    answers: Answers
+    fence: Fence = field(default_factory=Fence)
+
+
+def read_only(outside: Outside) -> Outside:
+    """The same outside, with every write refused."""
+    return replace(
+        outside,
+        zones=tuple(ReadOnlyZone(zone) for zone in outside.zones),
+        cdns={name: ReadOnlyCdn(cdn) for name, cdn in outside.cdns.items()},
+    )
 
 
 def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outside:
@@ -25,9 +65,11 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
     def secret(reference: str) -> str:
         return redact.learn(resolve(reference, home.path))
 
+    fence = Fence()
     return Outside(
-        zones=(open_zone(site, secret, clock),),
-        cdns={cdn.name: open_cdn(site, cdn, secret, clock) for cdn in site.cdns},
+        zones=(open_zone(site, secret, fence),),
+        cdns={cdn.name: open_cdn(site, cdn, secret, fence) for cdn in site.cdns},
         observers=WebObservers(site, home.path, clock),
         answers=DnsAnswers(site, home.path, clock),
+        fence=fence,
     )

@@ -8,12 +8,12 @@ journal gives its recorded result and is not done again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from defib import entries
 from defib.approval import Approver
@@ -23,6 +23,7 @@ from defib.door import Door
 from defib.errors import (
     BudgetSpent,
     DefibError,
+    EvidenceBroken,
     Interrupted,
     ProviderError,
     Refused,
@@ -30,24 +31,15 @@ from defib.errors import (
 )
 from defib.journal import Journal, redact_tree
 from defib.objectives import Mode, Objectives
+from defib.outside import Outside
 from defib.plan import Change, Plan
-from defib.ports import Aim, Answers, Cdn, DnsZone, Observation, Observers
+from defib.ports import Aim, Observation
 from defib.runbook import Runbook, RunbookStep
 from defib.site import Site
 
 T = TypeVar("T")
 
 _PURGE_WITHIN = timedelta(seconds=10)
-
-
-@dataclass(frozen=True)
-class Outside:
-    """Everything a run can reach outside of itself."""
-
-    zones: tuple[DnsZone, ...]
-    cdns: Mapping[str, Cdn]
-    observers: Observers
-    answers: Answers
 
 
 class PlanReady(Exception):  # not an error: in plan mode a flow ends here
@@ -82,7 +74,7 @@ class Run:
         adapter: TypeAdapter[T] = TypeAdapter(returns)
         for ended in self.journal.of(entries.StepEnded):
             if ended.step == name and ended.outcome == "done":
-                return adapter.validate_json(ended.result)
+                return _recorded(adapter, ended)
         self.journal.append(entries.StepStarted(name, promised.phase, promised.plane, promised.budget))
         started = self.clock.monotonic()
         step = Step(self, promised, Deadline.after(self.clock, promised.budget))
@@ -199,6 +191,17 @@ class Step:
     def _journal(self, entry: entries.Entry) -> None:
         with self._door.held_open():
             self.run.journal.append(entry)
+
+
+def _recorded(adapter: TypeAdapter[T], ended: entries.StepEnded) -> T:
+    try:
+        return adapter.validate_json(ended.result)
+    except ValidationError as error:
+        raise EvidenceBroken(
+            f"the recorded result of {ended.step} cannot be read, so the run cannot go on from there",
+            seen=f"{error.error_count()} mistakes in {ended.result[:80]}",
+            then="defib rollback RUN",
+        ) from error
 
 
 def _outcome(error: DefibError) -> str:

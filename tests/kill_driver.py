@@ -12,7 +12,7 @@ from pathlib import Path
 
 from defib.approval import Automatic
 from defib.cli.desk import runbooks_folder
-from defib.cli.recover import carry_out
+from defib.cli.recover import by_flow, carry_out
 from defib.clock import SystemClock
 from defib.home import Home
 from defib.journal import FileSink
@@ -42,7 +42,7 @@ def main() -> None:
     desk = Desk(Home.open(), runbooks_folder(), SystemClock(), open_outside, sink=lambda path: Killing(path, after))
     run = new_run(desk, Order(procedure, site, Mode.REHEARSAL, Automatic("test"), follows=follows))
     print(run.id, flush=True)  # noqa: T201
-    carry_out(desk, run, prefect=False)
+    carry_out(desk, run, by_flow(prefect=False))
     os._exit(0)
 
 

@@ -20,11 +20,12 @@ from defib.home import Home
 from defib.journal import Record, Sink
 from defib.objectives import Mode
 from defib.observe.memory import HANG, MemoryAnswers, MemoryObservers, MemoryServer, Sight, World
+from defib.outside import Outside
 from defib.plan import Plan
 from defib.ports import Aim, Build, DnsZone, EdgeStatus, Health, RecordChange, RecordSet
 from defib.providers.cdn.memory import MemoryCdn
 from defib.providers.dns.memory import MemoryZone
-from defib.run import Outside, Run
+from defib.run import Run
 from defib.site import Site, load_site
 from defib.start import Desk, Order, new_run, plan_run, take_up
 from flows import cdn_failover, failback

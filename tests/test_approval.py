@@ -24,10 +24,10 @@ def test_automatic_says_why() -> None:
 
 def test_digest_given_beforehand() -> None:
     """The plan with that digest, and no other, is approved."""
-    assert approve(ByDigest(PLAN.short_digest, "ann")) == Approval("ann", "option")
+    assert approve(ByDigest(PLAN.short_digest, "ann", "defib run")) == Approval("ann", "option")
     with pytest.raises(Refused, match="not the one that was approved") as caught:
-        approve(ByDigest(PLAN.short_digest, "ann"), Plan("cdn-failover", "other", PLAN.changes))
-    assert caught.value.then == "defib plan cdn-failover --site other"
+        approve(ByDigest(PLAN.short_digest, "ann", "defib run"), Plan("cdn-failover", "other", PLAN.changes))
+    assert caught.value.then.startswith("read the plan, then defib run --approve ")
 
 
 @pytest.mark.parametrize("cut", [0, 3, 4, 64])
@@ -41,10 +41,10 @@ def test_typed_on_the_terminal(cut: int) -> None:
         return typed
 
     if cut >= 4:
-        assert approve(AskOnTerminal("ann", ask)) == Approval("ann", "terminal")
+        assert approve(AskOnTerminal("ann", "defib run", ask)) == Approval("ann", "terminal")
     else:
         with pytest.raises(Refused, match="was not approved"):
-            approve(AskOnTerminal("ann", ask))
+            approve(AskOnTerminal("ann", "defib run", ask))
     assert asked == [PLAN]
 
 
@@ -52,11 +52,11 @@ def test_typed_on_the_terminal(cut: int) -> None:
 def test_anything_else_refuses(typed: str) -> None:
     """A yes is no digest."""
     with pytest.raises(Refused):
-        approve(AskOnTerminal("ann", lambda _: typed))
+        approve(AskOnTerminal("ann", "defib run", lambda _: typed))
 
 
 def test_nobody_there() -> None:
     """The refusal tells what to type."""
     with pytest.raises(Refused) as caught:
-        approve(Nobody())
+        approve(Nobody("defib run"))
     assert PLAN.short_digest in caught.value.then

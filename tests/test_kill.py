@@ -18,17 +18,16 @@ import pytest
 
 from defib import entries
 from defib.clock import Deadline, SystemClock
+from defib.history import status_of
 from defib.home import Home
 from defib.journal import read_journal
 from defib.lab import process
 from defib.lease import current_holder
 from defib.objectives import Status
-from defib.outside import open_outside
+from defib.outside import Outside, open_outside
 from defib.ports import RecordChange, RecordSet
 from defib.redact import Redactor
-from defib.run import Outside
 from defib.site import Site, load_site
-from defib.start import status_of
 from tests.conftest import ROOT, Defib, LabMaker
 
 NET = "127.91"

@@ -14,10 +14,10 @@ import pytest
 
 from defib.clock import SimulatedClock
 from defib.errors import EvidenceBroken, HomeUnwritable, LeaseHeld, LeaseLost
+from defib.history import status_of
 from defib.journal import read_journal
 from defib.lease import LIFETIME, Holder, Lease, current_holder, operator
 from defib.objectives import Status
-from defib.start import status_of
 from tests.stage import REFUSED, ROOT, Stage, kinds, seconds, steps
 
 Other = subprocess.Popen[str]

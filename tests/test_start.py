@@ -11,10 +11,11 @@ import pytest
 from defib import entries
 from defib.clock import Deadline
 from defib.errors import EvidenceBroken, HomeUnwritable, LeaseHeld, LeaseLost, Refused, SiteInvalid
+from defib.history import status_of
 from defib.journal import FileSink
 from defib.lease import current_holder
 from defib.objectives import Mode, Status
-from defib.start import status_of, take_up
+from defib.start import take_up
 from tests.stage import LAB, REFUSED, Doing, Stage, kinds, seconds
 
 
@@ -159,14 +160,24 @@ class TestBesideOthers:
 class TestTakingUp:
     """Resume and rollback."""
 
-    def test_site_and_runbook_as_they_were(self, stage: Stage) -> None:
+    def test_site_and_runbook_as_they_were(self, stage: Stage, tmp_path: Path) -> None:
         """What changed in the repository meanwhile does not change a run that began before."""
+        stage.runbooks = shutil.copytree(stage.runbooks, tmp_path / "books")
         run_id = stopped(stage)
-        (stage.desk.home.run(run_id) / "runbook.md").write_text(
-            (stage.runbooks / "cdn-failover.md").read_text(encoding="utf-8").replace("rto: 4h", "rto: 3h"), encoding="utf-8"
-        )
+        now = stage.runbooks / "cdn-failover.md"
+        now.write_text(now.read_text(encoding="utf-8").replace("rto: 4h", "rto: 3h"), encoding="utf-8")
         run, outcome = stage.resume(run_id)
-        assert (outcome.status, run.runbook.objectives.rto.total_seconds()) == (Status.RECOVERED, 3 * 3600)
+        assert (outcome.status, run.runbook.objectives.rto.total_seconds()) == (Status.RECOVERED, 4 * 3600)
+
+    @pytest.mark.parametrize("name", ["site.yaml", "runbook.md"])
+    def test_files_edited_since(self, stage: Stage, name: str) -> None:
+        """A run is not taken up with a site file or a runbook that somebody edited in its folder."""
+        run_id = stopped(stage)
+        path = stage.desk.home.run(run_id) / name
+        path.write_text(path.read_text(encoding="utf-8") + "\n# a word more\n", encoding="utf-8")
+        with pytest.raises(EvidenceBroken, match=f"{name} is not the file that the run began with"):
+            stage.resume(run_id)
+        assert nothing_held(stage)
 
     def test_broken_journal(self, stage: Stage) -> None:
         """Nothing is taken up on evidence that does not verify, and the site stays free."""

@@ -35,29 +35,29 @@ def desk(clock: Clock, redact: Redactor, listen: Listener = lambda _: None) -> D
     return Desk(Home.open(), runbooks_folder(), clock, open_outside, listen, redact)
 
 
-def approver(mode: Mode, digest: str, automatic: str = "") -> Approver:
+def approver(mode: Mode, digest: str, do: str, automatic: str = "") -> Approver:
     """Who approves: detection where the runbook lets it, a rehearsal itself, else a person beforehand or now."""
     if digest:
-        return ByDigest(digest, operator())
+        return ByDigest(digest, operator(), do)
     if automatic:
         return Automatic(automatic)
-    if mode is not Mode.INCIDENT:
+    if mode is Mode.REHEARSAL:
         return Automatic(f"{mode.value} of {operator()}")
-    return AskOnTerminal(operator(), _ask) if sys.stdin.isatty() else Nobody()
+    return AskOnTerminal(operator(), do, _ask) if sys.stdin.isatty() else Nobody(do)
 
 
-def parse_time(text: str, now: datetime) -> datetime | None:
+def parse_time(option: str, text: str, now: datetime) -> datetime | None:
     """An aware time from ISO 8601, not after `now`; None for "". A guess would be evidence: :class:`InputError`."""
     if not text:
         return None
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise InputError("--since is not a time", expected="ISO 8601, such as 2026-01-31T02:45:00Z", seen=text) from error
+        raise InputError(f"{option} is not a time", expected="ISO 8601, such as 2026-01-31T02:45:00Z", seen=text) from error
     if at.tzinfo is None:
-        raise InputError("--since has no time zone", expected="such as 2026-01-31T02:45:00Z", seen=text)
+        raise InputError(f"{option} has no time zone", expected="such as 2026-01-31T02:45:00Z", seen=text)
     if at > now:
-        raise InputError("--since is in the future", expected=f"no later than {now:%Y-%m-%dT%H:%M:%SZ}", seen=text)
+        raise InputError(f"{option} is in the future", expected=f"no later than {now:%Y-%m-%dT%H:%M:%SZ}", seen=text)
     return at
 
 

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 from defib.cli import labs
 from defib.cli.desk import desk, signals_interrupt
 from defib.cli.live import Lines
-from defib.cli.recover import FAILBACK, Asked, carry_out, must_match, verdict_line
+from defib.cli.recover import FAILBACK, Asked, by_flow, carry_out, must_match, verdict_line
 from defib.cli.say import aside, say
 from defib.clock import SystemClock
 from defib.drill import Stage, run_drill
 from defib.drilled import Drill
 from defib.errors import InputError, Refused
+from defib.herald import hush, outlets_of
 from defib.lab.bench import LabBench
 from defib.lab.faults import EDGE_FAULTS, Fault, check
 from defib.objectives import Status
@@ -45,7 +46,9 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) ->
             stack.callback(labs.stop, at.home)
             labs.start(at.home, net, parent=os.getpid())
         bench = LabBench(at.home.path, urlsplit(site.page.url).hostname or "", clock)
-        stage = Stage(at, bench, lambda run: carry_out(at, run, prefect=asked.prefect))
+        for trouble in hush(outlets_of(site, at.home, at.redact), clock):
+            aside(trouble)  # a page that nobody can ask is in the fingerprint all the same
+        stage = Stage(at, bench, lambda run: carry_out(at, run, by_flow(prefect=asked.prefect)))
         drill_id, told = run_drill(stage, procedure, site_name, fault)
     page = write_drill(at.home.path / "runs" / drill_id, told)
     if asked.as_json:

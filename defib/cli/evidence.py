@@ -8,15 +8,14 @@ from defib import entries
 from defib.cli.say import say, say_json, table
 from defib.drilled import DRILL, Drill, drill
 from defib.errors import EvidenceBroken, InputError
+from defib.history import as_it_was, is_alive, opening_of
 from defib.home import Home
 from defib.journal import Record, read_journal
-from defib.lease import current_holder
 from defib.plan import Plan
 from defib.report import words
 from defib.report.as_json import as_json
 from defib.report.figures import drill_figures, run_figures
 from defib.report.write import write_drill, write_run
-from defib.start import opening_of
 from defib.timeline import Timeline, timeline
 
 
@@ -61,6 +60,9 @@ def verify(run_id: str, head: str, *, as_json: bool) -> int:
     checks = [f"{len(records)} entries, each with the hash of the one before"]
     if torn:
         checks.append(f"{torn} bytes of a half-written last entry: the run was killed while it wrote")
+    if opened.site_digest:
+        as_it_was(folder, opened)
+        checks.append("the site file and the runbook are those that it began with")
     checks += _check_changes(records, folder)
     if opened.procedure == DRILL:
         checks += _check_drill_runs(home, records)
@@ -107,16 +109,11 @@ def _row(home: Home, folder: Path) -> dict[str, str]:
         "run_id": folder.name,
         "site": told.opened.site,
         "mode": told.opened.mode.value,
-        "status": told.status.value if told.status else _unfinished(home, told.opened.site, folder.name),
+        "status": told.status.value if told.status else "running" if is_alive(folder) else "crashed",
         "outage": words.duration(forward.rto.actual) if forward else words.UNKNOWN,
         "rto": forward.rto.verdict.value if forward else words.UNKNOWN,
         "rpo": forward.rpo.verdict.value if forward else words.UNKNOWN,
     }
-
-
-def _unfinished(home: Home, site: str, run_id: str) -> str:
-    holder = current_holder(home.site(site))
-    return "running" if holder is not None and holder.run_id in run_id else "crashed"
 
 
 def _check_changes(records: tuple[Record, ...], folder: Path) -> list[str]:

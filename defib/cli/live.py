@@ -158,7 +158,7 @@ def _line(entry: entries.Entry) -> str:  # noqa: C901, PLR0911 - one line a kind
             return f"          Prefect is {'used' if entry.prefect else 'not used'}: {entry.why}"
         case entries.FaultSet():
             return f"breaking  {entry.target}: {entry.fault}" if entry.fault else f"healing   {entry.target}"
-        case entries.SignalReceived():
-            return f"          {entry.signal} received; stopping"
+        case entries.Told() if entry.outcome != "sent":
+            return f"          ! {entry.kind} over {entry.channel}: {entry.outcome}: {entry.why}"
         case _:
             return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 
 from defib import entries
@@ -15,6 +15,8 @@ from defib.cli.say import aside, say, say_json
 from defib.clock import SystemClock
 from defib.conduct import Outcome, roll_back
 from defib.errors import InputError
+from defib.herald import heralded, outlets_of
+from defib.history import JOURNAL, SITE, opening_of, status_of
 from defib.journal import read_journal
 from defib.objectives import Mode, Status
 from defib.observe.killswitch import kill_switch
@@ -27,7 +29,7 @@ from defib.report.write import write_run
 from defib.run import PlanReady, Run
 from defib.runbook import load_runbook
 from defib.site import load_site
-from defib.start import Desk, Order, new_run, opening_of, plan_run, status_of, take_up
+from defib.start import Desk, Order, new_run, plan_run, take_up
 from defib.timeline import Timeline, timeline
 
 FAILBACK = "failback"
@@ -49,8 +51,8 @@ def plan(asked: Asked, procedure: str, site: str, follows: str = "", *, forced: 
     at = desk(clock, asked.redact)
     must_match(at, procedure)
     if follows:
-        site = str(at.home.run(follows) / "site.yaml")
-    run = plan_run(at, Order(procedure, site, Mode.PLAN, Nobody(), forced=forced, follows=follows))
+        site = str(at.home.run(follows) / SITE)
+    run = plan_run(at, Order(procedure, site, Mode.PLAN, Nobody(""), forced=forced, follows=follows))
     try:
         procedures.procedure(procedure).play(run)
     except PlanReady as ready:
@@ -81,10 +83,14 @@ def run(
         raise InputError("a failback takes back an earlier run", expected="the run's id", then="defib failback RUN")
 
     def open_run(at: Desk) -> Run:
-        who, now = approver(mode, asked.approve), at.clock.now()
-        order = Order(procedure, site, mode, who, parse_time(since, now), parse_time(down_at, now), trigger, forced)
         must_match(at, procedure)
-        opened = new_run(at, _with_known_outage(at, order, automatic=automatic))
+        now = at.clock.now()
+        by_itself = automatic and load_runbook(procedure, at.runbooks).automatic
+        reason = f"{trigger} (the runbook is automatic)" if by_itself else ""
+        who = approver(mode, asked.approve, f"defib run {procedure} --site {site}", reason)
+        began, down = parse_time("--since", since, now), parse_time("--down-at", down_at, now)
+        order = Order(procedure, site, mode, who, began, down, trigger, by_itself, forced)
+        opened = new_run(at, _with_known_outage(at, order))
         switch = kill_switch(at.home.path, opened.site.site)
         if switch is not None:
             opened.journal.append(entries.Noted("", f"{switch}; started by hand all the same", warning=True))
@@ -99,8 +105,8 @@ def failback(asked: Asked, run_id: str, mode: Mode, *, forced: bool = False) -> 
     def open_run(at: Desk) -> Run:
         must_match(at, FAILBACK)
         folder = at.home.run(run_id)
-        who = approver(mode, asked.approve)
-        return new_run(at, Order(FAILBACK, str(folder / "site.yaml"), mode, who, forced=forced, follows=folder.name))
+        who = approver(mode, asked.approve, f"defib failback {folder.name}")
+        return new_run(at, Order(FAILBACK, str(folder / SITE), mode, who, forced=forced, follows=folder.name))
 
     return _carry_out(asked, open_run)
 
@@ -113,15 +119,17 @@ def resume(asked: Asked, run_id: str) -> int:
 
     def open_run(at: Desk) -> Run:
         folder = at.home.run(run_id)
-        opened = opening_of(read_journal(folder / "journal.jsonl")[0], folder)
-        return take_up(at, run_id, approver(opened.mode, asked.approve, _approved_already(folder.name, opened)), "resume")
+        opened = opening_of(read_journal(folder / JOURNAL)[0], folder)
+        by_itself = f"{opened.trigger}, resumed" if opened.automatic else ""
+        who = approver(opened.mode, asked.approve, f"defib resume {folder.name}", by_itself)
+        return take_up(at, run_id, who, "resume")
 
     return _carry_out(asked, open_run)
 
 
 def rollback(asked: Asked, run_id: str) -> int:
     """Put back what a run changed, whether it has ended or not."""
-    return _carry_out(asked, lambda at: take_up(at, run_id, Nobody(), "rollback"), roll_back)
+    return _carry_out(asked, lambda at: take_up(at, run_id, Nobody(""), "rollback"), roll_back)
 
 
 def must_match(at: Desk, procedure: str) -> None:
@@ -129,13 +137,24 @@ def must_match(at: Desk, procedure: str) -> None:
     load_runbook(procedure, at.runbooks).must_match(procedures.procedure(procedure).steps)
 
 
-def carry_out(at: Desk, opened: Run, *, prefect: bool) -> Outcome:
-    """A run to its end by its procedure's flow, its report written, its lease given back."""
+def by_flow(*, prefect: bool) -> Callable[[Run], Outcome]:
+    """Carries out a run by its procedure's flow, with Prefect where it is there and wanted."""
     engine = procedures.engine()
+    return lambda run: engine.perform(procedures.procedure(run.runbook.procedure), run, engine.choose(prefect))
+
+
+def carry_out(at: Desk, opened: Run, do: Callable[[Run], Outcome]) -> Outcome:
+    """A run to its end, its people told, its report written, its lease given back."""
     try:
-        return engine.perform(procedures.procedure(opened.runbook.procedure), opened, engine.choose(prefect))
+        with telling(at, opened):
+            return do(opened)
     finally:
         finish(at, opened)
+
+
+def telling(at: Desk, opened: Run) -> AbstractContextManager[None]:
+    """Tell the people of the site file what happens in a run, for as long as it lasts."""
+    return heralded(opened, outlets_of(opened.site, at.home, at.redact))
 
 
 def finish(at: Desk, opened: Run) -> Timeline:
@@ -165,11 +184,7 @@ def _carry_out(asked: Asked, open_run: Callable[[Desk], Run], do: Callable[[Run]
             board.show(opened.runbook.steps, f"{opened.runbook.title}\nrun {opened.id}, {opened.mode.value}")
             if opened.mode is not Mode.INCIDENT or asked.approve or do:
                 stack.enter_context(board)
-        if do is None:
-            carry_out(at, opened, prefect=asked.prefect)
-        else:
-            do(opened)
-            finish(at, opened)
+        carry_out(at, opened, do or by_flow(prefect=asked.prefect))
     return _tell(at, opened, asked)
 
 
@@ -180,7 +195,8 @@ def _tell(at: Desk, opened: Run, asked: Asked) -> int:
         say(as_json(run_figures(told, report)))
     else:
         say(f"\n{verdict_line(told)}\n\nReport: {report}\nSealed: {told.head}")
-        if told.status is Status.RECOVERED and opened.journal.of(entries.ChangeMade) and not told.opened.follows:
+        made = any(not entry.already for entry in opened.journal.of(entries.ChangeMade))
+        if told.status is Status.RECOVERED and made and not told.opened.follows:
             say(f"When the primary is well again: defib failback {opened.id}")
         elif told.status is Status.INTERRUPTED:
             say(f"Next: defib resume {opened.id}, or defib rollback {opened.id}")
@@ -190,7 +206,7 @@ def _tell(at: Desk, opened: Run, asked: Asked) -> int:
 def _ended(asked: Asked, run_id: str) -> int | None:
     at = desk(SystemClock(), asked.redact)
     folder = at.home.run(run_id)
-    records, _ = read_journal(folder / "journal.jsonl")
+    records, _ = read_journal(folder / JOURNAL)
     if status_of(records) not in {Status.RECOVERED, Status.ROLLED_BACK}:
         return None
     told = timeline(records)
@@ -207,16 +223,9 @@ def _exit_code(told: Timeline) -> int:
     return Status.INTERRUPTED.exit_code if code is None else code
 
 
-def _approved_already(run_id: str, opened: entries.Opened) -> str:
-    """A run that began without a person goes on without one."""
-    return f"{opened.trigger}, resumed" if opened.trigger and run_id else ""
-
-
-def _with_known_outage(at: Desk, order: Order, *, automatic: bool) -> Order:
-    """What a running ``defib watch`` knows of the outage, where the operator did not say."""
+def _with_known_outage(at: Desk, order: Order) -> Order:
+    """The order with what a running ``defib watch`` knows of the outage, where the operator did not say."""
     site = load_site(at.site_path(order.site))
-    if automatic and load_runbook(order.procedure, at.runbooks).automatic:
-        order = replace(order, approver=approver(order.mode, "", f"{order.trigger} (the runbook is automatic)"))
     if order.since is None and (outage := known_outage(at.home.path, site.site, at.clock.now())):
         return replace(order, since=outage.first_bad, down_at=order.down_at or outage.down_at, looks=outage.looks)
     return order

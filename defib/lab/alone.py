@@ -15,6 +15,8 @@ from defib.lab.background import BackgroundLoop
 from defib.lab.cloudflare import CloudflareApi
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.furniture import cloudflare_zones, furnish
+from defib.lab.inbox import Inbox
+from defib.lab.statuspage import StatuspageApi
 from defib.lab.strict.signature import Credentials
 from defib.ports import RecordSet
 
@@ -96,3 +98,56 @@ def serve_cloudflare(
 
 async def _set(switch: FaultSwitch, fault: Fault | None) -> None:
     switch.set(fault)
+
+
+@dataclass(frozen=True)
+class RunningInbox:
+    """The inbox of alerts; its token is in the URLs of `inbox`."""
+
+    inbox: Inbox
+    token: str
+    loop: BackgroundLoop
+
+    def set_fault(self, fault: Fault | None) -> None:
+        """Break every sink, or heal them with None."""
+        self.loop.run(self.inbox.set_fault(fault))
+
+
+@dataclass(frozen=True)
+class RunningStatuspage:
+    """Statuspage's API on `endpoint` (with ``/v1``)."""
+
+    endpoint: str
+    token: str
+    api: StatuspageApi
+    loop: BackgroundLoop
+
+    def set_fault(self, fault: Fault | None) -> None:
+        """Break the API, or heal it with None."""
+        self.loop.run(self.api.set_fault(fault))
+
+
+@contextmanager
+def serve_inbox(address: str = "127.0.0.1") -> Iterator[RunningInbox]:
+    """The inbox on free ports."""
+    with BackgroundLoop() as loop:
+        token = secrets.token_hex(13)
+        inbox = Inbox(address, 0, 0, token)
+        loop.run(inbox.start())
+        try:
+            yield RunningInbox(inbox, token, loop)
+        finally:
+            loop.run(inbox.stop())
+
+
+@contextmanager
+def serve_statuspage(address: str = "127.0.0.1") -> Iterator[RunningStatuspage]:
+    """Statuspage's API on a free port."""
+    with BackgroundLoop() as loop:
+        token = secrets.token_hex(16)
+        api = StatuspageApi(address, 0, token)
+        loop.run(api.start())
+        try:
+            yield RunningStatuspage(api.api, token, api, loop)
+        finally:
+            loop.run(api.stop())

@@ -11,7 +11,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from defib.clock import Clock
 from defib.errors import SecretMissing
 from defib.ports import Cdn, DnsZone, Host
 from defib.providers.wrappers import (
@@ -24,6 +23,7 @@ from defib.providers.wrappers import (
     RetryingHost,
     RetryingZone,
 )
+from defib.providers.wrappers.fenced import Check, FencedCdn, FencedZone
 from defib.site import (
     Aws,
     CloudflareDistribution,
@@ -39,35 +39,45 @@ from defib.site import (
 if TYPE_CHECKING:
     from defib.providers.aws import AwsAccess
 
+
+def free() -> None:
+    """No check: for whoever only reads, and for tests of the adapters."""
+
+
 Secrets = Callable[[str], str]
 """Turns a secret reference into its value, or raises :class:`SecretMissing`."""
 
 
-def open_zone(site: Site, secrets: Secrets, clock: Clock) -> DnsZone:  # noqa: ARG001 - deadlines bring the clock
-    """The zone of `site`, ready to be asked; nothing is asked yet."""
+def open_zone(site: Site, secrets: Secrets, before_write: Check = free) -> DnsZone:
+    """The zone of `site`, ready to be asked; nothing is asked yet. `before_write` is called right before each write."""
     chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
+    return RetryingZone(_limited_zone(site, secrets, before_write), chance)
+
+
+def _limited_zone(site: Site, secrets: Secrets, before_write: Check) -> DnsZone:
     if isinstance(site.dns, Rfc2136Zone):
-        return RetryingZone(_rfc2136(site.dns, secrets), chance)
+        return FencedZone(_rfc2136(site.dns, secrets), before_write)
     if isinstance(site.dns, CloudflareZone):
-        return RetryingZone(_cloudflare_zone(site.dns, secrets), chance)
-    return RetryingZone(RateLimitedZone(_route53(site.dns, secrets), _route53_rate()), chance)
+        return FencedZone(_cloudflare_zone(site.dns, secrets), before_write)
+    return RateLimitedZone(FencedZone(_route53(site.dns, secrets), before_write), _route53_rate())
 
 
 def open_cdn(
     site: Site,
     config: CloudFrontDistribution | CloudflareDistribution,
     secrets: Secrets,
-    clock: Clock,  # noqa: ARG001 - deadlines bring the clock
+    before_write: Check = free,
 ) -> Cdn:
-    """One of the CDNs of `site`, ready to be asked; nothing is asked yet."""
+    """One of the CDNs of `site`, as :func:`open_zone` opens its zone."""
     chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
     if isinstance(config, CloudFrontDistribution):
         # AWS documents no limit of calls for CloudFront; when it throttles, retrying slows down.
-        return RetryingCdn(_cloudfront(config, secrets), chance)
-    return RetryingCdn(RateLimitedCdn(_cloudflare(site, config, secrets), _cloudflare_rate()), chance)
+        return RetryingCdn(FencedCdn(_cloudfront(config, secrets), before_write), chance)
+    fenced = FencedCdn(_cloudflare(site, config, secrets), before_write)
+    return RetryingCdn(RateLimitedCdn(fenced, _cloudflare_rate()), chance)
 
 
-def open_host(config: VercelHost | NetlifyHost, secrets: Secrets, clock: Clock) -> Host:  # noqa: ARG001 - deadlines bring it
+def open_host(config: VercelHost | NetlifyHost, secrets: Secrets) -> Host:
     """One of a site's hosts, ready to be asked; nothing is asked yet."""
     chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
     if isinstance(config, VercelHost):
@@ -122,14 +132,13 @@ def _rfc2136(config: Rfc2136Zone, secrets: Secrets) -> DnsZone:
 
 def _cloudflare_zone(config: CloudflareZone, secrets: Secrets) -> DnsZone:
     from defib.providers.dns.cloudflare import (  # noqa: PLC0415 - see the module's docstring
-        MOST_CALLS_TO_READ,
-        MOST_CALLS_TO_WRITE,
         CloudflareDns,
+        calls_to_read,
+        calls_to_replace,
     )
 
     zone = CloudflareDns(config.zone_id, config.zone, secrets(config.token), config.api)
-    cost = Cost(read=MOST_CALLS_TO_READ, replace=MOST_CALLS_TO_WRITE, settled=0, together=True)
-    return RateLimitedZone(zone, _cloudflare_rate(), cost)
+    return RateLimitedZone(zone, _cloudflare_rate(), Cost(calls_to_read, calls_to_replace, settled=0))
 
 
 def _cloudfront(config: CloudFrontDistribution, secrets: Secrets) -> Cdn:

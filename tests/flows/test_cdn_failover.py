@@ -140,7 +140,7 @@ class TestRecovery:
         stage.outside().answers.resolvers(stage.before.key, within=Deadline.after(stage.clock, seconds(1)))
         stage.change_by_hand(stage.standby.hostname)
         by_hand = stage.memory.applied
-        run, outcome = stage.recover(approver=Nobody())
+        run, outcome = stage.recover(approver=Nobody("defib run"))
         assert (outcome.status, stage.memory.applied) == (Status.RECOVERED, by_hand)
         assert "already there" in notes(stage)
         assert run.changes.standing() == ()
@@ -305,19 +305,19 @@ class TestRefusal:
             cdn_failover.play(planned)
         digest = ready.value.plan.short_digest
         stage.memory = stage.zone = MemoryZone(stage.site.dns.zone, [replace(stage.before, ttl=seconds(30))])
-        self.refused(stage, "not the one that was approved", approver=ByDigest(digest, "ann"))
+        self.refused(stage, "not the one that was approved", approver=ByDigest(digest, "ann", "defib run"))
 
     def test_the_approved_plan(self, stage: Stage) -> None:
         """The digest that a plan showed is the one that the run asks for."""
         with pytest.raises(PlanReady) as ready:
             cdn_failover.play(stage.plan())
-        run, outcome = stage.recover(approver=ByDigest(ready.value.plan.short_digest, "ann"))
+        run, outcome = stage.recover(approver=ByDigest(ready.value.plan.short_digest, "ann", "defib run"))
         assert outcome.status is Status.RECOVERED
         assert [(a.by, a.how) for a in run.journal.of(entries.Approved)] == [("ann", "option")]
 
     def test_nobody_approves(self, stage: Stage) -> None:
         """Without a person and without a digest nothing is changed."""
-        self.refused(stage, "nobody is at the terminal", approver=Nobody())
+        self.refused(stage, "nobody is at the terminal", approver=Nobody("defib run"))
 
     def test_lost_lease(self, stage: Stage) -> None:
         """E8: the run slept, its lease expired and was taken: its next write is refused."""

@@ -111,7 +111,7 @@ class TestFailure:
         hasty.at(2, cloudfront=GOOD, cloudflare=REFUSED)
         hasty.zone = OnceOnly(hasty.memory, then=hasty.clock.interrupt)
         _, outcome = hasty.recover()
-        assert (outcome.status, outcome.status.exit_code) == (Status.FAILED, 1)
+        assert (outcome.status, outcome.status.exit_code) == (Status.INTERRUPTED, 5)
         assert not_undone(hasty) == ["a signal stopped the undoing"]
         assert isinstance(hasty.seen[-1].entry, entries.Closed)
 
@@ -151,7 +151,7 @@ class TestFailure:
         stage.clock.at(seconds(1), stage.clock.interrupt)
         stopped, _ = stage.recover()
         stage.clock.resume()
-        run, outcome = stage.resume(stopped.id, Nobody())
+        run, outcome = stage.resume(stopped.id, Nobody("defib run"))
         assert (outcome.status, stage.writes) == (Status.RECOVERED, [(stage.standby.hostname,)])
         assert [s.outcome for s in timeline(run.journal.records).steps].count("interrupted") == 1
 

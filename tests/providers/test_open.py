@@ -56,13 +56,13 @@ def test_opens_route53_and_cloudfront() -> None:
         reached = lab.dns.aws.model_copy(update={"endpoint": aws.endpoint})
         lab = lab.model_copy(update={"dns": lab.dns.model_copy(update={"aws": reached})})
         secrets = known(aws_access_key=aws.credentials.access_key, aws_secret_key=aws.credentials.secret_key)
-        zone = open_zone(lab, secrets, CLOCK)
+        zone = open_zone(lab, secrets)
         assert (zone.vendor, zone.zone) == ("route53", "Z0PULSETRADING")
         (steering,) = zone.read([lab.steering.key], within=soon())
         assert steering is not None
         assert steering.values == (f"{DISTRIBUTION_DOMAIN}.",)
         config = lab.primary.model_copy(update={"aws": reached})
-        cdn = open_cdn(lab, config, secrets, CLOCK)
+        cdn = open_cdn(lab, config, secrets)
         assert (cdn.vendor, cdn.distribution) == ("cloudfront", "E2PULSETRADING")
         assert lab.steering.name in cdn.status(within=soon()).names
 
@@ -74,7 +74,7 @@ def test_opens_cloudflare_for_the_name_of_the_page() -> None:
     assert isinstance(config, CloudflareDistribution)
     with serve_cloudflare() as running:
         reached = config.model_copy(update={"api": running.endpoint})
-        cdn = open_cdn(lab, reached, known(cloudflare_token=running.token), CLOCK)
+        cdn = open_cdn(lab, reached, known(cloudflare_token=running.token))
         assert (cdn.vendor, cdn.distribution) == ("cloudflare", config.zone_id)
         assert cdn.status(within=soon()).names == (lab.steering.name,)
 
@@ -85,7 +85,7 @@ def test_opens_a_zone_at_cloudflare() -> None:
     assert isinstance(lab.dns, CloudflareZone)
     with serve_cloudflare() as running:
         dns = lab.dns.model_copy(update={"api": running.endpoint})
-        zone = open_zone(lab.model_copy(update={"dns": dns}), known(cloudflare_token=running.token), CLOCK)
+        zone = open_zone(lab.model_copy(update={"dns": dns}), known(cloudflare_token=running.token))
         assert (zone.vendor, zone.zone) == ("cloudflare", lab.dns.zone_id)
         (steering,) = zone.read([lab.steering.key], within=soon())
         assert steering is not None
@@ -105,7 +105,7 @@ def test_opens_rfc2136_with_its_key_and_servers() -> None:
                 "servers": running.servers(),
             }
         )
-        zone = open_zone(lab.model_copy(update={"dns": dns}), known(tsig_key=SECRET), CLOCK)
+        zone = open_zone(lab.model_copy(update={"dns": dns}), known(tsig_key=SECRET))
         assert (zone.vendor, zone.zone) == ("rfc2136", "contract.test.")
         assert zone.read([WWW.key], within=soon()) == (WWW,)
 
@@ -113,7 +113,7 @@ def test_opens_rfc2136_with_its_key_and_servers() -> None:
 def test_tsig_secret_that_is_not_base64_is_told_and_not_shown() -> None:
     """E13: a mangled secret is refused by its reference, and not repeated."""
     with pytest.raises(SecretMissing) as caught:
-        open_zone(site("lab-rfc2136"), known(tsig_key="mangled-secret!"), CLOCK)
+        open_zone(site("lab-rfc2136"), known(tsig_key="mangled-secret!"))
     assert caught.value.where == "file:lab/secrets/tsig-key"
     assert "mangled" not in f"{caught.value} {caught.value.__cause__!r}"
 
@@ -124,7 +124,7 @@ def test_half_a_pair_of_keys_is_refused() -> None:
     assert isinstance(lab.primary, CloudFrontDistribution)
     config = lab.primary.model_copy(update={"aws": Aws(access_key="env:KEY")})
     with pytest.raises(SecretMissing) as caught:
-        open_cdn(lab, config, known(), CLOCK)
+        open_cdn(lab, config, known())
     assert caught.value.where == "aws.secret_key"
 
 
@@ -136,7 +136,7 @@ def test_missing_secret_is_told_before_anything_is_asked() -> None:
 
     for name in ("lab", "lab-rfc2136", "lab-cloudflare"):
         with pytest.raises(SecretMissing):
-            open_zone(site(name), nowhere, CLOCK)
+            open_zone(site(name), nowhere)
 
 
 def test_importing_loads_no_vendor_library() -> None:

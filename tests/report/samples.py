@@ -232,7 +232,6 @@ def interrupted() -> Timeline:
     for _ in range(6):
         pen.look("watch-the-answers", "users", Health.BAD, "HTTP 503")
         pen.wait(0.2)
-    pen.write(entries.SignalReceived("SIGTERM"))
     pen.end("watch-the-answers", began, "interrupted", (("error", "stopped by a signal"),))
     reason = "stopped by a signal; 1 change(s) stand; nothing was undone: resume or roll back"
     pen.write(entries.Closed(Status.INTERRUPTED, reason))

@@ -22,12 +22,16 @@ class Deployed:
 
 @dataclass(frozen=True)
 class HeldName:
-    """A public name that is attached; `certificate_until` is None where none was issued."""
+    """A public name that is attached; `certificate_until` is None where none was issued.
+
+    With a `branch` it leads to that branch's deployments, of which the lab has none, and not to the live one.
+    """
 
     name: str
     created: datetime
     verified: bool = True
     certificate_until: datetime | None = None
+    branch: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,6 @@ class HostedProject:
     def serving(self, host: str) -> Deployed | None:
         """The deployment that is served under `host`, None where the project does not answer for it."""
         held = self.held(host)
-        if host == self.own_name or (held is not None and held.verified):
+        if host == self.own_name or (held is not None and held.verified and not held.branch):
             return self.deployment(self.live)
         return None

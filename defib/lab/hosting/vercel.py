@@ -200,7 +200,7 @@ def _domain(project: HostedProject, held: HeldName) -> dict[str, Any]:
         "apexName": _apex(held.name),
         "projectId": project.id,
         "redirect": None,
-        "gitBranch": None,
+        "gitBranch": held.branch or None,
         "createdAt": _milliseconds(held.created),
         "updatedAt": _milliseconds(held.created),
         "verified": held.verified,

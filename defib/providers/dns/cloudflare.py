@@ -26,14 +26,21 @@ _BATCH_AT_MOST = 3_500
 _PAGE = 5_000
 _BY_NAME_AT_MOST = 3
 
-MOST_CALLS_TO_READ = _BY_NAME_AT_MOST
-MOST_CALLS_TO_WRITE = 2 * MOST_CALLS_TO_READ + 1
-"""How many calls one read and one replace cost at most in a zone of up to 5,000 records."""
-
 _UNREAD = Receipt("unread")
 """Cloudflare took the batch, and did not answer when it was read back."""
 
 _RECORDS = TypeAdapter(tuple[HeldRecord, ...])
+
+
+def calls_to_read(keys: Sequence[RecordKey]) -> int:
+    """How many calls reading `keys` costs, in a zone of up to 5,000 records."""
+    names = {canonical_key(key).name for key in keys}
+    return len(names) if len(names) <= _BY_NAME_AT_MOST else 1
+
+
+def calls_to_replace(keys: Sequence[RecordKey]) -> int:
+    """How many calls changing `keys` costs: reading, one batch, reading again."""
+    return 2 * calls_to_read(keys) + 1
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,8 @@ class CloudflareDns:
     answer A and AAAA with Cloudflare's own addresses and 300 s, whatever its type and values, and nothing for CNAME; a
     CNAME at the apex, or with ``settings.flatten_cname``, answers A and AAAA with the addresses of its target, under the
     smaller TTL of both, and nothing for CNAME
-    (https://developers.cloudflare.com/dns/cname-flattening/cname-flattening-diagram/). Watch users there, or addresses.
+    (https://developers.cloudflare.com/dns/cname-flattening/cname-flattening-diagram/). A paid zone may also flatten all its
+    aliases, by a setting of the zone that its records do not tell. Watch users there, or addresses.
 
     *Calls.* Reading up to three names costs a call each; more names cost one listing of the whole zone, in which 5,000
     records fit, or one call each in a larger one. Writing costs two such reads and one call.

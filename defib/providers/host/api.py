@@ -17,6 +17,7 @@ from defib.providers.retry_after import parse_retry_after
 
 _DENIED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
 _NOT_AS_IT_STANDS = {HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY}
+_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class HostApi:
     """The API at `base`, asked with the bearer `token`; follows no redirect, so the token goes nowhere else.
 
     401, 402 (the account is blocked for non-payment) and 403 are :class:`Denied`, 404 is :class:`NotFound`, 429 and 5xx are
-    :class:`Unavailable`. 400, 409 and 422 are :class:`Conflict`: the vendor understood, and refuses as things stand.
+    :class:`Unavailable`. 400, 409 and 422 of a write are :class:`Conflict`: the vendor understood, and refuses as things
+    stand. Whatever else a vendor refuses is a matter of configuration, as if it were not found.
     """
 
     def __init__(self, base: str, token: str, vendor: str, where: str, reader: Reader) -> None:
@@ -87,7 +89,7 @@ class HostApi:
         if status in _DENIED:
             why = "the account is blocked or owes" if status == HTTPStatus.PAYMENT_REQUIRED else "refuses the token"
             return Denied(f"{what}: {self._vendor} {why}", where=self.where, seen=seen)
-        if status in _NOT_AS_IT_STANDS:
+        if status in _NOT_AS_IT_STANDS and answer.request.method != "GET":
             return Conflict(f"{what}: {self._vendor} refuses, as things stand", where=self.where, seen=seen)
         if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _PASSING:
             return NotFound(
@@ -99,9 +101,6 @@ class HostApi:
         wish = told.wish or parse_retry_after(answer.headers.get("Retry-After"), now)
         why = "wants us to wait" if status == HTTPStatus.TOO_MANY_REQUESTS else "did not do it"
         return Unavailable(f"{what}: {self._vendor} {why}", where=self.where, seen=seen, retry_after=wish)
-
-
-_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 
 
 def quoted(answer: httpx.Response) -> str:

@@ -7,6 +7,7 @@ limits of calls: https://docs.netlify.com/api-and-cli-guides/api-guides/get-star
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TypeVar
 
 import httpx
@@ -42,8 +43,16 @@ class _Site(BaseModel):
 
     @property
     def names(self) -> tuple[str, ...]:
-        first = (self.custom_domain,) if self.custom_domain else ()
-        return tuple(host_name(each) for each in (*first, *(self.domain_aliases or ())))
+        """The site's own domain with its twin, and its aliases.
+
+        "When you assign an apex domain or a www subdomain as the primary domain for your site, two entries are added […]
+        The other entry is for the alternative domain that gets redirected automatically to the primary domain":
+        https://docs.netlify.com/manage/domains/manage-domains/manage-multiple-domains/. The API does not list it.
+        """
+        own = host_name(self.custom_domain or "")
+        twin = own.removeprefix("www.") if own.startswith("www.") else f"www.{own}"
+        aliases = tuple(host_name(each) for each in self.domain_aliases or ())
+        return (own, twin, *aliases) if own else aliases
 
 
 class _Certificate(BaseModel):
@@ -203,7 +212,9 @@ def _described(host: str, certificate: _Certificate | None, refusal: str = "") -
 def _read_refusal(answer: httpx.Response, now: datetime) -> Told:
     """``{"code", "message"}``, or ``{"errors": {field: [words]}}`` for a value that is not taken."""
     reset = answer.headers.get("X-RateLimit-Reset", "")
-    wish = until(datetime.fromtimestamp(int(reset), UTC), now) if reset.isdecimal() else None
+    # Every answer names the moment at which calls are free again; only a throttled one is a wish to wait for it.
+    throttled = answer.status_code == HTTPStatus.TOO_MANY_REQUESTS and reset.isdecimal()
+    wish = until(datetime.fromtimestamp(int(reset), UTC), now) if throttled else None
     try:
         refusal = _Refusal.model_validate_json(answer.content)
     except ValidationError:

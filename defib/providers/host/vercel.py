@@ -72,6 +72,8 @@ class _Challenge(_Part):
 class _Domain(_Part):
     name: str
     verified: bool
+    git_branch: str | None = None
+    custom_environment_id: str | None = None
     verification: list[_Challenge] = Field(default_factory=list)
 
 
@@ -222,6 +224,8 @@ class Vercel:
         if not domain.verified:
             asked = "; ".join(f"{each.type} {each.domain} = {each.value}" for each in domain.verification)
             problem = f"not verified: Vercel wants {asked}" if asked else "not verified"
+        elif domain.git_branch or domain.custom_environment_id:
+            problem = f"leads to {domain.git_branch or domain.custom_environment_id}, not to the production deployment"
         elif configuration.misconfigured and certificate is None:
             problem = "misconfigured, says Vercel: the name does not lead there, and no certificate can be issued"
         return Attachment(

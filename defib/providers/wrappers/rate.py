@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -52,20 +52,23 @@ class Rate:
             within.clock.sleep(free - now)
 
 
+Counted = Callable[[Sequence[RecordKey]], int]
+"""How many of the vendor's calls one call of a zone may need for these keys."""
+
+
 @dataclass(frozen=True)
 class Cost:
-    """How many of the vendor's calls one call of a zone may need; with `together` a read of several keys is one call."""
+    """What the calls of a zone cost whose vendor gives several record sets in one call, or needs several for one."""
 
-    read: int = 1
-    replace: int = 1
-    settled: int = 1
-    together: bool = False
+    read: Counted
+    replace: Counted
+    settled: int
 
 
 class RateLimitedZone:
-    """A zone whose calls keep to `rate`; a read of several keys counts and waits key by key unless `cost` says otherwise."""
+    """A zone whose calls keep to `rate`; without a `cost` a read counts and waits key by key, and all else is one call."""
 
-    def __init__(self, inner: DnsZone, rate: Rate, cost: Cost = Cost()) -> None:
+    def __init__(self, inner: DnsZone, rate: Rate, cost: Cost | None = None) -> None:
         self._inner = inner
         self._rate = rate
         self._cost = cost
@@ -82,23 +85,23 @@ class RateLimitedZone:
 
     def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
         """Read when calls are free: key by key, or all keys together where the vendor gives them so."""
-        if self._cost.together:
-            self._wait(within, self._cost.read)
+        if self._cost is not None:
+            self._wait(within, self._cost.read(keys))
             return self._inner.read(keys, within=within)
         found: list[RecordSet | None] = []
         for key in keys:
-            self._wait(within, self._cost.read)
+            self._wait(within, 1)
             found += self._inner.read([key], within=within)
         return tuple(found)
 
     def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
         """Write when a call is free."""
-        self._wait(within, self._cost.replace)
+        self._wait(within, self._cost.replace([change.key for change in changes]) if self._cost is not None else 1)
         return self._inner.replace(changes, within=within)
 
     def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
         """Ask when a call is free."""
-        self._wait(within, self._cost.settled)
+        self._wait(within, self._cost.settled if self._cost is not None else 1)
         return self._inner.settled(receipt, within=within)
 
     def _wait(self, within: Deadline, calls: int) -> None:

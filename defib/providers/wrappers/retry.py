@@ -127,9 +127,8 @@ class RetryingZone:
     def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
         """Write once; after a lost answer read first, and write again only where nothing has changed.
 
-        Where the lost write is found in place, the same values are set once more, by compare-and-set as ever, for
-        the receipt that the lost answer held. If that fails too the change stands all the same, and the receipt is
-        :data:`UNCONFIRMED`: to undo a good change for want of a receipt would harm.
+        Where the lost write is found in place the change stands, and its receipt is :data:`UNCONFIRMED`: to undo or to
+        repeat a good change for want of a receipt would harm.
         """
         writing = _Writing(self._inner, changes)
         return self._attempts.run(writing.attempt, within)
@@ -152,14 +151,14 @@ class _Writing:
     def attempt(self, within: Deadline) -> Receipt:
         """Write, or find out what became of the last attempt and do what is left."""
         if self._sent and self._in_place(within):
-            return self._confirm(within)
+            return UNCONFIRMED
         again, self._sent = self._sent, True
         try:
             return self._zone.replace(self._changes, within=within)
         except Conflict:
             # Between our look and this write the earlier one may have landed after all.
             if again and self._in_place(within):
-                return self._confirm(within)
+                return UNCONFIRMED
             raise
 
     def _in_place(self, within: Deadline) -> bool:
@@ -169,17 +168,6 @@ class _Writing:
             return True
         compare(self._changes, seen, f"{self._zone.vendor}, zone {self._zone.zone}, after a lost answer")
         return False
-
-    def _confirm(self, within: Deadline) -> Receipt:
-        standing = [
-            RecordChange(before=change.after, after=change.after) for change in self._changes if change.after is not None
-        ]
-        if not standing:
-            return UNCONFIRMED
-        try:
-            return self._zone.replace(standing, within=within)
-        except Unavailable:
-            return UNCONFIRMED
 
 
 class RetryingCdn:

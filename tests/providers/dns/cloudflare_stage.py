@@ -15,7 +15,7 @@ from defib.lab.cloudflare_records import DnsRecord, written
 from defib.lab.cloudflare_state import CloudflareZone
 from defib.lab.faults import Fault, FaultSwitch
 from defib.ports import DnsZone, RecordKey, RecordSet
-from defib.providers.dns.cloudflare import MOST_CALLS_TO_READ, MOST_CALLS_TO_WRITE, CloudflareDns
+from defib.providers.dns.cloudflare import CloudflareDns, calls_to_read, calls_to_replace
 from defib.providers.dns.cloudflare_format import wishes_of
 from defib.providers.wrappers import Backoff, Cost, Rate, RateLimitedZone, RetryingZone
 from tests.contracts.dns_zone import SEED, ZONE, ZoneWorld
@@ -88,7 +88,7 @@ def cloudflare_world(cloudflare: RunningCloudflare) -> ZoneWorld:
 
 def wrapped(zone: DnsZone) -> DnsZone:
     """The zone behind the vendor's limit of calls, tried again at once."""
-    cost = Cost(MOST_CALLS_TO_READ, MOST_CALLS_TO_WRITE, settled=0, together=True)
+    cost = Cost(calls_to_read, calls_to_replace, settled=0)
     limited = RateLimitedZone(zone, Rate(1200, timedelta(minutes=5)), cost)
     return RetryingZone(limited, random.Random(7), Backoff(first=timedelta(milliseconds=10)))
 

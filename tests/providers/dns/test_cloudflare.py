@@ -13,6 +13,7 @@ from defib.lab.alone import RunningCloudflare, serve_cloudflare
 from defib.lab.cloudflare import CloudflareApi
 from defib.lab.faults import FaultSwitch
 from defib.ports import RecordKey, RecordSet
+from defib.providers.dns.cloudflare import calls_to_read, calls_to_replace
 from tests.contracts.dns_zone import API, SEED, WWW, WWW_B, ZONE, DnsZoneContract, ZoneWorld, change, record
 from tests.providers.dns.cloudflare_stage import (
     CountingSwitch,
@@ -151,6 +152,9 @@ class TestAttributes:
             zone.replace([change(record("service", "SRV", "10 5 443 a.example.net."), None)], within=soon())
 
 
+BOTH = (("A", "192.0.2.1"), ("AAAA", "2001:db8::1"))
+
+
 class TestBatches:
     """How little is asked and changed."""
 
@@ -196,6 +200,20 @@ class TestBatches:
         adapter(cloudflare, zone_id).replace([*changes, change(WWW, WWW_B)], within=soon(30))
         assert counter.requests == 3
         assert {each.content for each in records_of(cloudflare, zone_id)} == {"192.0.2.2", "b.example.net"}
+
+    @pytest.mark.parametrize("names", [1, 2, 3, 4, 9])
+    def test_calls_are_as_many_as_are_counted(
+        self, cloudflare: RunningCloudflare, counter: CountingSwitch, names: int
+    ) -> None:
+        """What the limit of calls is charged for a read and a change is what they need."""
+        many = [record(f"host-{number}", kind, value) for number in range(names) for kind, value in BOTH]
+        keys = [each.key for each in many]
+        zone = adapter(cloudflare, add_zone(cloudflare, many))
+        zone.read(keys, within=soon())
+        assert counter.requests == calls_to_read(keys)
+        counter.requests = 0
+        zone.replace([change(each, replace(each, ttl=timedelta(seconds=60))) for each in many], within=soon())
+        assert counter.requests == calls_to_replace(keys)
 
     def test_pages_smaller_than_asked_for_are_followed(self, cloudflare: RunningCloudflare) -> None:
         """A name with more records than the vendor's page is read whole, and so is a zone of more than a page."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -143,6 +144,52 @@ class TestNetlifyAlone:
         assert "very-secret" not in f"{caught.value} {caught.value.__cause__!r}"
 
 
+@contextmanager
+def answering(*answers: Response) -> Iterator[Netlify]:
+    """The adapter in front of a server that gives these answers, the last one again and again."""
+    coming = list(answers)
+
+    async def handler(_: Request) -> Response:
+        return coming.pop(0) if len(coming) > 1 else coming[0]
+
+    with BackgroundLoop() as loop:
+        server = WebServer("127.0.0.1", 0, handler)
+        loop.run(server.start())
+        try:
+            yield Netlify("s", "token", server.url)
+        finally:
+            loop.run(server.stop())
+
+
+def test_twin_of_the_sites_own_domain_is_attached() -> None:
+    """Netlify answers for the apex where www is the primary domain, and does not list it; its certificate tells."""
+    own = Response(200, (), b'{"id": "s", "custom_domain": "www.a.test"}')
+    covering = b'{"state": "issued", "domains": ["www.a.test", "a.test"], "expires_at": "2030-01-01T00:00:00Z"}'
+    with answering(own, Response(200, (), covering)) as host:
+        assert host.attachment("a.test.", within=soon()).ready
+    bare = b'{"state": "issued", "domains": ["www.a.test"], "expires_at": "2030-01-01T00:00:00Z"}'
+    with answering(own, Response(200, (), bare)) as host:
+        found = host.attachment("a.test.", within=soon())
+        assert (found.attached, found.ready, found.certificate_until) == (True, False, None)
+
+
+def test_failure_is_not_a_wish_to_wait_for_the_end_of_the_minute() -> None:
+    """Every answer of Netlify names the moment at which its limit starts anew; a failure is retried before that."""
+    with answering(Response(500, (("X-RateLimit-Reset", "4102444800"),), b"{}")) as host:
+        with pytest.raises(Unavailable) as caught:
+            host.live(within=soon())
+        assert caught.value.retry_after is None
+
+
+def test_certificate_that_is_not_issued_yet_is_a_problem() -> None:
+    """D14: a certificate in the making is none."""
+    own = Response(200, (), b'{"id": "s", "custom_domain": "www.a.test"}')
+    made = Response(200, (), b'{"state": "pending", "domains": ["www.a.test"], "expires_at": null}')
+    with answering(own, made) as host:
+        found = host.attachment("www.a.test.", within=soon())
+        assert (found.ready, found.problem) == (False, "the certificate is pending")
+
+
 def site(names: str) -> bytes:
     """A site with these names."""
     return b'{"id": "s", "custom_domain": "www.a.test", "domain_aliases": %s}' % names.encode()
@@ -162,16 +209,6 @@ def site(names: str) -> bytes:
 )
 def test_every_answer_that_is_not_success_is_an_error(answer: Response, expected: type[ProviderError]) -> None:
     """Whatever is not a success becomes an error, as does a write that was taken and not made."""
-
-    async def handler(_: Request) -> Response:
-        return answer
-
-    with BackgroundLoop() as loop:
-        server = WebServer("127.0.0.1", 0, handler)
-        loop.run(server.start())
-        try:
-            with pytest.raises(ProviderError) as caught:
-                Netlify("s", "token", server.url).attach("new.a.test", within=soon())
-        finally:
-            loop.run(server.stop())
+    with answering(answer) as host, pytest.raises(ProviderError) as caught:
+        host.attach("new.a.test", within=soon())
     assert type(caught.value) is expected

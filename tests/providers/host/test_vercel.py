@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from defib.clock import Deadline, SystemClock
-from defib.errors import Conflict, Denied, NotFound, ProviderError, Unavailable
+from defib.errors import Denied, NotFound, ProviderError, Unavailable
 from defib.lab.background import BackgroundLoop
 from defib.lab.faults import Fault
 from defib.lab.hosting import furniture
@@ -120,6 +120,15 @@ class TestVercelAlone:
         assert after.ready
         assert after.certificate_until is not None
 
+    def test_name_of_a_branch_is_not_ready(self, running: RunningHosting) -> None:
+        """A name that is assigned to a branch would not serve the production deployment, and it says so."""
+        held = running.project.held(HELD.rstrip("."))
+        assert held is not None
+        running.change(lambda project: project.holding(replace(held, branch="next")))
+        found = adapter(running).attachment(HELD, within=soon())
+        assert (found.attached, found.verified, found.ready) == (True, True, False)
+        assert "next" in found.problem
+
     def test_name_that_leads_elsewhere_keeps_its_certificate(self, running: RunningHosting) -> None:
         """A standby whose name leads to another host is ready while its certificate lasts; without one it is not."""
         running.dns.records.clear()
@@ -202,7 +211,8 @@ LIVE = b'{"id": "p", "accountId": "a", "targets": {"production": {"id": "d", "cr
         (Response(402, (), b'{"error": {"code": "payment_required", "message": "Blocked"}}'), Denied),
         (Response(403, (), b"<html>blocked</html>"), Denied),
         (Response(404, (), b"not found"), NotFound),
-        (Response(409, (), b'{"error": {"code": "conflict", "message": "In transfer"}}'), Conflict),
+        (Response(400, (), b'{"error": {"code": "bad_request", "message": "Invalid id"}}'), NotFound),
+        (Response(409, (), b'{"error": {"code": "conflict", "message": "In transfer"}}'), NotFound),
         (Response(429, (("Retry-After", "7"),), b"slow down"), Unavailable),
         (Response(500, (), b'{"error": {"code": "internal_server_error"}}'), Unavailable),
     ],

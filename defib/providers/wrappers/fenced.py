@@ -1,0 +1,76 @@
+"""Ports that ask, right before each write goes out, whether whoever writes still may.
+
+They stand inside the retries: a process that slept between two attempts, and lost its lease meanwhile, writes no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from defib.clock import Deadline
+from defib.ports import Cdn, DnsZone, EdgeStatus, Receipt, RecordChange, RecordKey, RecordSet
+
+Check = Callable[[], None]
+"""Raises when nothing may be written any more."""
+
+
+class FencedZone:
+    """A zone whose writes are preceded by a check."""
+
+    def __init__(self, inner: DnsZone, check: Check) -> None:
+        self._inner = inner
+        self._check = check
+
+    @property
+    def vendor(self) -> str:
+        """The vendor of the zone inside."""
+        return self._inner.vendor
+
+    @property
+    def zone(self) -> str:
+        """The id of the zone inside."""
+        return self._inner.zone
+
+    def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
+        """Read the zone inside."""
+        return self._inner.read(keys, within=within)
+
+    def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
+        """Check, then write."""
+        self._check()
+        return self._inner.replace(changes, within=within)
+
+    def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
+        """Ask the zone inside."""
+        return self._inner.settled(receipt, within=within)
+
+
+class FencedCdn:
+    """A distribution whose purges are preceded by a check."""
+
+    def __init__(self, inner: Cdn, check: Check) -> None:
+        self._inner = inner
+        self._check = check
+
+    @property
+    def vendor(self) -> str:
+        """The vendor of the distribution inside."""
+        return self._inner.vendor
+
+    @property
+    def distribution(self) -> str:
+        """The id of the distribution inside."""
+        return self._inner.distribution
+
+    def status(self, *, within: Deadline) -> EdgeStatus:
+        """Read the distribution inside."""
+        return self._inner.status(within=within)
+
+    def purge(self, paths: Sequence[str], *, within: Deadline) -> Receipt:
+        """Check, then purge."""
+        self._check()
+        return self._inner.purge(paths, within=within)
+
+    def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
+        """Ask the distribution inside."""
+        return self._inner.settled(receipt, within=within)
