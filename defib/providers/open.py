@@ -5,6 +5,7 @@ Vendors' libraries are imported only for the vendors of the site: together they 
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,7 +24,7 @@ from defib.providers.wrappers import (
     RetryingHost,
     RetryingZone,
 )
-from defib.providers.wrappers.fenced import Check, FencedCdn, FencedZone
+from defib.providers.wrappers.fenced import Check, FencedCdn, FencedHost, FencedZone
 from defib.site import (
     Aws,
     CloudflareDistribution,
@@ -58,7 +59,7 @@ def _limited_zone(site: Site, secrets: Secrets, before_write: Check) -> DnsZone:
     if isinstance(site.dns, Rfc2136Zone):
         return FencedZone(_rfc2136(site.dns, secrets), before_write)
     if isinstance(site.dns, CloudflareZone):
-        return FencedZone(_cloudflare_zone(site.dns, secrets), before_write)
+        return _cloudflare_zone(site.dns, secrets, before_write)
     return RateLimitedZone(FencedZone(_route53(site.dns, secrets), before_write), _route53_rate())
 
 
@@ -74,15 +75,17 @@ def open_cdn(
         # AWS documents no limit of calls for CloudFront; when it throttles, retrying slows down.
         return RetryingCdn(FencedCdn(_cloudfront(config, secrets), before_write), chance)
     fenced = FencedCdn(_cloudflare(site, config, secrets), before_write)
-    return RetryingCdn(RateLimitedCdn(fenced, _cloudflare_rate()), chance)
+    return RetryingCdn(RateLimitedCdn(fenced, _cloudflare_rate(config.token)), chance)
 
 
-def open_host(config: VercelHost | NetlifyHost, secrets: Secrets) -> Host:
-    """One of a site's hosts, ready to be asked; nothing is asked yet."""
+def open_host(config: VercelHost | NetlifyHost, secrets: Secrets, before_write: Check = free) -> Host:
+    """One of a site's hosts, as :func:`open_zone` opens its zone."""
     chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
     if isinstance(config, VercelHost):
-        return RetryingHost(RateLimitedHost(_vercel(config, secrets), attaching=_vercel_domain_rate()), chance)
-    return RetryingHost(RateLimitedHost(_netlify(config, secrets), _netlify_rate()), chance)
+        fenced = FencedHost(_vercel(config, secrets), before_write)
+        return RetryingHost(RateLimitedHost(fenced, attaching=_vercel_domain_rate()), chance)
+    fenced = FencedHost(_netlify(config, secrets), before_write)
+    return RetryingHost(RateLimitedHost(fenced, _netlify_rate()), chance)
 
 
 def _vercel_domain_rate() -> Rate:
@@ -103,7 +106,8 @@ def _route53_rate() -> Rate:
     return Rate(5, timedelta(seconds=1))
 
 
-def _cloudflare_rate() -> Rate:
+@functools.cache
+def _cloudflare_rate(token: str) -> Rate:  # noqa: ARG001 - the reference tells users apart: what one has is shared
     # "1,200 requests per five minute period per user": https://developers.cloudflare.com/fundamentals/api/reference/limits/
     return Rate(1200, timedelta(minutes=5))
 
@@ -130,7 +134,7 @@ def _rfc2136(config: Rfc2136Zone, secrets: Secrets) -> DnsZone:
     return Rfc2136(config.zone, config.primary, key, config.servers)
 
 
-def _cloudflare_zone(config: CloudflareZone, secrets: Secrets) -> DnsZone:
+def _cloudflare_zone(config: CloudflareZone, secrets: Secrets, before_write: Check) -> DnsZone:
     from defib.providers.dns.cloudflare import (  # noqa: PLC0415 - see the module's docstring
         CloudflareDns,
         calls_to_read,
@@ -138,7 +142,8 @@ def _cloudflare_zone(config: CloudflareZone, secrets: Secrets) -> DnsZone:
     )
 
     zone = CloudflareDns(config.zone_id, config.zone, secrets(config.token), config.api)
-    return RateLimitedZone(zone, _cloudflare_rate(), Cost(calls_to_read, calls_to_replace, settled=0))
+    fenced = FencedZone(zone, before_write)
+    return RateLimitedZone(fenced, _cloudflare_rate(config.token), Cost(calls_to_read, calls_to_replace, settled=0))
 
 
 def _cloudfront(config: CloudFrontDistribution, secrets: Secrets) -> Cdn:
