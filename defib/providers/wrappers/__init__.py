@@ -1,6 +1,6 @@
 """Retry, rate limit, fence and read-only, each a port around a port: no adapter knows of them, no caller asks for them."""
 
-from defib.providers.wrappers.fenced import FencedCdn, FencedZone
+from defib.providers.wrappers.fenced import FencedCdn, FencedHost, FencedZone
 from defib.providers.wrappers.rate import Cost, Rate, RateLimitedCdn, RateLimitedHost, RateLimitedZone
 from defib.providers.wrappers.readonly import ReadOnlyCdn, ReadOnlyHost, ReadOnlyZone
 from defib.providers.wrappers.retry import Backoff, RetryingCdn, RetryingHost, RetryingZone
@@ -9,6 +9,7 @@ __all__ = [
     "Backoff",
     "Cost",
     "FencedCdn",
+    "FencedHost",
     "FencedZone",
     "Rate",
     "RateLimitedCdn",

@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from defib.clock import Deadline
-from defib.ports import Cdn, DnsZone, EdgeStatus, Receipt, RecordChange, RecordKey, RecordSet
+from defib.ports import (
+    Attachment,
+    Cdn,
+    Deployment,
+    DnsZone,
+    EdgeStatus,
+    Host,
+    Quota,
+    Receipt,
+    RecordChange,
+    RecordKey,
+    RecordSet,
+)
 
 Check = Callable[[], None]
 """Raises when nothing may be written any more."""
@@ -74,3 +86,43 @@ class FencedCdn:
     def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
         """Ask the distribution inside."""
         return self._inner.settled(receipt, within=within)
+
+
+class FencedHost:
+    """A host whose attaching and publishing are preceded by a check."""
+
+    def __init__(self, inner: Host, check: Check) -> None:
+        self._inner = inner
+        self._check = check
+
+    @property
+    def vendor(self) -> str:
+        """The vendor of the host inside."""
+        return self._inner.vendor
+
+    @property
+    def project(self) -> str:
+        """The id of the project inside."""
+        return self._inner.project
+
+    def live(self, *, within: Deadline) -> Deployment | None:
+        """Read the host inside."""
+        return self._inner.live(within=within)
+
+    def attachment(self, name: str, *, within: Deadline) -> Attachment:
+        """Read the host inside."""
+        return self._inner.attachment(name, within=within)
+
+    def attach(self, name: str, *, within: Deadline) -> Attachment:
+        """Check, then attach."""
+        self._check()
+        return self._inner.attach(name, within=within)
+
+    def publish(self, deployment: str, *, within: Deadline) -> Deployment:
+        """Check, then publish."""
+        self._check()
+        return self._inner.publish(deployment, within=within)
+
+    def quota(self, *, within: Deadline) -> Quota:
+        """Read the host inside."""
+        return self._inner.quota(within=within)

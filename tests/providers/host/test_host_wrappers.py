@@ -10,13 +10,13 @@ from datetime import timedelta
 import pytest
 
 from defib.clock import Deadline, SimulatedClock, SystemClock
-from defib.errors import Conflict, Denied, NotFound, ProviderError, Refused, Unavailable
+from defib.errors import Conflict, Denied, LeaseLost, NotFound, ProviderError, Refused, Unavailable
 from defib.lab.faults import Fault
 from defib.lab.hosting import furniture
 from defib.lab.hosting.alone import serve_netlify, serve_vercel
 from defib.ports import Host
 from defib.providers.open import open_host
-from defib.providers.wrappers import Rate, RateLimitedHost, ReadOnlyHost, RetryingHost
+from defib.providers.wrappers import FencedHost, Rate, RateLimitedHost, ReadOnlyHost, RetryingHost
 from defib.site import HostRecords, NetlifyHost, VercelHost
 from tests.contracts.described import NETLIFY, VERCEL, compared
 from tests.contracts.host import HostContract, HostWorld
@@ -149,6 +149,31 @@ class TestRateLimitedHost:
         assert clock.monotonic() == timedelta(seconds=6)
         with pytest.raises(Unavailable):
             host.live(within=Deadline.after(clock, timedelta(seconds=1)))
+
+
+def test_fence_is_asked_before_each_write() -> None:
+    """E8: once the lease is lost nothing is written, not even by a retry; reading goes on."""
+    clock = SimulatedClock()
+    memory = memory_host(clock)
+    lost: list[LeaseLost] = []
+
+    def check() -> None:
+        if lost:
+            raise lost[0]
+
+    host = RetryingHost(FencedHost(memory, check), random.Random(7))
+    within = Deadline.after(clock, timedelta(minutes=1))
+    assert host.attach(FREE, within=within).ready
+    memory.failures.schedule(Unavailable("busy", retry_after=timedelta(seconds=9)), methods=["publish"])
+    clock.at(timedelta(seconds=5), lambda: lost.append(LeaseLost("another run holds the site")))
+    with pytest.raises(LeaseLost):
+        host.publish("a", within=within)
+    with pytest.raises(LeaseLost):
+        host.attach(HELD, within=within)
+    assert host.live(within=within) is not None
+    assert host.attachment(HELD, within=within).ready
+    assert not host.quota(within=within).suspended
+    assert (host.vendor, host.project, memory.published) == ("memory", "P1", ())
 
 
 def test_read_only_tells_and_never_writes() -> None:
