@@ -79,6 +79,7 @@ class Described:
                 if isinstance(operation, dict):
                     operation.pop("security", None)
         _allow_null(plain)
+        _spell_object(plain)
         return plain
 
     @cached_property
@@ -128,6 +129,7 @@ class Described:
 
 VERCEL = Described("vercel.json", "https://api.vercel.com", undescribed=r"^/v4/now/certs$", errors_in="error")
 NETLIFY = Described("netlify.json", "https://api.netlify.com/api/v1", undescribed=r"/ssl/renew$", errors_in="")
+STATUSPAGE = Described("statuspage.json", "https://api.statuspage.io/v1", undescribed=r"^$", errors_in="")
 
 
 @contextmanager
@@ -145,6 +147,14 @@ def _allow_null(tree: Any) -> None:
         _allow_null(each)
     if isinstance(tree, dict) and tree.get("nullable") is True and None not in tree.get("enum", [None]):
         tree["enum"].append(None)
+
+
+def _spell_object(tree: Any) -> None:
+    """Read the type ``Object``, as Statuspage publishes it for metadata, as what it means."""
+    for each in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        _spell_object(each)
+    if isinstance(tree, dict) and tree.get("type") == "Object":
+        tree["type"] = "object"
 
 
 def _plain(request: Request) -> Request:

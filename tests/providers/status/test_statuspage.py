@@ -14,10 +14,8 @@ from defib.lab.alone import RunningStatuspage, serve_statuspage
 from defib.lab.faults import Fault
 from defib.lab.statuspage import COMPONENT, PAGE
 from defib.providers.status.statuspage import Statuspage
-from tests.contracts.described import Described, compared, recording
+from tests.contracts.described import STATUSPAGE, compared, recording
 from tests.contracts.status_page import FIRST, PageWorld, Shown, StatusPageContract
-
-STATUSPAGE = Described("statuspage.json", "https://api.statuspage.io/v1", undescribed=r"^$", errors_in="")
 
 
 @pytest.fixture
