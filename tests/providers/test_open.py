@@ -5,15 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from defib.clock import Deadline, SystemClock
-from defib.errors import SecretMissing
+from defib.errors import LeaseLost, SecretMissing
 from defib.lab.alone import serve_aws, serve_cloudflare
 from defib.lab.furniture import DISTRIBUTION_DOMAIN
+from defib.ports import RecordChange
 from defib.providers.open import open_cdn, open_zone
 from defib.site import (
     Aws,
@@ -91,6 +93,26 @@ def test_opens_a_zone_at_cloudflare() -> None:
         assert steering is not None
         assert (steering.ttl, steering.values) == (lab.steering.ttl, (f"{DISTRIBUTION_DOMAIN}.",))
         assert steering.attributes == (("comment", "steering, by defib"),)
+
+
+def test_writing_at_cloudflare_is_checked_first() -> None:
+    """E8: who may no longer write is stopped between the limit of calls and the vendor, and nothing is asked."""
+
+    def lost() -> None:
+        raise LeaseLost("another run holds the site")
+
+    lab = site("lab-cloudflare")
+    assert isinstance(lab.dns, CloudflareZone)
+    with serve_cloudflare() as running:
+        dns = lab.dns.model_copy(update={"api": running.endpoint})
+        secrets = known(cloudflare_token=running.token)
+        zone = open_zone(lab.model_copy(update={"dns": dns}), secrets, lost)
+        (steering,) = zone.read([lab.steering.key], within=soon())
+        assert steering is not None
+        stood = running.api.zones
+        with pytest.raises(LeaseLost):
+            zone.replace([RecordChange(steering, replace(steering, values=("other.test.",)))], within=soon())
+        assert running.api.zones == stood
 
 
 def test_opens_rfc2136_with_its_key_and_servers() -> None:

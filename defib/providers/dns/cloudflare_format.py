@@ -37,6 +37,7 @@ WRITABLE = ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "PTR", "TXT")
 
 PROXIABLE = ("A", "AAAA", "CNAME")
 
+_HOSTS = ("CNAME", "NS", "PTR")
 _AUTOMATIC = 1
 _AUTOMATIC_SEEN = timedelta(seconds=300)
 _SETTING = "settings."
@@ -59,8 +60,8 @@ class HeldRecord(BaseModel):
 
     @property
     def key(self) -> RecordKey:
-        """The record set it belongs to."""
-        return canonical_key(RecordKey(self.name, self.type))
+        """The record set it belongs to; a name that is shown in its national letters stands under the ASCII ones of DNS."""
+        return canonical_key(RecordKey(_ascii(self.name), self.type))
 
 
 @dataclass(frozen=True)
@@ -221,12 +222,16 @@ def _canonical_value(key: RecordKey, value: str) -> str:
 def _value(held: HeldRecord) -> str:
     """The value in presentation format; an MX record keeps its preference apart."""
     if held.key.type == "MX" and held.priority is not None:
-        return f"{held.priority} {held.content}"
+        return f"{held.priority} {_ascii(held.content)}"
     if held.key.type == "TXT" and not held.content.startswith('"'):
         # Entered without quotes; a string of a TXT record holds at most 255 bytes (RFC 1035, section 3.3.14).
         strings = [held.content[start : start + 255] for start in range(0, len(held.content), 255)] or [""]
         return " ".join(f'"{_quoted(string)}"' for string in strings)
-    return held.content
+    return _ascii(held.content) if held.key.type in _HOSTS else held.content
+
+
+def _ascii(host: str) -> str:
+    return host if host.isascii() else host.encode("idna").decode("ascii")
 
 
 def _quoted(text: str) -> str:
@@ -240,6 +245,6 @@ def _content(kind: str, value: str) -> dict[str, object]:
     if kind == "CAA":
         flags, tag, text = value.split(maxsplit=2)
         return {"data": {"flags": int(flags), "tag": tag, "value": text.strip('"')}}
-    if kind in ("CNAME", "NS", "PTR"):
+    if kind in _HOSTS:
         return {"content": value.rstrip(".")}
     return {"content": value}

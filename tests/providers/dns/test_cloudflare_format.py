@@ -77,6 +77,13 @@ def test_values_read_in_presentation_format(held: HeldRecord, value: str) -> Non
     assert wish_of(held).value == value
 
 
+def test_national_letters_are_read_as_dns_has_them() -> None:
+    """A name or target that is shown in its own letters is the one that site files and name servers spell in ASCII."""
+    held = HeldRecord(id="1", name="bücher.example.test", type="CNAME", content="bücher.example.net", ttl=60)
+    assert held.key == RecordKey("xn--bcher-kva.example.test.", "CNAME")
+    assert wish_of(held).value == "xn--bcher-kva.example.net."
+
+
 def test_nothing_that_is_not_set_becomes_an_attribute() -> None:
     """Empty comments, tags and settings that are off or unknown to a plan are the same as none."""
     bare = record_set([wish_of(listed("A", "192.0.2.1"))])
