@@ -231,7 +231,10 @@ def _value(held: HeldRecord) -> str:
 
 
 def _ascii(host: str) -> str:
-    return host if host.isascii() else host.encode("idna").decode("ascii")
+    try:
+        return host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return host  # no name of the DNS, so none that anybody asks for
 
 
 def _quoted(text: str) -> str:

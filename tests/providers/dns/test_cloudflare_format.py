@@ -82,6 +82,7 @@ def test_national_letters_are_read_as_dns_has_them() -> None:
     held = HeldRecord(id="1", name="bücher.example.test", type="CNAME", content="bücher.example.net", ttl=60)
     assert held.key == RecordKey("xn--bcher-kva.example.test.", "CNAME")
     assert wish_of(held).value == "xn--bcher-kva.example.net."
+    assert listed("A", "192.0.2.1", name=f"{'ü' * 70}.example.test").key.name.startswith("ü")
 
 
 def test_nothing_that_is_not_set_becomes_an_attribute() -> None:
