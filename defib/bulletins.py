@@ -185,8 +185,8 @@ class Bulletins:
 class PublicWords:
     """What users may read of one run: nothing before the outage is confirmed, and nothing that is not for them.
 
-    Runs that take users back lose nobody's service, so the page says nothing of them. A drill against real vendors is not
-    public; a rehearsal in the lab is, in the lab, and closes its incident however it ends.
+    Runs that take users back lose nobody's service, so the page says nothing of them. A rehearsal closes its incident
+    however it ends: what it broke is healed.
     """
 
     site: Site
@@ -198,7 +198,7 @@ class PublicWords:
 
     def hear(self, record: Record) -> Word | None:
         """The word that one more entry is worth."""
-        if self.opened.follows or self.opened.mode not in {Mode.INCIDENT, Mode.REHEARSAL}:
+        if self.opened.follows or self.opened.mode is Mode.PLAN:
             return None
         word = self._word(record)
         if isinstance(word, Notice):

@@ -6,6 +6,7 @@ outside state before and after, and what an eyewitness saw who knew nothing of i
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -141,7 +142,8 @@ class _Rehearsal:
         def until(decision: Decision) -> bool:
             nonlocal broken, patience
             if not broken and decision.state is State.HEALTHY:
-                self._break()
+                # At any moment of the interval, as faults do: right after a look would flatter or slander detection.
+                self._break_after(site.detection.interval * random.random())  # noqa: S311 - not a secret
                 broken, patience = True, Deadline.after(clock, PATIENCE)
             return patience.expired() or (broken and decision.state is State.DOWN)
 
@@ -180,6 +182,15 @@ class _Rehearsal:
         if role == "failback" and saw.looks and saw.started is None:
             outage = timedelta(0)
         self._journal.append(entries.EyewitnessSaw(role, outage, saw.started, saw.ended, saw.looks, saw.log))
+
+    def _break_after(self, delay: timedelta) -> None:
+        """Break the target in the background, so that the looks go on meanwhile."""
+
+        def once() -> None:
+            stop()
+            self._break()
+
+        stop = self._desk.clock.every(max(delay, timedelta(milliseconds=1)), once)
 
     def _break(self) -> None:
         self._stage.bench.break_(self._target, self._fault)

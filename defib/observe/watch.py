@@ -1,13 +1,16 @@
 """Watching a site: looks on schedule, one decision after each of them.
 
-The observers look in turn, evenly spread over the interval, so that the first bad look comes soon after the fault. A look
-starts when its time has come, whether or not earlier ones have ended: a server that hangs costs one probe deadline, not
-`fall` of them, and the decision comes within fall x interval + probe deadline.
+The observers look in turn, evenly spread over the interval, so that the first bad look comes soon after the fault. After it
+the others do not wait for their turns: they look at once, and all of them together from then on, until the site is healthy
+again. Each still needs its own `fall` bad looks, an interval apart.
+
+A look starts when its time has come, whether or not earlier ones have ended: a server that hangs costs one probe deadline,
+not `fall` of them, and the decision comes within fall x interval + probe deadline.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from defib.clock import Clock
@@ -48,6 +51,7 @@ class Watcher:
         self._clock = clock
         room = len(self._names) * looks_under_way(self._settings) + 1
         self._looks = looks or ThreadedLooks(observers, clock, room)
+        self._schedule = _Schedule(self._names, self._settings.interval)
         self._on_decision = on_decision
         self._on_observation = on_observation
         self._network = _Network(self._settings.fall, self._settings.fall * self._settings.interval)
@@ -55,16 +59,14 @@ class Watcher:
 
     def run(self, until: Callable[[Decision], bool]) -> Decision:
         """Watch until a decision satisfies `until`, or :meth:`stop`; gives the newest decision. Once only."""
-        start, number = self._clock.monotonic(), 0
-        interval, many = self._settings.interval, len(self._names)
         try:
             while not self._stopped:
-                due = start + number * interval / many - self._clock.monotonic()
-                if due <= timedelta(0):
-                    self._looks.look(self._aim, self._names[number % many], self._settings.probe_deadline)
-                    # After a pause of the machine or a slow callback: on with the schedule, without a burst.
-                    number += max(1, int(-due * many / interval))
-                elif self._take(due, until):
+                now = self._clock.monotonic()
+                name, due = self._schedule.next(now)
+                if due <= now:
+                    self._schedule.started(name, now)
+                    self._looks.look(self._aim, name, self._settings.probe_deadline)
+                elif self._take(due - now, until):
                     break
         finally:
             self._looks.close()
@@ -86,6 +88,7 @@ class Watcher:
             self._ask_if(asked_too_soon)
         else:
             self._on_observation(seen)
+            self._schedule.saw(seen, now)
             voting_bad = seen.observer in self._detector.last.since
             self._network.noted(seen, voting_bad=voting_bad)
             decision = self._detector.feed((seen,), self._network.known)
@@ -98,6 +101,49 @@ class Watcher:
         if doubts:
             self._network.asked()
             self._looks.ask_online(self._settings.probe_deadline)
+
+
+class _Schedule:
+    """When each observer looks next: spread over the interval while all is well, together once one has seen trouble."""
+
+    def __init__(self, names: Sequence[str], interval: timedelta) -> None:
+        self._names = tuple(names)
+        self._interval = interval
+        self._next: dict[str, timedelta] = {}
+        self._last: dict[str, timedelta] = {}
+        self._troubled: set[str] = set()
+
+    def next(self, now: timedelta) -> tuple[str, timedelta]:
+        """Who is next, and when."""
+        if not self._next:
+            self._spread(now)
+        return min(self._next.items(), key=lambda item: item[1])
+
+    def started(self, name: str, now: timedelta) -> None:
+        """A look has started. After a pause of the machine or a slow callback: on with the schedule, without a burst."""
+        late = now - self._next[name]
+        self._last[name] = now
+        self._next[name] += self._interval * (1 + int(late / self._interval))
+
+    def saw(self, seen: Observation, now: timedelta) -> None:
+        """A look has ended: after the first bad one, whoever has not looked since it began does so now."""
+        if seen.health is Health.BAD:
+            if not self._troubled:
+                self._rally(now, now - seen.took)
+            self._troubled.add(seen.observer)
+        elif seen.health is Health.GOOD and seen.observer in self._troubled:
+            self._troubled.discard(seen.observer)
+            if not self._troubled:
+                self._spread(now + self._interval / len(self._names))
+
+    def _rally(self, now: timedelta, began: timedelta) -> None:
+        for name in self._names:
+            if self._last.get(name, began) < began:
+                self._next[name] = now
+
+    def _spread(self, start: timedelta) -> None:
+        pace = self._interval / len(self._names)
+        self._next = {name: start + number * pace for number, name in enumerate(self._names)}
 
 
 class _Network:

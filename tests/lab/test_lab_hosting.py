@@ -180,7 +180,6 @@ def test_a_name_that_was_attached_is_served(stage: Stage, host: str) -> None:
         next(each for each in before if each.key.type == "A"), key=replace(before[0].key, name=f"{name}.", type="A")
     )
     publish(stage, (*before, replace(extra, values=(address,))))
-    stage.world.names.vendors_resolver.flush()
     try:
         found = adapter(stage, host).attach(name, within=soon())
         assert found.attached

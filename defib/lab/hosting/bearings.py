@@ -6,22 +6,33 @@ import shlex
 from collections.abc import Awaitable, Callable
 
 import dns.message
+import dns.rcode
 import dns.rdatatype
 
 from defib.lab.dns.resolver import Resolver
 
 Ask = Callable[[str, str], Awaitable[tuple[str, ...]]]
-"""The values of a name (without trailing dot) and record type, behind any CNAMEs; none where there are none."""
+"""The values of a name (without trailing dot) and record type, behind any CNAMEs; none where there are none.
+
+Raises :class:`LookupFailedError` where that cannot be told.
+"""
 
 ISSUER = "letsencrypt.org"
 
 
+class LookupFailedError(Exception):
+    """The DNS gave no usable answer."""
+
+
 def asking(resolver: Resolver) -> Ask:
-    """Ask a resolver of the lab."""
+    """Ask a resolver of the lab, and its authorities each time anew, as certificate authorities do."""
 
     async def ask(name: str, kind: str) -> tuple[str, ...]:
         wanted = dns.rdatatype.from_text(kind)
+        resolver.flush()
         answer = dns.message.from_wire(await resolver.answer(dns.message.make_query(f"{name}.", kind).to_wire()))
+        if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            raise LookupFailedError(f"{name} {kind}: {dns.rcode.to_text(answer.rcode())}")
         return tuple(each.to_text() for rrset in answer.answer if rrset.rdtype == wanted for each in rrset)
 
     return ask
@@ -29,7 +40,10 @@ def asking(resolver: Resolver) -> Ask:
 
 async def leads_to(ask: Ask, name: str, address: str) -> bool:
     """Whether users of `name` come to `address`."""
-    return address in await ask(name, "A")
+    try:
+        return address in await ask(name, "A")
+    except LookupFailedError:
+        return False
 
 
 async def may_issue(ask: Ask, name: str) -> bool:
@@ -45,5 +59,11 @@ async def may_issue(ask: Ask, name: str) -> bool:
 
 
 async def certifiable(ask: Ask, name: str, address: str) -> bool:
-    """Whether a certificate can be issued for `name` by a platform whose edge is at `address`."""
-    return await leads_to(ask, name, address) and await may_issue(ask, name)
+    """Whether a certificate can be issued now for `name` by a platform whose edge is at `address`.
+
+    Not where a look-up fails: "if a CA is unable to determine" who may issue, it must not (RFC 8659, section 3).
+    """
+    try:
+        return await leads_to(ask, name, address) and await may_issue(ask, name)
+    except LookupFailedError:
+        return False

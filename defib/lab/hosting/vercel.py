@@ -117,7 +117,7 @@ class VercelDialect:
         if held is not None:
             project = project.holding(await self._certified(held))
         leads = await leads_to(self.ask, name, self.address)
-        aliased = bool(await self.ask(name, "CNAME"))
+        aliased = leads and bool(await self.ask(name, "CNAME"))
         body = {
             "configuredBy": ("CNAME" if aliased else "A") if leads else None,
             "acceptedChallenges": ["http-01"] if leads else [],

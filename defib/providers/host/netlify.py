@@ -9,9 +9,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TypeVar
+from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from defib.clock import Deadline
 from defib.errors import Conflict, NotFound, Unavailable
@@ -26,7 +27,7 @@ _CURRENT = "current"
 class _Deploy(BaseModel):
     id: str
     state: str = ""
-    created_at: datetime
+    created_at: AwareDatetime
     commit_ref: str | None = None
 
     def deployment(self) -> Deployment:
@@ -58,7 +59,7 @@ class _Site(BaseModel):
 class _Certificate(BaseModel):
     state: str = ""
     domains: list[str] = Field(default_factory=list)
-    expires_at: datetime | None = None
+    expires_at: AwareDatetime | None = None
 
     def covers(self, host: str) -> bool:
         return host in self.domains or f"*.{host.partition('.')[2]}" in self.domains
@@ -126,7 +127,7 @@ class Netlify:
         published = self._read_site(within).published_deploy
         if published is not None and published.id == deployment:
             return published.deployment()
-        earlier = self._get(_Deploy, f"{self._path}/deploys/{deployment}", within)
+        earlier = self._get(_Deploy, f"{self._path}/deploys/{quote(deployment, safe='')}", within)
         if earlier.state != _READY:
             raise Conflict(
                 f"deploy {deployment} cannot be restored", where=self._api.where, expected=_READY, seen=earlier.state

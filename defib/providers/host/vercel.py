@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TypeVar
+from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from defib.clock import Deadline
@@ -83,7 +84,7 @@ class _Configuration(_Part):
 
 class _Certificate(_Part):
     cns: list[str]
-    expiration: datetime
+    expiration: AwareDatetime
 
 
 class _Certificates(_Part):
@@ -181,7 +182,7 @@ class Vercel:
         project = self._read_project(within)
         if project.production is not None and project.production.id == deployment:
             return project.production.deployment()
-        earlier = self._get(_Target, f"/v13/deployments/{deployment}", within)
+        earlier = self._get(_Target, f"/v13/deployments/{quote(deployment, safe='')}", within)
         if project.promotes(deployment):
             return earlier.deployment()
         if earlier.ready_state != _READY:
@@ -235,9 +236,12 @@ class Vercel:
     def _certificate(self, host: str, within: Deadline) -> datetime | None:
         """The end of the certificate that ends last, None where Vercel holds none or does not tell."""
         try:
-            found = self._get(_Certificates, "/v4/now/certs", within, {"cn": host})
-        except (NotFound, Denied):
-            return None  # the list is not documented: the same token has just read the domain, so this is no news of it
+            answer = self._api.ask("GET", "/v4/now/certs", within, query={**self._query, "cn": host})
+            found = _Certificates.model_validate_json(answer)
+        except (NotFound, Denied, ValidationError):
+            # The list is not documented, and may change or go. The same token has just read the domain, so a refusal here
+            # is no news of the token.
+            return None
         return max((each.expiration for each in found.certs if host in each.cns), default=None)
 
     def _read_domain(self, host: str, within: Deadline) -> _Domain | None:

@@ -197,6 +197,37 @@ class TestVercelAlone:
         assert "very-secret" not in f"{caught.value} {caught.value.__cause__!r}"
 
 
+@pytest.mark.parametrize(
+    "certificates",
+    [
+        Response(404, (), b'{"error": {"code": "not_found", "message": "gone"}}'),
+        Response(403, (), b'{"error": {"code": "forbidden", "message": "Not authorized"}}'),
+        Response(200, (), b'{"certificates": "in another shape"}'),
+        Response(200, (), b'{"certs": [{"cns": ["www.a.test"], "expiration": "2030-01-01T00:00:00"}]}'),
+        Response(200, (), b'{"certs": []}'),
+    ],
+)
+def test_certificate_that_is_not_told_stays_untold(certificates: Response) -> None:
+    """What Vercel's undocumented list does not tell is not guessed, and fails nothing that the documented API tells."""
+    told = {
+        "/v9/projects/prj_x/domains/www.a.test": Response(200, (), b'{"name": "www.a.test", "verified": true}'),
+        "/v6/domains/www.a.test/config": Response(200, (), b'{"misconfigured": false}'),
+        "/v4/now/certs": certificates,
+    }
+
+    async def handler(request: Request) -> Response:
+        return told[request.path]
+
+    with BackgroundLoop() as loop:
+        server = WebServer("127.0.0.1", 0, handler)
+        loop.run(server.start())
+        try:
+            found = Vercel("prj_x", "", "token", server.url).attachment("www.a.test.", within=soon())
+        finally:
+            loop.run(server.stop())
+    assert (found.ready, found.certificate_until) == (True, None)
+
+
 LIVE = b'{"id": "p", "accountId": "a", "targets": {"production": {"id": "d", "createdAt": 1, "readyState": "BUILDING"}}}'
 
 
