@@ -189,6 +189,15 @@ def test_a_name_that_was_attached_is_served(stage: Stage, host: str) -> None:
         publish(stage, before)
 
 
+def test_a_failing_lookup_certifies_nothing(stage: Stage) -> None:
+    """D13: where the CAA records cannot be told, nobody issues; the attachment stands all the same."""
+    name = "newer.pulse-hosting.test"
+    for server in ("ns-1", "ns-2", "ns-3", "ns-4"):
+        stage.break_(server, "refusing")
+    found = adapter(stage, "vercel").attach(name, within=soon())
+    assert (found.attached, found.certificate_until, found.ready) == (True, None, False)
+
+
 @pytest.mark.parametrize(
     ("how", "status", "words"),
     [({"paused": True}, 503, b"DEPLOYMENT_PAUSED"), ({"blocked": "UNPAID_INVOICE"}, 402, b"DEPLOYMENT_DISABLED")],

@@ -38,12 +38,17 @@ def asking(resolver: Resolver) -> Ask:
     return ask
 
 
+async def found(ask: Ask, name: str, kind: str) -> tuple[str, ...]:
+    """The values, none also where that cannot be told."""
+    try:
+        return await ask(name, kind)
+    except LookupFailedError:
+        return ()
+
+
 async def leads_to(ask: Ask, name: str, address: str) -> bool:
     """Whether users of `name` come to `address`."""
-    try:
-        return address in await ask(name, "A")
-    except LookupFailedError:
-        return False
+    return address in await found(ask, name, "A")
 
 
 async def may_issue(ask: Ask, name: str) -> bool:
@@ -61,7 +66,7 @@ async def may_issue(ask: Ask, name: str) -> bool:
 async def certifiable(ask: Ask, name: str, address: str) -> bool:
     """Whether a certificate can be issued now for `name` by a platform whose edge is at `address`.
 
-    Not where a look-up fails: "if a CA is unable to determine" who may issue, it must not (RFC 8659, section 3).
+    Not where a look-up fails: an authority may issue only where it finds that the CAA records allow it (RFC 8659, section 3).
     """
     try:
         return await leads_to(ask, name, address) and await may_issue(ask, name)

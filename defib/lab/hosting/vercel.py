@@ -16,7 +16,7 @@ from typing import Any
 from defib.clock import Clock
 from defib.lab.faults import Fault
 from defib.lab.hosting.api import Answered, RefusalError, json_body, json_response
-from defib.lab.hosting.bearings import Ask, certifiable, leads_to
+from defib.lab.hosting.bearings import Ask, certifiable, found, leads_to
 from defib.lab.hosting.project import CERTIFIED_FOR, Deployed, HeldName, HostedProject, Promotion
 from defib.lab.web import Request, Response
 
@@ -96,8 +96,8 @@ class VercelDialect:
 
     async def _verify(self, project: HostedProject, held: HeldName) -> Answered:
         if not held.verified:
-            found = await self.ask(f"_vercel.{_apex(held.name)}", "TXT")
-            if f'"{_challenge(held.name)}"' not in found:
+            records = await found(self.ask, f"_vercel.{_apex(held.name)}", "TXT")
+            if f'"{_challenge(held.name)}"' not in records:
                 message = f"Domain {held.name} is missing required TXT Record"
                 raise RefusalError(400, "missing_txt_record", message)
             held = await self._certified(replace(held, verified=True))
@@ -117,7 +117,7 @@ class VercelDialect:
         if held is not None:
             project = project.holding(await self._certified(held))
         leads = await leads_to(self.ask, name, self.address)
-        aliased = leads and bool(await self.ask(name, "CNAME"))
+        aliased = leads and bool(await found(self.ask, name, "CNAME"))
         body = {
             "configuredBy": ("CNAME" if aliased else "A") if leads else None,
             "acceptedChallenges": ["http-01"] if leads else [],
@@ -188,10 +188,10 @@ def _held(project: HostedProject, asked: str, name: str) -> HeldName:
 
 
 def _deployed(project: HostedProject, asked: str) -> Deployed:
-    found = project.deployment(asked)
-    if found is None:
+    deployed = project.deployment(asked)
+    if deployed is None:
         raise RefusalError(404, "not_found", f'Can\'t find the deployment "{asked}".')
-    return found
+    return deployed
 
 
 def _domain(project: HostedProject, held: HeldName) -> dict[str, Any]:
