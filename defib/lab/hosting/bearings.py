@@ -66,7 +66,7 @@ async def may_issue(ask: Ask, name: str) -> bool:
 async def certifiable(ask: Ask, name: str, address: str) -> bool:
     """Whether a certificate can be issued now for `name` by a platform whose edge is at `address`.
 
-    Not where a look-up fails: an authority may issue only where it finds that the CAA records allow it (RFC 8659, section 3).
+    Not where a look-up fails: to issue, an authority must have found that the CAA records allow it (RFC 8659, section 3).
     """
     try:
         return await leads_to(ask, name, address) and await may_issue(ask, name)
