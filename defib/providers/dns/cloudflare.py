@@ -14,7 +14,15 @@ from defib.clock import Deadline
 from defib.errors import Conflict, NotFound, Unavailable
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
 from defib.providers.cdn.cloudflare_api import CloudflareApi
-from defib.providers.dns.cloudflare_format import WRITABLE, HeldRecord, Wish, record_set, wish_of, wishes_of
+from defib.providers.dns.cloudflare_format import (
+    WRITABLE,
+    HeldRecord,
+    Wish,
+    answers_as_written,
+    record_set,
+    wish_of,
+    wishes_of,
+)
 from defib.providers.dns.records import canonical_key, check, compare, describe, same
 
 # "Batch DNS record changes": 200 records in one action on the free plan, 3,500 on all others. Which plan a zone is on
@@ -77,7 +85,8 @@ class CloudflareDns:
     seen half made by one of them for as long as its propagation takes.
 
     *What to watch for.* The API is ahead of the name servers by seconds and has nothing to ask for it, so `settled` is
-    Cloudflare's word alone. The name servers answer a record set as it is written, except: where it is proxied, they
+    Cloudflare's word alone. The name servers answer a record set as it is written, except (see
+    :func:`defib.providers.dns.cloudflare_format.answers_as_written`): where it is proxied, they
     answer A and AAAA with Cloudflare's own addresses and 300 s, whatever its type and values, and nothing for CNAME; a
     CNAME at the apex, or with ``settings.flatten_cname``, answers A and AAAA with the addresses of its target, under the
     smaller TTL of both, and nothing for CNAME
@@ -220,16 +229,12 @@ class CloudflareDns:
                 continue
             here = {other.type: found for other, found in standing.items() if other.name == key.name and found is not None}
             alias = here.get("CNAME")
-            if len(here) > 1 and alias is not None and not self._flattened(alias):
+            if len(here) > 1 and alias is not None and answers_as_written(alias, self._origin):
                 raise Conflict(
                     f"{key} cannot stand beside other types",
                     where=self._where,
                     seen=", ".join(sorted(here.keys() - {key.type})),
                 )
-
-    def _flattened(self, alias: RecordSet) -> bool:
-        names = {name.rstrip("0123456789.") for name, _ in alias.attributes}
-        return alias.key.name.lower() == self._origin or bool(names & {"proxied", "settings.flatten_cname"})
 
     def _read_back(self, changes: Sequence[RecordChange], keys: Sequence[RecordKey], within: Deadline) -> Receipt:
         """See for ourselves what became of the batch; a success that Cloudflare only tells is none."""

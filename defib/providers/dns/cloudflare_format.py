@@ -159,6 +159,19 @@ def wishes_of(record: RecordSet, where: str) -> tuple[Wish, ...]:
     return made
 
 
+def answers_as_written(record: RecordSet, origin: str) -> bool:
+    """Whether name servers give the values of `record` to who asks for them, in the zone `origin`.
+
+    Not where it is proxied, and not an alias that is flattened, as it always is at the apex: addresses are answered then,
+    and nothing for CNAME.
+    """
+    names = {_NUMBERED.sub("", name) for name, _ in record.attributes}
+    if "proxied" in names:
+        return False
+    at_apex = canonical_key(record.key).name == canonical_key(RecordKey(origin, "SOA")).name
+    return record.key.type != "CNAME" or not (at_apex or f"{_SETTING}flatten_cname" in names)
+
+
 def _wish(record: RecordSet, told: Mapping[str, str], number: int) -> Wish:
     def own(name: str) -> str:
         return told.get(f"{name}.{number}", told.get(name, ""))

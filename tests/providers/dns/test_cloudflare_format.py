@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from defib.errors import NotFound
 from defib.ports import RecordKey, RecordSet
-from defib.providers.dns.cloudflare_format import HeldRecord, Wish, record_set, wish_of, wishes_of
+from defib.providers.dns.cloudflare_format import HeldRecord, Wish, answers_as_written, record_set, wish_of, wishes_of
 
 KEY = RecordKey("www.example.test.", "A")
 ADDRESSES = some.integers(1, 254).map(lambda last: f"192.0.2.{last}")
@@ -102,6 +102,21 @@ def test_bodies_hold_what_the_api_takes() -> None:
     assert mail.whole() == {"name": "example.test", "type": "MX", "content": "mx.test", "priority": 0, "ttl": 60}
     (caa,) = wishes_of(RecordSet(RecordKey("example.test.", "CAA"), timedelta(seconds=60), ('0 issue "ca.test"',)), "test")
     assert caa.whole()["data"] == {"flags": 0, "tag": "issue", "value": "ca.test"}
+
+
+@pytest.mark.parametrize(
+    ("record", "told"),
+    [
+        (RecordSet(RecordKey("www.example.test.", "CNAME"), timedelta(seconds=60), ("a.test.",)), True),
+        (RecordSet(RecordKey("Example.test", "A"), timedelta(seconds=60), ("192.0.2.1",)), True),
+        (RecordSet(RecordKey("Example.test", "CNAME"), timedelta(seconds=60), ("a.test.",)), False),
+        (RecordSet(KEY, timedelta(seconds=300), ("192.0.2.1",), (("proxied.2", "true"),)), False),
+        (RecordSet(RecordKey("www.example.test.", "CNAME"), timedelta(0), (), (("settings.flatten_cname", "true"),)), False),
+    ],
+)
+def test_what_name_servers_do_not_show_is_known(record: RecordSet, told: bool) -> None:
+    """D3, D5: proxied and flattened sets answer with addresses, so nobody waits for their values to appear."""
+    assert answers_as_written(record, "example.test.") is told
 
 
 def test_attributes_of_another_vendor_are_refused() -> None:
