@@ -1,0 +1,120 @@
+"""Users of a property without a CDN follow its record sets from one host to the other, on Route 53 and by RFC 2136."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import dns.message
+import dns.query
+import dns.rdatatype
+import dns.tsig
+import pytest
+
+from defib.clock import Deadline, SystemClock
+from defib.errors import Unavailable
+from defib.lab.hosting import furniture
+from defib.lab.names import TSIG_NAME
+from defib.lab.plan import API_PORT, DNS_PORT
+from defib.ports import DnsZone, RecordChange, RecordKey, RecordSet
+from defib.providers.aws import AwsAccess
+from defib.providers.dns.rfc2136 import Rfc2136
+from defib.providers.dns.route53 import Route53
+from defib.site import Server
+from tests.lab.lab_stage import Stage, running_world
+
+CLOCK = SystemClock()
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Stage]:
+    """One world for the module."""
+    with running_world() as running:
+        yield running
+
+
+@pytest.fixture
+def stage(world: Stage) -> Iterator[Stage]:
+    """The world, healed after each test."""
+    yield world
+    world.heal()
+
+
+def route53(stage: Stage) -> DnsZone:
+    """The hosted zone, by its id."""
+    keys = stage.keys.aws
+    endpoint = f"http://{stage.world.plan.at('1.1')}:{API_PORT}"
+    access = AwsAccess(endpoint=endpoint, access_key=keys.access_key, secret_key=keys.secret_key, region="us-east-1")
+    return Route53(furniture.ZONE_ID, access)
+
+
+def rfc2136(stage: Stage) -> DnsZone:
+    """The zone on the lab's second primary."""
+    servers = [
+        Server(name=name, address=stage.world.plan.at(last), port=DNS_PORT)
+        for name, last in (("ns-hosting-primary", "5.13"), ("ns-hosting-secondary", "5.14"))
+    ]
+    key = dns.tsig.Key(TSIG_NAME, stage.keys.tsig_key)
+    return Rfc2136(furniture.ZONE_2136, servers[0], key, servers)
+
+
+ZONES: dict[str, Callable[[Stage], DnsZone]] = {furniture.ZONE: route53, furniture.ZONE_2136: rfc2136}
+
+
+@pytest.fixture(params=ZONES)
+def zone(request: pytest.FixtureRequest) -> str:
+    """Each zone in turn."""
+    return str(request.param)
+
+
+def soon() -> Deadline:
+    """A deadline."""
+    return Deadline.after(CLOCK, timedelta(seconds=10))
+
+
+def to_netlify(stage: Stage, zone: str, before: RecordSet) -> RecordSet:
+    """The record set that leads to Netlify in place of Vercel."""
+    value = f"{furniture.NETLIFY_NAME}." if before.key.type == "CNAME" else stage.world.plan.at(furniture.NETLIFY_EDGE)
+    return RecordSet(before.key, before.ttl, (value,))
+
+
+def address_of(stage: Stage, name: str) -> str:
+    """Where a resolver sends users of `name` now."""
+    query = dns.message.make_query(name, "A")
+    answer = dns.query.udp(query, stage.world.plan.at("6.2"), port=DNS_PORT, timeout=1)
+    return str(next(item for rrset in answer.answer if rrset.rdtype == dns.rdatatype.A for item in rrset))
+
+
+def test_users_follow_the_record_sets_and_back(stage: Stage, zone: str) -> None:
+    """D3, D4: apex and www go together, within the TTL; each answers over TLS at either host; CAA stays; back is exact."""
+    dns_zone = ZONES[zone](stage)
+    keys = [RecordKey(zone, "A"), RecordKey(f"www.{zone}", "CNAME"), RecordKey(zone, "CAA")]
+    fingerprint = stage.world.fingerprint()
+    apex, www, caa = dns_zone.read(keys, within=soon())
+    assert (apex, www, caa) == furniture.public_sets(stage.world.plan, zone)
+    assert apex is not None
+    assert www is not None
+    changes = [RecordChange(each, to_netlify(stage, zone, each)) for each in (apex, www)]
+    stage.break_("vercel", "5xx")
+    for batch, edge in ((changes, furniture.NETLIFY_EDGE), ([each.reversed() for each in changes], furniture.VERCEL_EDGE)):
+        dns_zone.replace(batch, within=soon())
+        for name in (zone, f"www.{zone}"):
+            deadline = soon()
+            while address_of(stage, name) != stage.world.plan.at(edge) and not deadline.expired():
+                CLOCK.sleep(timedelta(milliseconds=50))
+            assert address_of(stage, name) == stage.world.plan.at(edge)
+            broken = edge == furniture.VERCEL_EDGE
+            assert stage.get(edge, host=name.rstrip(".")).status == (503 if broken else 200)
+    assert dns_zone.read(keys, within=soon()) == (apex, www, caa)
+    stage.heal()
+    assert fingerprint == stage.world.fingerprint()
+
+
+def test_updates_that_are_lost_are_lost_here_too(stage: Stage) -> None:
+    """The faults of RFC 2136 hold for the second primary as for the first."""
+    dns_zone = rfc2136(stage)
+    (www,) = dns_zone.read([RecordKey(f"www.{furniture.ZONE_2136}", "CNAME")], within=soon())
+    assert www is not None
+    stage.break_("rfc2136", "lost-answer")
+    with pytest.raises(Unavailable):
+        dns_zone.replace([RecordChange(www, www)], within=Deadline.after(CLOCK, timedelta(milliseconds=500)))
