@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from defib.clock import Deadline, SystemClock
-from defib.errors import Denied, NotFound, ProviderError, Unavailable
+from defib.errors import Conflict, Denied, NotFound, ProviderError, Unavailable
 from defib.lab.background import BackgroundLoop
 from defib.lab.faults import Fault
 from defib.lab.hosting import furniture
@@ -171,6 +171,35 @@ def test_twin_of_the_sites_own_domain_is_attached() -> None:
     with answering(own, Response(200, (), bare)) as host:
         found = host.attachment("a.test.", within=soon())
         assert (found.attached, found.ready, found.certificate_until) == (True, False, None)
+
+
+def test_wildcard_certificate_covers_one_label() -> None:
+    """A wildcard stands for exactly one label, as in browsers."""
+    own = Response(200, (), b'{"id": "s", "custom_domain": "www.a.test", "domain_aliases": ["x.y.a.test"]}')
+    wild = Response(200, (), b'{"state": "issued", "domains": ["*.a.test"], "expires_at": "2030-01-01T00:00:00Z"}')
+    for name, expected in (("www.a.test.", True), ("x.y.a.test.", False)):
+        with answering(own, wild) as host:
+            assert host.attachment(name, within=soon()).ready is expected
+
+
+def test_deploy_that_is_not_ready_is_not_restored() -> None:
+    """A deploy that failed is refused, and nothing is asked to publish it."""
+    live = Response(200, (), b'{"id": "s", "published_deploy": {"id": "b", "created_at": "2026-01-01T00:00:00Z"}}')
+    failed = Response(200, (), b'{"id": "a", "state": "error", "created_at": "2026-01-01T00:00:00Z"}')
+    with answering(live, failed, Response(500)) as host:
+        with pytest.raises(Conflict) as caught:
+            host.publish("a", within=soon())
+        assert caught.value.seen == "error"
+
+
+def test_site_that_was_never_published_has_nothing_live() -> None:
+    """A site without a published deploy says so; what its state and plan are stands in the quota."""
+    with answering(Response(200, (), b'{"id": "s", "state": "uploading", "plan": "nf_team_dev"}')) as host:
+        assert host.live(within=soon()) is None
+        details = host.quota(within=soon()).details
+        assert details.startswith("unknown")
+        assert "nf_team_dev" in details
+        assert "'uploading'" in details
 
 
 def test_failure_is_not_a_wish_to_wait_for_the_end_of_the_minute() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from defib.clock import Deadline, SystemClock
-from defib.errors import Denied, NotFound, ProviderError, Unavailable
+from defib.errors import Conflict, Denied, NotFound, ProviderError, Unavailable
 from defib.lab.background import BackgroundLoop
 from defib.lab.faults import Fault
 from defib.lab.hosting import furniture
@@ -197,6 +198,61 @@ class TestVercelAlone:
         assert "very-secret" not in f"{caught.value} {caught.value.__cause__!r}"
 
 
+@contextmanager
+def answering(told: Mapping[str, Response]) -> Iterator[Vercel]:
+    """The adapter in front of a server that gives these answers, by path."""
+
+    async def handler(request: Request) -> Response:
+        return told[request.path]
+
+    with BackgroundLoop() as loop:
+        server = WebServer("127.0.0.1", 0, handler)
+        loop.run(server.start())
+        try:
+            yield Vercel("prj_x", "", "token", server.url)
+        finally:
+            loop.run(server.stop())
+
+
+PROJECT = Response(200, (), b'{"id": "prj_x", "accountId": "u"}')
+
+
+def test_project_that_was_never_deployed_has_nothing_live() -> None:
+    """A project without a production deployment says so."""
+    with answering({"/v9/projects/prj_x": PROJECT}) as host:
+        assert host.live(within=soon()) is None
+
+
+def test_deployment_that_is_not_ready_is_not_promoted() -> None:
+    """A deployment that failed is refused, and nothing is asked to publish it."""
+    failed = Response(200, (), b'{"id": "a", "createdAt": 1, "readyState": "ERROR"}')
+    with answering({"/v9/projects/prj_x": PROJECT, "/v13/deployments/a": failed}) as host:
+        with pytest.raises(Conflict) as caught:
+            host.publish("a", within=soon())
+        assert caught.value.seen == "ERROR"
+
+
+@pytest.mark.parametrize(
+    ("user", "suspended", "words"),
+    [
+        (b'{"user": {"id": "u", "limited": true}}', False, "unknown: the token is too limited"),
+        (b'{"user": {"id": "u", "softBlock": null}}', False, "neither paused nor blocked"),
+        (b'{"user": {"id": "somebody-else", "softBlock": {"reason": "UNPAID_INVOICE"}}}', False, "unknown: "),
+        (
+            b'{"user": {"id": "u", "softBlock": {"reason": "UNPAID_INVOICE", "blockedDueToOverageType": "bandwidth"}}}',
+            True,
+            "UNPAID_INVOICE, bandwidth",
+        ),
+    ],
+)
+def test_quota_says_what_is_told_and_what_is_not(user: bytes, suspended: bool, words: str) -> None:
+    """A block is told of the account that owns the project, and of no other; what is not told is called unknown."""
+    with answering({"/v9/projects/prj_x": PROJECT, "/v2/user": Response(200, (), user)}) as host:
+        told = host.quota(within=soon())
+    assert told.suspended is suspended
+    assert words in told.details
+
+
 @pytest.mark.parametrize(
     "certificates",
     [
@@ -215,16 +271,8 @@ def test_certificate_that_is_not_told_stays_untold(certificates: Response) -> No
         "/v4/now/certs": certificates,
     }
 
-    async def handler(request: Request) -> Response:
-        return told[request.path]
-
-    with BackgroundLoop() as loop:
-        server = WebServer("127.0.0.1", 0, handler)
-        loop.run(server.start())
-        try:
-            found = Vercel("prj_x", "", "token", server.url).attachment("www.a.test.", within=soon())
-        finally:
-            loop.run(server.stop())
+    with answering(told) as host:
+        found = host.attachment("www.a.test.", within=soon())
     assert (found.ready, found.certificate_until) == (True, None)
 
 
