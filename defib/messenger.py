@@ -45,7 +45,7 @@ class Messenger:
         self._clock = clock
         self._tell = tell
         self._only_latest = only_latest
-        self._waiting: queue.Queue[Errand | None] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[Errand | None] = queue.Queue(MOST_WAITING + 1)  # room for the end
         self._under_way: Errand | None = None
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -53,15 +53,15 @@ class Messenger:
         self._thread.start()
 
     def give(self, errand: Errand) -> None:
-        """Carry `errand` after those before it; never waits."""
-        try:
-            self._waiting.put_nowait(errand)
-        except queue.Full:
+        """Carry `errand` after those before it; never waits. To be called from one thread."""
+        if self._waiting.qsize() >= MOST_WAITING:
             self._tell(self._told(errand, "failed", f"{MOST_WAITING} messages wait for this channel already"))
+        else:
+            self._waiting.put_nowait(errand)
 
     def dismiss(self, within: Deadline) -> tuple[Told, ...]:
         """Let the carrier end, by `within` at the latest; gives what it left undone. It tells nothing any more."""
-        with suppress(queue.Full):  # then it is far behind, and what it leaves is told here
+        with suppress(queue.Full):  # dismissed before
             self._waiting.put_nowait(None)
         self._thread.join(within.remaining().total_seconds())
         left = []

@@ -120,7 +120,9 @@ def test_giving_never_waits() -> None:
     assert post.outcomes() == [(str(MOST_WAITING + number), "failed") for number in range(5)]
     assert str(MOST_WAITING) in post.told[0].why
     post.gate.set()
-    messenger.dismiss(soon())
+    assert messenger.dismiss(soon()) == ()
+    assert CLOCK.monotonic() - started < timedelta(seconds=2)
+    assert len(post.carried) == MOST_WAITING + 1
 
 
 def test_a_page_shows_the_present() -> None:
