@@ -133,5 +133,5 @@ def _address(words: str) -> str:
 def _text(message: EmailMessage) -> str:
     body = message.get_body(("plain", "html"))
     with suppress(LookupError):  # a charset that nobody knows
-        return str(body.get_content()).strip() if body is not None else ""
+        return str(body.get_content()).replace("\r\n", "\n").strip() if body is not None else ""
     return ""
