@@ -174,7 +174,8 @@ class Herald:
                 return
             if heard.n > known and not isinstance(heard.entry, entries.Told):
                 self._announce(heard)
-            self._pass_time()
+            if self._heard.empty():  # what is still to be heard may answer what the time asks
+                self._pass_time()
 
     def _announce(self, record: Record) -> None:
         self._spread(self._news.hear(record))

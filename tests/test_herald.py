@@ -94,6 +94,14 @@ def test_the_end_is_the_same_with_and_without_people(stage: Stage, tmp_path: Pat
     assert own(heard) == own(alone)
 
 
+def test_what_is_heard_late_is_judged_whole(stage: Stage) -> None:
+    """A plan that was approved at once needs no decision, also where its entries are heard long after they were written."""
+    town, run = Town(), stage.begin()
+    with heralded(run, town.outlets, timedelta(seconds=30)):
+        stage.play(run)
+    assert [alert.kind for alert in town.chat.sent] == [AlertKind.START, AlertKind.DONE]
+
+
 def test_a_refusal_is_told(stage: Stage) -> None:
     """C7: the standby is unhealthy as well: refused, and those who want bad news have it."""
     stage.edges[stage.standby.name] = REFUSED
