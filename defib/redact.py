@@ -39,7 +39,7 @@ _SHORTEST = 6
 """Shorter secrets would cut ordinary words to pieces."""
 
 _LIKE_A_TOKEN = re.compile(r"(?=.*\d).{8,}|.{20,}")
-_ADDRESS = re.compile(r"[0-9a-fA-F:.\[\]]+|[\w-]+(\.[\w-]+)+")
+_ADDRESS = re.compile(r"(?=.*[.:])[0-9a-fA-F:.\[\]]+|[\w-]+(\.[\w-]+)+")
 
 
 class Redactor:

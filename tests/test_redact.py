@@ -103,3 +103,23 @@ def test_learnt_secret_never_comes_out(secret: str, around: str) -> None:
     text = redact(f"{around}{secret}{around}")
     assert MARK in text
     assert secret not in text.replace(MARK, "\0")
+
+
+@pytest.mark.parametrize(
+    ("url", "tokens", "kept"),
+    [
+        ("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/", ("T1JJ3T3L2", "TIiajkdnlazkcOXrIdevi7FQ"), "slack"),
+        ("json://defib:pass-word@127.0.0.1:8080/webhook", ("pass-word",), "127.0.0.1 defib webhook"),
+        ("mmost://chat.example.org/h00ks3cr3tt0k3n?channel=ops", ("h00ks3cr3tt0k3n",), "chat.example.org ops"),
+        ("https://hooks.example.org/services/B01234567?sig=0123456789abcdef", ("B01234567", "0123456789abcdef"), "services"),
+        ("smseagle://t0k3nt0k3n@10.0.0.7:80/+15555550100", ("t0k3nt0k3n", "+15555550100"), "10.0.0.7"),
+        ("discord://4174216298/JHMHI8qBe7bk2ZwO5U711o3dV%5Fjs/", ("4174216298", "JHMHI8qBe7bk2ZwO5U711o3dV_js"), "discord"),
+    ],
+)
+def test_parts_of_a_learnt_url(url: str, tokens: tuple[str, ...], kept: str) -> None:
+    """E13: errors often quote a webhook's token without its URL; ordinary words of the URL stay readable."""
+    redact = Redactor()
+    redact.learn(url)
+    for token in tokens:
+        assert redact(f"no answer from /x/{token}/y") == f"no answer from /x/{MARK}/y"
+    assert redact(kept) == kept

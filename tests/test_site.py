@@ -172,3 +172,35 @@ class TestDurations:
         except ValueError:
             return
         assert read > timedelta(0)
+
+
+class TestPeople:
+    """The sections on who is told."""
+
+    @pytest.mark.parametrize(
+        ("old", "new", "key"),
+        [
+            ('"file:lab/secrets/alert-chat"', '"slack://s3cr3t-t0ken/x/y"', "name: chat"),
+            ("kinds: [start,", "kinds: [begin,", "name: sms"),
+            ("kinds: [start, decision-needed, failed]", "kinds: []", "name: sms"),
+            ("name: mail,", "name: chat,", 'name: chat, url: "file:lab/secrets/alert-mail'),
+            ("    provider: statuspage", "    provider: instatus", "- name: statuspage"),
+            ("    page: pulsetradingpg", "    page: pulse/../other", "    page:"),
+            ("prefix: lab/,", "prefix: lab,", "name: static-page"),
+            ("    components: [webapplicatn]", "    component: webapplicatn", "    component:"),
+        ],
+    )
+    def test_parts_that_do_not_fit(self, tmp_path: Path, old: str, new: str, key: str) -> None:
+        """E13, E14: literal URLs, unknown kinds, keys and vendors, and names that stand twice are refused by line."""
+        assert old in TEXT
+        text = TEXT.replace(old, new)
+        error = refusal(tmp_path, text)
+        assert error.where == f"{tmp_path / 'site.yaml'}:{line_of(text, key)}"
+        assert "s3cr3t" not in str(error)
+
+    def test_nobody_needs_to_be_told(self, tmp_path: Path) -> None:
+        """Both sections may be left out."""
+        path = tmp_path / "site.yaml"
+        path.write_text(TEXT[: TEXT.index("alerts:")] + TEXT[TEXT.index("trust:") :], encoding="utf-8")
+        site = load_site(path)
+        assert (site.alerts, site.status) == ((), ())
