@@ -18,7 +18,7 @@ from defib.lab.hosting.alone import RunningHosting, serve_netlify
 from defib.lab.hosting.project import HostedProject
 from defib.lab.web import Request, Response, WebServer
 from defib.providers.host.netlify import Netlify
-from tests.contracts.described import NETLIFY, compared
+from tests.contracts.described import NETLIFY, compared, recording
 from tests.contracts.host import HostContract, HostWorld
 
 HELD, FREE = f"{furniture.PUBLIC_NAMES[0]}.", "new.pulse-hosting.test."
@@ -84,6 +84,12 @@ class TestNetlifyAlone:
         running.dns.lead(FREE.rstrip("."))
         assert adapter(running).attach(FREE, within=soon()).ready
         assert [each.name for each in running.project.names] == [FREE.rstrip(".")]
+
+    def test_name_that_is_there_costs_no_write(self, running: RunningHosting) -> None:
+        """Attaching what is attached and certified reads, and writes nothing."""
+        with recording(running.endpoint) as recorder:
+            Netlify(furniture.NETLIFY_SITE, running.token, recorder.url).attach(HELD, within=soon())
+        assert [request.method for request, _ in recorder.exchanges] == ["GET", "GET"]
 
     def test_name_that_does_not_lead_there_gets_no_certificate(self, running: RunningHosting) -> None:
         """D14: Netlify attaches the name, cannot certify it, and its own words say why."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -144,11 +144,13 @@ class TestVercelAlone:
         running.dns.records["pulse-hosting.test", "CAA"] = ('0 issue "digicert.com"',)
         assert not adapter(running).attach(FREE, within=soon()).ready
 
-    def test_lost_answer_to_an_attachment_is_found_in_place(self, running: RunningHosting) -> None:
-        """An attachment that landed without a word is there when it is asked for again."""
-        running.dns.lead(FREE.rstrip("."))
-        running.change(lambda project: project.holding(HeldName(FREE.rstrip("."), CLOCK.now())))
-        assert adapter(running).attach(FREE, within=soon()).attached
+    def test_moment_of_a_deployment_is_exact(self, running: RunningHosting) -> None:
+        """Vercel tells moments in milliseconds; the age of a build is reckoned from them."""
+        found = adapter(running).live(within=soon())
+        deployed = running.project.deployment(furniture.VERCEL_LIVE)
+        assert found is not None
+        assert deployed is not None
+        assert (found.created, found.commit) == (deployed.created, deployed.build.id)
 
     def test_throttling_carries_the_wish_of_the_vendor(self, running: RunningHosting) -> None:
         """C10: 429 is unavailable, until the moment that Vercel names in its body."""
@@ -199,11 +201,13 @@ class TestVercelAlone:
 
 
 @contextmanager
-def answering(told: Mapping[str, Response]) -> Iterator[Vercel]:
-    """The adapter in front of a server that gives these answers, by path."""
+def answering(told: Mapping[str, Response | Sequence[Response]]) -> Iterator[Vercel]:
+    """The adapter in front of a server that gives these answers by path; of several, one after another."""
+    coming = {path: [one] if isinstance(one, Response) else list(one) for path, one in told.items()}
 
     async def handler(request: Request) -> Response:
-        return told[request.path]
+        answers = coming[request.path]
+        return answers.pop(0) if len(answers) > 1 else answers[0]
 
     with BackgroundLoop() as loop:
         server = WebServer("127.0.0.1", 0, handler)
@@ -215,6 +219,25 @@ def answering(told: Mapping[str, Response]) -> Iterator[Vercel]:
 
 
 PROJECT = Response(200, (), b'{"id": "prj_x", "accountId": "u"}')
+
+
+def test_attachment_that_landed_meanwhile_is_success() -> None:
+    """Vercel refuses to add what an earlier request, whose answer was lost, has added between our look and this one."""
+    absent = Response(404, (), b'{"error": {"code": "not_found", "message": "not assigned"}}')
+    twice = Response(400, (), b'{"error": {"code": "domain_already_exists", "message": "already assigned"}}')
+    told: dict[str, Response | Sequence[Response]] = {
+        "/v9/projects/prj_x/domains/www.a.test": (absent, Response(200, (), b'{"name": "www.a.test", "verified": true}')),
+        "/v9/projects/prj_x": PROJECT,
+        "/v10/projects/prj_x/domains": twice,
+        "/v6/domains/www.a.test/config": Response(200, (), b'{"misconfigured": false}'),
+        "/v4/now/certs": absent,
+    }
+    with answering(told) as host:
+        assert host.attach("www.a.test.", within=soon()).ready
+    with answering({**told, "/v9/projects/prj_x/domains/www.a.test": absent}) as host:
+        with pytest.raises(Conflict) as caught:
+            host.attach("www.a.test.", within=soon())
+        assert "domain_already_exists" in caught.value.seen
 
 
 def test_project_that_was_never_deployed_has_nothing_live() -> None:
