@@ -11,6 +11,10 @@ from defib.errors import Refused
 from defib.plan import Plan
 
 
+ATTEMPTS = 3
+"""How often somebody may mistype the digits of a digest."""
+
+
 @dataclass(frozen=True)
 class Approval:
     """By whom, and how: ``automatic``, ``option`` or ``terminal``."""
@@ -59,16 +63,23 @@ class ByDigest:
 
 @dataclass(frozen=True)
 class AskOnTerminal:
-    """Shows the plan and asks for the first digits of its digest. `ask` prints and reads one line."""
+    """Shows the plan and asks for the first digits of its digest, up to :data:`ATTEMPTS` times; nothing typed refuses.
+
+    `ask` shows and reads one line; it is told what was typed before, "" the first time.
+    """
 
     operator: str
     do: str
-    ask: Callable[[Plan], str]
+    ask: Callable[[Plan, str, Deadline], str]
 
-    def approve(self, plan: Plan, *, within: Deadline) -> Approval:  # noqa: ARG002 - the port's signature
-        typed = self.ask(plan).strip()
-        if len(typed) >= 4 and plan.digest().startswith(typed.lower()):  # noqa: PLR2004 - a person types them
-            return Approval(self.operator, "terminal")
+    def approve(self, plan: Plan, *, within: Deadline) -> Approval:
+        typed = ""
+        for _ in range(ATTEMPTS):
+            typed = self.ask(plan, typed, within).strip()
+            if len(typed) >= 4 and plan.digest().startswith(typed.lower()):  # noqa: PLR2004 - a person types them
+                return Approval(self.operator, "terminal")
+            if not typed:
+                break
         raise Refused(
             "the plan was not approved",
             expected=f"the digest's first digits, {plan.short_digest[:4]}",

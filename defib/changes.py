@@ -11,7 +11,7 @@ from datetime import timedelta
 from defib import entries
 from defib.clock import Clock, Deadline
 from defib.door import Door
-from defib.errors import BudgetSpent, DefibError, ForeignChange, Interrupted, ProviderError, Refused
+from defib.errors import BudgetSpent, DefibError, ForeignChange, Interrupted, ProviderError, Refused, StepFailed
 from defib.journal import Journal, Record
 from defib.lease import Lease
 from defib.plan import Change
@@ -22,6 +22,11 @@ UNDO_BUDGET = timedelta(minutes=2)
 
 STRIKE_BUDGET = timedelta(seconds=10)
 """For the question whether a change without a receipt is in effect."""
+
+READ_BACK = timedelta(seconds=5)
+"""How long a vendor may take to answer with a change that it has accepted."""
+
+READ_AGAIN = timedelta(milliseconds=200)
 
 STOPPED = "a signal stopped the undoing"
 
@@ -56,7 +61,21 @@ class Changes:
         self._journal.append(entries.ChangeIntended(number, change, self.lease.number, undo=undo))
         self.lease.check()
         receipt = zone.replace(change.records, within=within)
+        self._read_back(zone, change)
         self._journal.append(entries.ChangeMade(number, receipt.id, undo=undo))
+
+    def _read_back(self, zone: DnsZone, change: Change) -> None:
+        """Believe the vendor when it answers with the change: it may have said yes and done nothing."""
+        limit = Deadline.after(self._clock, READ_BACK)  # its own: what was written must be known, also at the very end
+        while (present := zone.read(change.keys, within=limit.sooner(READ_BACK))) != change.after:
+            if limit.expired():
+                raise StepFailed(
+                    f"{zone.vendor} accepted the change of {change.names} and does not hold it",
+                    where=change.target,
+                    expected=_sets(change.after),
+                    seen=_sets(present),
+                )
+            self._clock.sleep(READ_AGAIN)
 
     def undo(self) -> bool:
         """Put back every change of this run, newest first; True if nothing is left that was changed.

@@ -17,12 +17,13 @@ from typing import Protocol
 
 from defib import entries
 from defib.approval import Automatic
+from defib.changes import standing
 from defib.clock import Deadline
 from defib.conduct import Outcome, roll_back
 from defib.drilled import AGREEMENT, DRILL, Drill, Witnessed, drill
 from defib.errors import DefibError, Interrupted, StepFailed
-from defib.history import JOURNAL, SITE, digest, unfinished
-from defib.journal import Journal
+from defib.history import JOURNAL, SITE, digest, is_alive, opening_of, status_of, unfinished
+from defib.journal import Journal, read_journal
 from defib.objectives import Mode, Status
 from defib.observe.detect import Decision, Detector, State
 from defib.observe.watch import Watcher
@@ -155,6 +156,7 @@ class _Rehearsal:
             )
         if decision.state is not State.DOWN:
             raise StepFailed(f"the fault {self._fault} was not noticed within {PATIENCE}", seen=decision.state.value)
+        self._note(f"down: {'; '.join(decision.reasons)}")
         return decision
 
     def _order(self, decision: Decision) -> Order:
@@ -195,8 +197,15 @@ class _Rehearsal:
     def _break(self) -> None:
         self._stage.bench.break_(self._target, self._fault)
         self._journal.append(entries.FaultSet(self._target, self._fault))
+        self._note("waiting for it to be noticed")
+
+    def _note(self, text: str, *, warning: bool = False) -> None:
+        self._journal.append(entries.Noted("", text, warning))
 
     def _heal(self) -> None:
+        faults = list(self._journal.of(entries.FaultSet))
+        if faults and not faults[-1].fault:
+            return
         self._stage.bench.heal()
         self._journal.append(entries.FaultSet(self._target, ""))
 
@@ -210,15 +219,29 @@ class _Rehearsal:
             raise StepFailed(f"run {outcome.run_id} ended {outcome.status}: {outcome.reason}", where=outcome.run_id)
 
     def _tidy_up(self) -> None:
-        """Put back what an earlier rehearsal left when it was killed; its lab may be gone, and then there is nothing to."""
+        """Put back what earlier rehearsals left when they were killed; where their lab is gone, that costs a read."""
         left = unfinished(self._desk.home, self._site.site)
-        if left is not None:
-            self._journal.append(entries.Noted("", f"an earlier rehearsal was cut off and is put back: {left.name}"))
-            self._roll_back(left.name)
+        for folder in [left] if left is not None else self._left_by_the_last_drill():
+            self._note(f"an earlier rehearsal was cut off and is put back: {folder.name}")
+            self._roll_back(folder.name)
+
+    def _left_by_the_last_drill(self) -> list[Path]:
+        """The runs, newest first, that a drill made which was killed between them: recovered, and never failed back."""
+        left: list[Path] = []
+        for folder in reversed(self._desk.home.runs()):
+            records, _ = read_journal(folder / JOURNAL)
+            opened = opening_of(records, folder) if records else None
+            if opened is None or opened.site != self._site.site or folder.name == self.id:
+                continue
+            if opened.procedure == DRILL:
+                return left if status_of(records) is None and not is_alive(folder) else []
+            if opened.mode is Mode.REHEARSAL and standing(records):
+                left.append(folder)
+        return []
 
     def _roll_back(self, run_id: str) -> None:
         """Put back a run, and after a failback that stopped half-way also the run that it was to take back."""
-        run = take_up(self._desk, run_id, Automatic(f"drill {self.id}"), "rollback")
+        run = take_up(self._desk, run_id, Automatic(f"drill {self.id}"), "rollback", forced=True)
         try:
             roll_back(run)
         finally:

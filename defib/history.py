@@ -121,6 +121,23 @@ def unfinished(home: Home, site: str, besides: str = "") -> Path | None:
     return None
 
 
+def changed_later(home: Home, site: str, folder: Path) -> Path | None:
+    """The newest run on `site`, later than the one in `folder`, that may have changed something; None if there is none."""
+    for later in reversed(home.runs()):
+        if later.name <= folder.name:
+            return None
+        try:
+            records = read_journal(later / JOURNAL)[0]
+        except EvidenceBroken:
+            if _may_be_of(later, site):
+                return later
+            continue
+        changed = any(isinstance(record.entry, entries.ChangeIntended) for record in records)
+        if changed and opening_of(records, later).site == site:
+            return later
+    return None
+
+
 def _may_be_of(folder: Path, site: str) -> bool:
     """Whether a run whose journal cannot tell may have been on `site`: by the site file it began with, else by its name."""
     try:

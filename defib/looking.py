@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from defib.clock import Deadline
 from defib.errors import Refused
 from defib.ports import Aim, Build, Expect, Health, Observation
 from defib.run import Run, Step
@@ -15,7 +16,7 @@ USERS = "users"
 ORIGIN = "origin"
 """Whose service a look was at, in the journal; everything else there is the name of a CDN or a host."""
 
-ONLINE_WITHIN = timedelta(seconds=3)
+ONLINE_WITHIN = timedelta(seconds=2)
 """For the question whether it is our own network that is down."""
 
 
@@ -59,19 +60,36 @@ def judge(observations: Sequence[Observation], quorum: int) -> Judged:
 
 def look_at_users(step: Step) -> Judged:
     """The site as users come to it."""
-    return judge(step.look(USERS, users(step.site)), step.site.detection.quorum)
+    return _judged(step, step.look(USERS, users(step.site)))
 
 
 def look_at_origin(step: Step) -> Judged:
     """The origin, past every cache."""
     origin = step.site.origin
     aim = Aim(origin.url, connect_to=origin.connect_to, past_cache=True, expect=Expect.CONTENT)
-    return judge(step.look(ORIGIN, aim), step.site.detection.quorum)
+    return _judged(step, step.look(ORIGIN, aim))
 
 
 def look_through(at: Step | Run, cdn: CdnOfSite) -> Judged:
     """The site through one CDN, whatever the DNS says."""
-    return judge(at.look(cdn.name, edge(at.site, cdn)), at.site.detection.quorum)
+    return _judged(at, at.look(cdn.name, edge(at.site, cdn)))
+
+
+def _judged(at: Step | Run, seen: Sequence[Observation]) -> Judged:
+    """Where the observers do not agree, those that reach nobody else's sites either have no say."""
+    run = at.run if isinstance(at, Step) else at
+    health = {each.health for each in seen}
+    if Health.BAD in health and Health.GOOD in health:
+        observers = run.outside.observers
+        flags = observers.online(within=Deadline.after(run.clock, ONLINE_WITHIN))
+        online = dict(zip(observers.names, flags, strict=True))
+        seen = [
+            replace(each, health=Health.UNKNOWN, reason=f"{each.observer} is offline")
+            if each.health is Health.BAD and not online.get(each.observer, True)
+            else each
+            for each in seen
+        ]
+    return judge(seen, at.site.detection.quorum)
 
 
 def users(site: Site) -> Aim:

@@ -87,8 +87,12 @@ def _wait_or_name(step: Step, interval: timedelta, authoritative: Moved, resolve
 def _tell(step: Step, authoritative: Moved, resolvers: Moved, before: str) -> str:
     """Say what is being waited for, once for each change of it."""
     names = ", ".join((*authoritative.wrong, *resolvers.wrong))
-    asked = len(resolvers.right) + len(resolvers.wrong)
-    text = f"{len(resolvers.right)} of {asked} resolvers moved; waiting for {names}"
+    enough = step.site.verification.resolvers_moved
+    text = f"moved: name servers {_part(authoritative)}, resolvers {_part(resolvers)} ({enough} suffice); not yet: {names}"
     if text != before:
         step.note(text)
     return text
+
+
+def _part(moved: Moved) -> str:
+    return f"{len(moved.right)} of {len(moved.right) + len(moved.wrong)}"

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -42,6 +43,18 @@ T = TypeVar("T")
 _PURGE_WITHIN = timedelta(seconds=10)
 
 
+class Lasts(Enum):
+    """How long the result of a step holds when its run is taken up again.
+
+    What was done, is done. What was decided holds once something was changed on the strength of it; before that it is
+    decided anew, because the world may have moved. What was only seen is looked at again.
+    """
+
+    ALWAYS = "always"
+    ONCE_CHANGED = "once changed"
+    NEVER = "never"
+
+
 class PlanReady(Exception):  # not an error: in plan mode a flow ends here
     """A run in plan mode has its plan."""
 
@@ -68,13 +81,13 @@ class Run:
     follows: tuple[Change, ...] = ()
     """For a failback: the changes of the run that it takes back, oldest first."""
 
-    def do(self, name: str, work: Callable[[Step], T], returns: type[T]) -> T:
-        """Do one step, or give its recorded result if it was done before the run was taken up again."""
+    def do(self, name: str, work: Callable[[Step], T], returns: type[T], lasts: Lasts = Lasts.ALWAYS) -> T:
+        """Do one step, or give its recorded result if it was done before the run was taken up again, and still holds."""
         promised = self.runbook.step(name)
         adapter: TypeAdapter[T] = TypeAdapter(returns)
-        for ended in self.journal.of(entries.StepEnded):
-            if ended.step == name and ended.outcome == "done":
-                return _recorded(adapter, ended)
+        ended = self._ended(name, lasts)
+        if ended is not None:
+            return _recorded(adapter, ended)
         self.journal.append(entries.StepStarted(name, promised.phase, promised.plane, promised.budget))
         started = self.clock.monotonic()
         step = Step(self, promised, Deadline.after(self.clock, promised.budget))
@@ -94,6 +107,19 @@ class Run:
         text = json.dumps(redact_tree(adapter.dump_python(result, mode="json"), self.journal.redact))
         self._end(name, "done", started, result=text)
         return result
+
+    def _ended(self, name: str, lasts: Lasts) -> entries.StepEnded | None:
+        """The end of a step that was done, if its result still holds."""
+        found: entries.StepEnded | None = None
+        changed = any(not entry.undo for entry in self.journal.of(entries.ChangeIntended))
+        holds = lasts is Lasts.ALWAYS or (lasts is Lasts.ONCE_CHANGED and changed)
+        for record in self.journal.records:
+            entry = record.entry
+            if isinstance(entry, entries.StepEnded) and entry.step == name and entry.outcome == "done":
+                found = entry
+            elif isinstance(entry, entries.Reopened) and not holds:
+                found = None
+        return found
 
     def look(self, whose: str, aim: Aim) -> tuple[Observation, ...]:
         """One look by every observer outside of any step, written down."""

@@ -18,6 +18,7 @@ from defib.history import (
     RUNBOOK,
     SITE,
     as_it_was,
+    changed_later,
     changes_of,
     digest,
     opening_of,
@@ -114,8 +115,11 @@ def plan_run(desk: Desk, order: Order) -> Run:
     return _assemble(desk, "plan", order, site, runbook, journal, outside, None, follows)
 
 
-def take_up(desk: Desk, run_id: str, approver: Approver, how: str) -> Run:
-    """An earlier run, to ``resume`` or to ``rollback``, with the site file and the runbook that it began with."""
+def take_up(desk: Desk, run_id: str, approver: Approver, how: str, *, forced: bool = False) -> Run:
+    """An earlier run, to ``resume`` or to ``rollback``, with the site file and the runbook that it began with.
+
+    Refused where a later run has changed the site, unless `forced`: what looks like this run's work may be the later one's.
+    """
     folder = desk.home.run(run_id)
     opened = opening_of(read_journal(folder / JOURNAL)[0], folder)
     site, runbook = as_it_was(folder, opened)
@@ -124,6 +128,8 @@ def take_up(desk: Desk, run_id: str, approver: Approver, how: str) -> Run:
     outside = desk.opener(site, desk.home, desk.redact, desk.clock)
     lease = Lease.take(desk.home.site(site.site), desk.clock, Holder.me(folder.name))
     try:
+        if not forced:
+            _refuse_before_later(desk.home, site.site, folder)
         records, torn = mend(folder / JOURNAL)
         journal = Journal(desk.sink(folder / JOURNAL), desk.clock, desk.redact, records, desk.listen)
         journal.append(entries.Reopened(how, operator(), torn))
@@ -164,6 +170,18 @@ def _refuse_beside_unfinished(home: Home, site: str, order: Order) -> None:
             "an earlier run on this site stopped half-way, and its changes stand",
             where=folder.name,
             then=f"defib resume {folder.name}, or defib rollback {folder.name}",
+        )
+
+
+def _refuse_before_later(home: Home, site: str, folder: Path) -> None:
+    """What looks like this run's work may be a later one's, and must not be taken back in its name."""
+    later = changed_later(home, site, folder)
+    if later is not None:
+        raise Refused(
+            "a later run has changed the site, so this one must be left alone",
+            where=folder.name,
+            seen=later.name,
+            then=f"defib rollback {later.name}, or add --force",
         )
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from defib import entries
 from defib.approval import Approval
 from defib.changes import foreign
 from defib.clock import Deadline
-from defib.errors import ForeignChange, Refused
+from defib.errors import ForeignChange, ProviderError, Refused
 from defib.looking import insist, look_through
 from defib.objectives import Mode
 from defib.plan import Change, Plan
-from defib.ports import DnsZone, RecordChange, RecordKey, RecordSet
+from defib.ports import Build, DnsZone, RecordChange, RecordKey, RecordSet
 from defib.run import PlanReady, Run, Step
 from defib.site import CdnOfSite, Site
+
+_ASK_WITHIN = timedelta(seconds=15)
+"""For one question to a DNS vendor: a person's budget is not the vendor's."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,7 @@ def steering_plan(run: Run, way: Way, within: Deadline) -> Plan:
     """
     changes = []
     for zone in run.outside.zones:
-        present = zone.read(way.keys, within=within)
+        present = zone.read(way.keys, within=within.sooner(_ASK_WITHIN))
         records = _moves(zone, way, present, ways(run.site))
         if records:
             changes.append(Change(zone.vendor, zone.zone, records, f"send users to {way.name}"))
@@ -90,7 +94,7 @@ def way_back_plan(run: Run, within: Deadline) -> Plan:
     zones = {(zone.vendor, zone.zone): zone for zone in run.outside.zones}
     changes = []
     for change in reversed(run.follows):
-        present = zones[change.vendor, change.zone].read(change.keys, within=within)
+        present = zones[change.vendor, change.zone].read(change.keys, within=within.sooner(_ASK_WITHIN))
         if present == change.before:
             continue
         if present != change.after:
@@ -111,16 +115,38 @@ def approve(step: Step, plan: Plan) -> Plan:
         approval = Approval("nothing to change", "automatic")
     else:
         _insist_on_plain(step, plan)
-        approval = run.approver.approve(plan, within=step.within)
+        approval = _given_already(step, plan) or run.approver.approve(plan, within=step.within)
     step.record(entries.Approved(plan.digest(), approval.by, approval.how))
     return plan
 
 
-def steer(step: Step, plan: Plan, cdn: CdnOfSite) -> None:
+def _given_already(step: Step, plan: Plan) -> Approval | None:
+    """The approval that this very plan got before the run was taken up again."""
+    for entry in step.run.journal.of(entries.Approved):
+        if entry.digest == plan.digest():
+            return Approval(entry.by, entry.how)
+    return None
+
+
+def candidates(step: Step) -> tuple[CdnOfSite, ...]:
+    """Where users may be sent, in the order of preference: the standbys, and the primary if they are not there now."""
+    site = step.site
+    try:
+        present = step.run.outside.zones[0].read([site.steering.key], within=step.within.sooner(_ASK_WITHIN))[0]
+    except ProviderError as error:
+        step.note(f"the zone could not be asked where users are sent now: {error}", warning=True)
+        return site.standbys
+    at_primary = present is not None and present.values == (site.primary.hostname,)
+    return site.standbys if at_primary else (*site.standbys, site.primary)
+
+
+def steer(step: Step, plan: Plan, cdn: CdnOfSite, proved: Build | None) -> None:
     """Make the changes of an approved plan, right after one more look at where they lead."""
     seen = look_through(step, cdn)
     if plan.changes and not seen.is_served():
         raise Refused(f"{cdn.name} has stopped serving the site", where=cdn.hostname, seen=str(seen))
+    if plan.changes and seen.is_older_than(proved):
+        raise Refused(f"{cdn.name} serves an older build than the one that was proved", where=cdn.hostname)
     step.apply(plan)
 
 

@@ -192,6 +192,8 @@ def _rto(
         return Measure(opened.rto, None, "users were not seen to be served for good")
     if (back := set_back(records)) > CLOCK_TOLERANCE:
         return Measure(opened.rto, None, f"the wall clock was set back by {back} during the run")
+    if opened.since is not None and opened.since > instants.served + CLOCK_TOLERANCE:
+        return Measure(opened.rto, None, "the outage is said to begin after users were served: a clock was wrong")
     if opened.since is not None:
         return Measure(opened.rto, max(instants.served - opened.since, timedelta(0)))
     if opened.follows:
@@ -209,6 +211,8 @@ def _rpo(records: Sequence[Record], opened: entries.Opened) -> Measure:
     read = _last(records, entries.RecoveryPointRead)[1]
     if read is None:
         return Measure(opened.rpo, None, "no recovery point was read")
+    if _last(records, entries.UsersServed)[1] is None:
+        return Measure(opened.rpo, None, "users were not seen to be served, so nothing was recovered to any point")
     return Measure(opened.rpo, read.lag, read.why)
 
 

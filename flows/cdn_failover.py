@@ -10,9 +10,9 @@ from defib.objectives import Mode
 from defib.plan import Plan
 from defib.ports import Build
 from defib.propagation import watch_answers
-from defib.run import Run, Step
+from defib.run import Lasts, Run, Step
 from defib.served import hold_users, worse_off
-from defib.standby import prove_standby, warm
+from defib.standby import prove_standby, recovery_point, warm
 from flows.engine import Procedure, step
 
 
@@ -32,12 +32,14 @@ class Standby:
     build: Build | None
 
 
-@step("confirm-the-outage")
+@step("confirm-the-outage", Lasts.ONCE_CHANGED)
 def confirm_the_outage(at: Step) -> Outage:
-    """Users are not served, the origin is, and it is not us who are offline."""
+    """Users are not served, the CDN that they are sent to is why, the origin is fine, and it is not us who are offline."""
     users = looking.look_at_users(at)
     if users.bad < at.site.detection.quorum:
         _nothing_to_recover(at, users)
+    elif any(reason.startswith("DNS") for reason in users.reasons):
+        _not_the_dns(at)
     origin = looking.look_at_origin(at)
     if not origin.is_served():
         looking.insist(
@@ -48,11 +50,11 @@ def confirm_the_outage(at: Step) -> Outage:
     return Outage(str(users), origin.build)
 
 
-@step("prove-the-standby")
+@step("prove-the-standby", Lasts.ONCE_CHANGED)
 def prove_the_standby(at: Step, outage: Outage) -> Standby:
     """The first standby that can take the users; refused if none can."""
     refusals = []
-    for cdn in at.site.standbys:
+    for cdn in steering.candidates(at):
         try:
             return Standby(cdn.name, prove_standby(at, cdn, outage.expected))
         except Refused as refusal:
@@ -63,7 +65,7 @@ def prove_the_standby(at: Step, outage: Outage) -> Standby:
     )
 
 
-@step("approve-the-plan")
+@step("approve-the-plan", Lasts.ONCE_CHANGED)
 def approve_the_plan(at: Step, standby: Standby) -> Plan:
     """One record set, before and after, approved by its digest."""
     cdn = at.site.cdn(standby.name)
@@ -74,7 +76,7 @@ def approve_the_plan(at: Step, standby: Standby) -> Plan:
 @step("steer-traffic")
 def steer_traffic(at: Step, plan: Plan, standby: Standby) -> None:
     """The change, right after one more look at where it leads."""
-    steering.steer(at, plan, at.site.cdn(standby.name))
+    steering.steer(at, plan, at.site.cdn(standby.name), standby.build)
 
 
 @step("warm-the-standby")
@@ -83,16 +85,26 @@ def warm_the_standby(at: Step, standby: Standby) -> None:
     warm(at, at.site.cdn(standby.name))
 
 
-@step("watch-the-answers")
+@step("watch-the-answers", Lasts.NEVER)
 def watch_the_answers(at: Step, standby: Standby) -> entries.AnswersMoved:
     """Every authoritative server, and enough resolvers."""
     return watch_answers(at, steering.by_cdn(at.site, at.site.cdn(standby.name)), old_is_dead=True)
 
 
-@step("verify-the-users")
-def verify_the_users(at: Step, standby: Standby) -> entries.UsersServed:
-    """Every look from every place is good, and stays good."""
-    return hold_users(at, standby.build)
+@step("verify-the-users", Lasts.NEVER)
+def verify_the_users(at: Step, outage: Outage, standby: Standby) -> entries.UsersServed:
+    """Every look from every place is good, and stays good; the recovery point is what users then have."""
+    served = hold_users(at, standby.build)
+    at.record(recovery_point("users", outage.expected, served.build, "the origin serves"))
+    return served
+
+
+def _not_the_dns(at: Step) -> None:
+    """Refuse where users cannot find a CDN that would serve them: another one could not be found either."""
+    for cdn in at.site.cdns:
+        if cdn.role == "primary" and looking.look_through(at, cdn).is_served():
+            text = f"{cdn.name} serves the site, but users do not find it: what fails is the DNS, not the CDN"
+            looking.insist(at, text, then="look at the name servers of the site file; --force to fail over all the same")
 
 
 def play(run: Run) -> None:
@@ -103,7 +115,7 @@ def play(run: Run) -> None:
     steer_traffic(run, plan, standby)
     warm_the_standby(run, standby)
     watch_the_answers(run, standby)
-    verify_the_users(run, standby)
+    verify_the_users(run, outage, standby)
 
 
 def _nothing_to_recover(at: Step, users: looking.Judged) -> None:

@@ -7,6 +7,7 @@ between, the body goes on in the thread it is in.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import threading
@@ -19,7 +20,7 @@ from typing import Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
 
 from defib import entries
 from defib.conduct import Outcome, conduct
-from defib.run import Run, Step
+from defib.run import Lasts, Run, Step
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,7 +49,9 @@ class Procedure:
     may_undo: Callable[[Run], str] = lambda _: ""
 
 
-def step(name: str) -> Callable[[Callable[Concatenate[Step, P], T]], Callable[Concatenate[Run, P], T]]:
+def step(
+    name: str, lasts: Lasts = Lasts.ALWAYS
+) -> Callable[[Callable[Concatenate[Step, P], T]], Callable[Concatenate[Run, P], T]]:
     """Make a function of a :class:`Step` a step of a run: timed, journalled, bounded, and a task run where Prefect is."""
 
     def decorate(function: Callable[Concatenate[Step, P], T]) -> Callable[Concatenate[Run, P], T]:
@@ -56,7 +59,7 @@ def step(name: str) -> Callable[[Callable[Concatenate[Step, P], T]], Callable[Co
 
         def call(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> T:
             def work() -> T:
-                result: T = run.do(name, lambda at: function(at, *args, **kwargs), returns)
+                result: T = run.do(name, lambda at: function(at, *args, **kwargs), returns, lasts)
                 return result
 
             return _as_task(run, name, work) if _inside_a_flow() else work()
@@ -64,6 +67,14 @@ def step(name: str) -> Callable[[Callable[Concatenate[Step, P], T]], Callable[Co
         return call
 
     return decorate
+
+
+def prepare(wanted: bool) -> None:
+    """Import Prefect in the background where it will be asked for: its two seconds shall not be the users'."""
+    if wanted and api_address():
+        threading.Thread(
+            target=lambda: importlib.import_module("flows.bookkeeping"), name="prefect-import", daemon=True
+        ).start()
 
 
 def choose(wanted: bool) -> entries.EngineChosen:

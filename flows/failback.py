@@ -9,7 +9,7 @@ from defib.looking import look_at_users
 from defib.plan import Plan
 from defib.ports import Build
 from defib.propagation import watch_answers
-from defib.run import Run, Step
+from defib.run import Lasts, Run, Step
 from defib.served import hold_users, worse_off
 from defib.standby import prove_stable
 from flows.engine import Procedure, step
@@ -23,7 +23,7 @@ class WayBack:
     build: Build | None
 
 
-@step("prove-stability")
+@step("prove-stability", Lasts.ONCE_CHANGED)
 def prove_stability(at: Step) -> WayBack:
     """Where users will go back to serves the site without a break for the stable time."""
     way = steering.way_back(at.run)
@@ -31,7 +31,7 @@ def prove_stability(at: Step) -> WayBack:
     return WayBack(way.name, prove_stable(at, at.site.cdn(way.name), expected=now.build))
 
 
-@step("approve-the-plan")
+@step("approve-the-plan", Lasts.ONCE_CHANGED)
 def approve_the_plan(at: Step) -> Plan:
     """The earlier run's changes, the other way round."""
     return steering.approve(at, steering.way_back_plan(at.run, at.within))
@@ -40,16 +40,16 @@ def approve_the_plan(at: Step) -> Plan:
 @step("steer-back")
 def steer_back(at: Step, plan: Plan, back: WayBack) -> None:
     """The change, right after one more look at where it leads."""
-    steering.steer(at, plan, at.site.cdn(back.name))
+    steering.steer(at, plan, at.site.cdn(back.name), back.build)
 
 
-@step("watch-the-answers")
+@step("watch-the-answers", Lasts.NEVER)
 def watch_the_answers(at: Step) -> entries.AnswersMoved:
     """Every authoritative server, and enough resolvers."""
     return watch_answers(at, steering.way_back(at.run), old_is_dead=False)
 
 
-@step("verify-the-users")
+@step("verify-the-users", Lasts.NEVER)
 def verify_the_users(at: Step, back: WayBack) -> entries.UsersServed:
     """Every look from every place is good, and stays good."""
     return hold_users(at, back.build)

@@ -122,7 +122,7 @@ class TestTaking:
         assert (status_of(records), kinds(records)[-1]) == (None, "Planned")
         run, outcome = stage.resume(run_id)
         assert outcome.status is Status.RECOVERED
-        assert [step for step, _ in steps(run)][:3] == ["confirm-the-outage", "prove-the-standby", "approve-the-plan"]
+        assert [step for step, _ in steps(run)][:2] == ["confirm-the-outage", "prove-the-standby"]
 
     def test_reused_process_number(self, tmp_path: Path, clock: SimulatedClock) -> None:
         """A process that has the dead holder's number and not its start time is not taken for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 NoPrefect = Annotated[bool, typer.Option("--no-prefect", help="Do not even ask whether Prefect is there.")]
 Approve = Annotated[str, typer.Option("--approve", metavar="DIGEST", help="Approve exactly the plan with this digest.")]
 Force = Annotated[bool, typer.Option("--force", help="Go on where a guard would refuse; the journal says so.")]
-ModeOption = Annotated[Mode, typer.Option("--mode", help="incident for the real thing; rehearsal for the lab.")]
+class RunMode(StrEnum):
+    """The modes in which a run can change something."""
+
+    INCIDENT = Mode.INCIDENT.value
+    REHEARSAL = Mode.REHEARSAL.value
+
+
+ModeOption = Annotated[RunMode, typer.Option("--mode", help="incident for the real thing; rehearsal for the lab.")]
 
 
 @app.command()
@@ -61,7 +69,7 @@ def plan(procedure: Procedure, site: SiteName, force: Force = False, as_json: As
 def run(
     procedure: Procedure,
     site: SiteName,
-    mode: ModeOption = Mode.INCIDENT,
+    mode: ModeOption = RunMode.INCIDENT,
     approve: Approve = "",
     since: Annotated[str, typer.Option(help="When users first lost service, ISO 8601 with a time zone.")] = "",
     force: Force = False,
@@ -75,7 +83,7 @@ def run(
     from defib.cli import recover  # noqa: PLC0415
 
     asked = recover.Asked(_REDACT, as_json, not no_prefect, approve)
-    return recover.run(asked, procedure, site, mode, since, trigger, down_at, forced=force, automatic=automatic)
+    return recover.run(asked, procedure, site, Mode(mode.value), since, trigger, down_at, forced=force, automatic=automatic)
 
 
 @app.command()
@@ -97,7 +105,7 @@ def rollback(run_id: RunId, as_json: AsJson = False) -> int:
 @app.command()
 def failback(
     run_id: RunId,
-    mode: ModeOption = Mode.INCIDENT,
+    mode: ModeOption = RunMode.INCIDENT,
     approve: Approve = "",
     plan_only: Annotated[bool, typer.Option("--plan", help="Only show what would change, and its digest.")] = False,
     force: Force = False,
@@ -110,7 +118,7 @@ def failback(
     asked = recover.Asked(_REDACT, as_json, not no_prefect, approve)
     if plan_only:
         return recover.plan(asked, "failback", "", run_id, forced=force)
-    return recover.failback(asked, run_id, mode, forced=force)
+    return recover.failback(asked, run_id, Mode(mode.value), forced=force)
 
 
 @app.command()
@@ -271,6 +279,9 @@ def _guarded(command: Callable[[], object], *, as_json: bool) -> int:
         aside("stopped")
         return STOPPED
     except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            aside(_usage(error))
+            return 2
         wrong = InputError(_usage(error), then=f"{_command_of(error)} --help")
         explain(wrong, _REDACT, as_json=as_json)
         return wrong.exit_code
@@ -279,6 +290,24 @@ def _guarded(command: Callable[[], object], *, as_json: bool) -> int:
         aside(f"where:    {_crash_file()}")
         return CRASHED
     return code if isinstance(code, int) else 0
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from defib import __version__  # noqa: PLC0415
+        from defib.cli.say import say  # noqa: PLC0415
+
+        say(f"defib {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[  # noqa: ARG001 - acts by itself
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Disaster recovery for web properties that runs, is timed, and proves itself."""
 
 
 def _usage(error: TyperException) -> str:

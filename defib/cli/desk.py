@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
 from defib.approval import Approver, AskOnTerminal, Automatic, ByDigest, Nobody
-from defib.cli.say import aside
+from defib.cli.screen import Screen, somebody_is_there
 from defib.clock import Clock, SystemClock
-from defib.errors import InputError
+from defib.errors import InputError, Refused
 from defib.home import Home
 from defib.lease import operator
 from defib.objectives import Mode
 from defib.outside import open_outside
-from defib.plan import Plan
 from defib.redact import Redactor
 from defib.start import Desk, Listener
+
+
+LONGEST = timedelta(days=30)
+"""An outage that is said to have lasted for longer is a slip of the pen."""
 
 
 def runbooks_folder() -> Path:
@@ -35,7 +38,7 @@ def desk(clock: Clock, redact: Redactor, listen: Listener = lambda _: None) -> D
     return Desk(Home.open(), runbooks_folder(), clock, open_outside, listen, redact)
 
 
-def approver(mode: Mode, digest: str, do: str, automatic: str = "") -> Approver:
+def approver(mode: Mode, digest: str, do: str, screen: Screen, automatic: str = "") -> Approver:
     """Who approves: detection where the runbook lets it, a rehearsal itself, else a person beforehand or now."""
     if digest:
         return ByDigest(digest, operator(), do)
@@ -43,7 +46,17 @@ def approver(mode: Mode, digest: str, do: str, automatic: str = "") -> Approver:
         return Automatic(automatic)
     if mode is Mode.REHEARSAL:
         return Automatic(f"{mode.value} of {operator()}")
-    return AskOnTerminal(operator(), do, _ask) if sys.stdin.isatty() else Nobody(do)
+    return AskOnTerminal(operator(), do, screen.ask) if somebody_is_there() else Nobody(do)
+
+
+def insist_on_somebody(who: Approver, plan: str, do: str) -> None:
+    """Refuse at once what would wait, perhaps for hours, only to find that nobody is there to approve it."""
+    if isinstance(who, Nobody):
+        raise Refused(
+            "the plan needs an approval, and nobody is at the terminal",
+            expected="--approve DIGEST",
+            then=f"{plan}, then {do} --approve DIGEST",
+        )
 
 
 def parse_time(option: str, text: str, now: datetime) -> datetime | None:
@@ -56,17 +69,24 @@ def parse_time(option: str, text: str, now: datetime) -> datetime | None:
         raise InputError(f"{option} is not a time", expected="ISO 8601, such as 2026-01-31T02:45:00Z", seen=text) from error
     if at.tzinfo is None:
         raise InputError(f"{option} has no time zone", expected="such as 2026-01-31T02:45:00Z", seen=text)
+    if at < now - LONGEST:
+        earliest = f"no earlier than {now - LONGEST:%Y-%m-%dT%H:%M:%SZ}"
+        raise InputError(f"{option} is more than {LONGEST.days} days ago", expected=earliest, seen=text)
     if at > now:
         raise InputError(f"{option} is in the future", expected=f"no later than {now:%Y-%m-%dT%H:%M:%SZ}", seen=text)
     return at
 
 
 @contextmanager
-def signals_interrupt(clock: SystemClock) -> Iterator[None]:
-    """SIGTERM and SIGINT stop the run in good order; SIGHUP, a closed terminal, stops nothing."""
+def signals_interrupt(clock: SystemClock, heard: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """SIGTERM and SIGINT stop the run in good order; SIGHUP, a closed terminal, stops nothing.
+
+    `heard` is called at once, in a thread of its own: what a signal breaks into may hold the terminal.
+    """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         clock.interrupt()
+        threading.Thread(target=heard, name="defib-heard", daemon=True).start()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -75,21 +95,3 @@ def signals_interrupt(clock: SystemClock) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _ask(plan: Plan) -> str:
-    aside(f"\n{describe(plan)}\n\nType the first digits of the digest to approve it, anything else to refuse.")
-    return input(f"{plan.short_digest}? ")
-
-
-def describe(plan: Plan) -> str:
-    """A plan for people: every change before and after, and the digest to approve."""
-    lines = [f"Plan of {plan.procedure} on {plan.site}, digest {plan.short_digest}"]
-    for number, change in enumerate(plan.changes, start=1):
-        lines += [
-            f"  {number}. {change.purpose}  [{change.vendor}/{change.zone}]",
-            *(f"     - {r.before or 'nothing'}\n     + {r.after or 'nothing'}" for r in change.records),
-        ]
-    if not plan.changes:
-        lines.append("  Nothing to change: it is already as wanted.")
-    return "\n".join(lines)

@@ -22,16 +22,21 @@ def aside(text: str) -> None:
     _write(sys.stderr, text + "\n")
 
 
-def say_json(value: Json) -> None:
-    """The result of a command as one JSON object."""
-    say(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+def prompt(text: str) -> None:
+    """A question to people, on stderr; the answer is typed behind it."""
+    _write(sys.stderr, text)
 
 
-def explain(error: DefibError, redact: Redactor, *, as_json: bool) -> None:
-    """An error, part by part: what, where, expected, seen, next."""
+def say_json(value: Json, *, one_line: bool = False) -> None:
+    """The result of a command as one JSON object; on one line where more of them follow."""
+    say(json.dumps(value, indent=None if one_line else 2, ensure_ascii=False, allow_nan=False))
+
+
+def explain(error: DefibError, redact: Redactor, *, as_json: bool, besides: Mapping[str, Json] | None = None) -> None:
+    """An error, part by part: what, where, expected, seen, next. `besides` goes into the JSON object only."""
     parts = {label: redact(text) for label, text in error.parts().items()}
     if as_json:
-        say_json({**parts, "exit_code": error.exit_code})
+        say_json({**parts, "exit_code": error.exit_code, **(besides or {})})
     aside("\n".join(f"{label + ':':<10}{text}" for label, text in parts.items()))
 
 

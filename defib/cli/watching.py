@@ -96,7 +96,7 @@ class _Teller:
                 }
             )
         else:
-            since = f" since {decision.first_bad:%H:%M:%S.%f}" if decision.first_bad else ""
+            since = f" since {decision.first_bad:%H:%M:%S}" if decision.first_bad else ""
             reasons = f": {'; '.join(decision.reasons)}" if decision.reasons else ""
             say(f"{decision.at:%H:%M:%S}  {decision.state}{since}{reasons}" if decision.at else str(decision.state))
 
@@ -105,7 +105,7 @@ class _Teller:
         if self.as_json:
             say_json({"note": text})
         else:
-            say(f"          {text}")
+            say(f"{SystemClock().now():%H:%M:%S}  {text}")
 
 
 class _OutageNote:

@@ -147,7 +147,9 @@ class WebServer:
         if request is None:
             return False
         if self._hanging:
-            await asyncio.Event().wait()
+            while await reader.read(_MAX_HEAD):
+                pass  # until the client gives up; a connection that nobody holds any more must not be kept
+            return False
         response = await self._handler(request)
         if response is None:
             _reset(writer)

@@ -12,12 +12,16 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from defib.errors import HomeUnwritable
 from defib.observe.killswitch import kill_switch
+
+
+RETRY = timedelta(minutes=1)
+"""Between two starts that come to nothing: often enough for users who are out, and no storm."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,11 @@ class Admission:
 
 @dataclass(frozen=True)
 class AutomaticStart:
-    """The last automatic start of a site."""
+    """The last automatic start of a site. A `withdrawn` one came to nothing, and cools down for :data:`RETRY` only."""
 
     procedure: str
     at: datetime
+    withdrawn: bool = False
 
 
 def admit(home: Path, site: str, procedure: str, at: datetime, cool_down: timedelta) -> Admission:
@@ -53,7 +58,7 @@ def admit(home: Path, site: str, procedure: str, at: datetime, cool_down: timede
                 last = last_automatic_start(home, site)
             except ValueError as error:
                 return Admission(admitted=False, reason=f"the last automatic start is unknown: {error}")
-            if last is not None and at < last.at + cool_down:
+            if last is not None and at < _open_again(last, cool_down):
                 return Admission(admitted=False, reason=_cooling(last, cool_down))
             _record(folder, AutomaticStart(procedure, at))
     except OSError as error:
@@ -61,24 +66,52 @@ def admit(home: Path, site: str, procedure: str, at: datetime, cool_down: timede
     return Admission(admitted=True)
 
 
+def withdraw(home: Path, site: str, at: datetime) -> bool:
+    """Take back the start that was admitted at `at`, because nothing came of it: the next may follow after :data:`RETRY`.
+
+    False where the last start is another one, which then stands. Idempotent. :class:`HomeUnwritable` if it cannot be
+    recorded; the cool-down then goes on.
+    """
+    folder = home / "sites" / site
+    try:
+        with _exclusively(folder):
+            try:
+                last = last_automatic_start(home, site)
+            except ValueError:
+                return False  # it keeps the door shut, whatever it was
+            if last is None or last.at != at:
+                return False
+            _record(folder, replace(last, withdrawn=True))
+    except OSError as error:
+        raise HomeUnwritable(f"cannot withdraw the automatic start: {error}", where=str(folder)) from error
+    return True
+
+
 def last_automatic_start(home: Path, site: str) -> AutomaticStart | None:
     """The last automatic start of `site`, None if there was none; ValueError if its record cannot be understood."""
     path = home / "sites" / site / "automatic.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        start = AutomaticStart(str(record["procedure"]), datetime.fromisoformat(record["at"]))
+        withdrawn = record.get("withdrawn") is True
+        start = AutomaticStart(str(record["procedure"]), datetime.fromisoformat(record["at"]), withdrawn)
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} cannot be understood") from error
     if start.at.tzinfo is None:
         raise ValueError(f"{path} names a time without its zone")
     return start
 
 
+def _open_again(last: AutomaticStart, cool_down: timedelta) -> datetime:
+    return last.at + (min(RETRY, cool_down) if last.withdrawn else cool_down)
+
+
 def _cooling(last: AutomaticStart, cool_down: timedelta) -> str:
-    until = last.at + cool_down
-    return f"cooling until {until:%Y-%m-%d %H:%M:%SZ}: {last.procedure} started by itself at {last.at:%Y-%m-%d %H:%M:%SZ}"
+    until = _open_again(last, cool_down)
+    nothing = ", and nothing came of it" if last.withdrawn else ""
+    started = f"{last.procedure} started by itself at {last.at:%Y-%m-%d %H:%M:%SZ}{nothing}"
+    return f"cooling until {until:%Y-%m-%d %H:%M:%SZ}: {started}"
 
 
 @contextmanager
@@ -93,8 +126,9 @@ def _exclusively(folder: Path) -> Iterator[None]:
 def _record(folder: Path, start: AutomaticStart) -> None:
     """Replace the record as a whole, on disk before the start happens."""
     fresh = folder / "automatic.json.new"
+    words = {"procedure": start.procedure, "at": start.at.isoformat(), "withdrawn": start.withdrawn}
     with fresh.open("w", encoding="utf-8") as file:
-        file.write(json.dumps({"procedure": start.procedure, "at": start.at.isoformat()}) + "\n")
+        file.write(json.dumps(words) + "\n")
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(folder / "automatic.json")

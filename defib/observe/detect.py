@@ -8,6 +8,7 @@
        └───────────────── cool_down over ────────────┴───────────────  cooling
 
 A quorum may also lead from healthy to down at once, and whatever holds when the cool-down is over is the next state.
+Healthy takes a quorum as well: fewer good observers than that are suspect, because the others cannot tell.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ class Complaint:
 class Decision:
     """What follows from everything fed so far, `at` the end of the newest look.
 
-    `first_bad` is when users first lost service, by those who say so now; while the site stays down it does not move.
+    `verdict` is what a quorum says whether or not anything may be done about it, unknown where no quorum agrees.
+    `first_bad` is when users first lost service, by those who say so now; while the verdict stays bad it does not move.
     `mute` are the observers without a vote. `act` is True at most once in a cool-down: the moment to start a recovery.
-    While `state` is down, somebody who was not allowed to act then may do so later.
+    While `state` is down, somebody who was not allowed to act then may do so later. `until` is the end of a cool-down.
     """
 
     state: State
@@ -57,6 +59,8 @@ class Decision:
     first_bad: datetime | None = None
     changed: bool = False
     act: bool = False
+    verdict: Health = Health.UNKNOWN
+    until: datetime | None = None
 
     @property
     def since(self) -> Mapping[str, datetime]:
@@ -108,6 +112,11 @@ class Detector:
         """A recovery was started at `at`: nothing more is decided until the cool-down has passed."""
         self._acted = at if self._acted is None else max(self._acted, at)
 
+    def came_to_nothing(self, again: datetime) -> None:
+        """What was started, or was to be, did nothing: no cool-down, and a decision to act may come again from `again`."""
+        self._acted = None
+        self._called = again - self._settings.cool_down
+
     def _forget(self) -> None:
         memory = 4 * (self._settings.fall + looks_under_way(self._settings))
         self._witnesses = {name: Witness(self._settings) for name in self._names}
@@ -145,28 +154,37 @@ class Detector:
     def _decide(self) -> Decision:
         bad = [name for name in self._names if self._witnesses[name].vote is Health.BAD]
         counted = [name for name in bad if self._online.get(name) is True]
-        mute = tuple(name for name in self._names if name not in counted and not self._votes_good(name))
-        state = self._state(bad, counted, mute)
+        good = [name for name in self._names if self._votes_good(name)]
+        mute = tuple(name for name in self._names if name not in counted and name not in good)
+        verdict = self._verdict(counted, good)
+        state = self._state(bad, verdict)
         return Decision(
             state,
             self._now,
             tuple(self._complaint(name, counted) for name in bad),
             mute,
-            self._first_bad(state, counted if state is State.DOWN else bad),
+            self._first_bad(verdict, counted if verdict is Health.BAD else bad),
             changed=state is not self._last.state,
             act=state is State.DOWN and self._call(),
+            verdict=verdict,
+            until=self._acted + self._settings.cool_down if self._acted and state is State.COOLING else None,
         )
 
     def _votes_good(self, name: str) -> bool:
         witness = self._witnesses[name]
         return witness.vote is Health.GOOD and (witness.sees or self._online.get(name) is not False)
 
-    def _state(self, bad: Sequence[str], counted: Sequence[str], mute: Sequence[str]) -> State:
+    def _verdict(self, counted: Sequence[str], good: Sequence[str]) -> Health:
+        if len(counted) >= self._settings.quorum:
+            return Health.BAD
+        return Health.GOOD if len(good) >= self._settings.quorum else Health.UNKNOWN
+
+    def _state(self, bad: Sequence[str], verdict: Health) -> State:
         if self._within_cool_down(self._acted):
             return State.COOLING
-        if len(counted) >= self._settings.quorum:
+        if verdict is Health.BAD:
             return State.DOWN
-        return State.SUSPECT if bad or len(mute) == len(self._names) else State.HEALTHY
+        return State.HEALTHY if verdict is Health.GOOD and not bad else State.SUSPECT
 
     def _call(self) -> bool:
         if self._within_cool_down(self._called):
@@ -184,8 +202,8 @@ class Detector:
             raise ValueError(f"{name} votes bad without a bad look")
         return Complaint(name, since, witness.reason, name in counted)
 
-    def _first_bad(self, state: State, group: Sequence[str]) -> datetime | None:
-        if state is State.DOWN and self._last.state is State.DOWN:
+    def _first_bad(self, verdict: Health, group: Sequence[str]) -> datetime | None:
+        if verdict is Health.BAD and self._last.verdict is Health.BAD:
             return self._last.first_bad
         return self._onset.of(group) or min(
             (since for name in group if (since := self._witnesses[name].since)), default=None

@@ -15,6 +15,15 @@ _EXPIRED = 10
 _UNTRUSTED = {18, 19, 20, 21}
 _WRONG_NAME = {62, 64}
 
+MOST_WORDS = 200
+"""How many characters of what a stranger's server says are worth reading, and safe to hand on."""
+
+_UNREADABLE = (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType)
+"""What the parts of a certificate raise that cannot be parsed: they are parsed when they are asked for."""
+
+_MOST_OF_A_NAME = 100
+"""So that what is said about a name is not cut off behind it."""
+
 _NO_ROOM_HERE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
 _SHORT = {
@@ -37,6 +46,16 @@ def seconds(duration: timedelta) -> str:
     return f"{round(total, 1):g} s" if total >= 0.1 else f"{total:.2g} s"  # noqa: PLR2004  one decimal is enough
 
 
+def plain(text: str, at_most: int = MOST_WORDS) -> str:
+    """`text` as one short line that is safe on a terminal, on a command line and in a file.
+
+    Part of it comes from servers, which may be hostile: control characters, line ends, surrogates and what changes the
+    direction of writing become a question mark, and whatever is longer than `at_most` characters is cut.
+    """
+    cut = text if len(text) <= at_most else f"{text[: at_most - 1]}…"
+    return "".join(character if character.isprintable() else "?" for character in cut)
+
+
 def is_ours(error: BaseException) -> bool:
     """Whether this machine lacked a resource, so that nothing was learnt about the site."""
     return isinstance(error, OSError) and error.errno in _NO_ROOM_HERE
@@ -57,17 +76,23 @@ def connection_reason(error: Exception) -> str:
 
 def certificate_reason(error: ssl.SSLCertVerificationError, certificate: x509.Certificate | None, now: datetime) -> str:
     """The reason for a certificate that was turned down; `certificate` is what the server showed, where known."""
-    if certificate is None:
-        return f"TLS: {error.verify_message}"
-    if error.verify_code == _EXPIRED and certificate.not_valid_after_utc <= now:
-        return f"TLS: certificate expired {_span(now - certificate.not_valid_after_utc)} ago"
-    if error.verify_code == _NOT_YET_VALID and certificate.not_valid_before_utc > now:
-        return f"TLS: certificate not valid for another {_span(certificate.not_valid_before_utc - now)}"
-    if error.verify_code in _WRONG_NAME:
-        return f"TLS: certificate is for {_names(certificate)}"
-    if error.verify_code in _UNTRUSTED:
-        return f"TLS: certificate issued by {issuer_of(certificate)}, which is not trusted"
-    return f"TLS: {error.verify_message}"
+    try:
+        found = None if certificate is None else _fault_of(certificate, error.verify_code, now)
+    except _UNREADABLE:
+        found = "certificate cannot be parsed"
+    return f"TLS: {found or error.verify_message}"
+
+
+def _fault_of(certificate: x509.Certificate, code: int, now: datetime) -> str | None:
+    if code == _EXPIRED and certificate.not_valid_after_utc <= now:
+        return f"certificate expired {_span(now - certificate.not_valid_after_utc)} ago"
+    if code == _NOT_YET_VALID and certificate.not_valid_before_utc > now:
+        return f"certificate not valid for another {_span(certificate.not_valid_before_utc - now)}"
+    if code in _WRONG_NAME:
+        return f"certificate is for {_names(certificate)}"
+    if code in _UNTRUSTED:
+        return f"certificate issued by {issuer_of(certificate)}, which is not trusted"
+    return None
 
 
 def _span(duration: timedelta) -> str:
@@ -82,9 +107,9 @@ def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
     """The names and addresses that a certificate is for; its common name counts for nothing (RFC 9525)."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, *_UNREADABLE):
         return ()
-    return tuple(str(name.value) for name in extension.value)
+    return tuple(plain(str(name.value)) for name in extension.value)
 
 
 def _names(certificate: x509.Certificate) -> str:
@@ -95,11 +120,15 @@ def _names(certificate: x509.Certificate) -> str:
 
 def issuer_of(certificate: x509.Certificate) -> str:
     """Who signed a certificate, by its common name or else its organisation."""
+    try:
+        issuer = certificate.issuer
+    except _UNREADABLE:
+        return "somebody whose name cannot be parsed"
     for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME):
-        found = certificate.issuer.get_attributes_for_oid(oid)
+        found = issuer.get_attributes_for_oid(oid)
         if found:
-            return str(found[0].value)
-    return certificate.issuer.rfc4514_string() or "nobody"
+            return plain(str(found[0].value), _MOST_OF_A_NAME)
+    return plain(issuer.rfc4514_string(), _MOST_OF_A_NAME) or "nobody"
 
 
 def _words(text: str) -> str:

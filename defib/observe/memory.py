@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from defib.clock import Clock, Deadline
-from defib.observe.failure import seconds
+from defib.observe.failure import plain, seconds
 from defib.ports import Aim, Answer, Build, Health, Observation, RecordKey, RecordSet
 
 _TOOK = timedelta(milliseconds=20)
@@ -85,7 +85,8 @@ class MemoryObservers:
         sight = self._world(observer, aim, at)
         if sight.took > allowed:
             sight = Sight(Health.BAD, f"no answer within {seconds(allowed)}", took=allowed)
-        return Observation(observer, at, sight.took, sight.health, sight.reason, sight.address, sight.build)
+        reason, address = plain(sight.reason), plain(sight.address)
+        return Observation(observer, at, sight.took, sight.health, reason, address, sight.build)
 
     def glimpse_online(self, allowed: timedelta) -> tuple[tuple[bool, ...], timedelta]:
         """Who is online now, in the order of `names`, and how long it takes to tell."""

@@ -13,7 +13,7 @@ from typing import Self
 from uuid import uuid4
 
 from defib.clock import Clock, Deadline
-from defib.observe.failure import NoAnswer, certificate_reason, connection_reason, is_ours, seconds
+from defib.observe.failure import NoAnswer, certificate_reason, connection_reason, is_ours, plain, seconds
 from defib.observe.fetch import (
     Answered,
     Connection,
@@ -104,8 +104,9 @@ class WebObservers:
             except TimeoutError:
                 judgement = Judgement(Health.BAD, f"{visit.progress.text()} within {seconds(allowed)}")
         took = self._clock.monotonic() - started
-        address = visit.progress.address
-        return Observation(name, at, took, judgement.health, judgement.reason, address, judgement.build)
+        # What the server said ends up on terminals, in journals and on command lines: it is made harmless here, once.
+        reason, address = plain(judgement.reason), plain(visit.progress.address)
+        return Observation(name, at, took, judgement.health, reason, address, judgement.build)
 
     def _visit(self, resolver: Server, aim: Aim, within: Deadline) -> _Visit:
         url = aim.url
@@ -119,7 +120,7 @@ class WebObservers:
             answered = await self._answer(visit)
         except ssl.SSLCertVerificationError as error:
             return Judgement(Health.BAD, await self._certificate_reason(visit, error))
-        except (OSError, NoAnswer) as error:
+        except (OSError, NoAnswer, ValueError) as error:  # ValueError: an answer that a parser did not expect
             health = Health.UNKNOWN if is_ours(error) else Health.BAD
             return Judgement(health, connection_reason(error))
         took = self._clock.monotonic() - started
@@ -191,6 +192,6 @@ class WebObservers:
     async def _reaches(self, resolver: Server, url: str, within: Deadline) -> bool:
         try:
             await self._answer(self._visit(resolver, Aim(url), within), only_head=True)
-        except (OSError, NoAnswer):
+        except (OSError, NoAnswer, ValueError):
             return False
         return True

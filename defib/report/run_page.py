@@ -44,7 +44,7 @@ def _ended(timeline: Timeline) -> str:
     return {
         None: f"{_OPEN} {left}",
         Status.RECOVERED: "Recovered.",
-        Status.ROLLED_BACK: "The recovery did not hold, and what it had changed was put back.",
+        Status.ROLLED_BACK: f"What the run had changed was put back. {left}",
         Status.FAILED: f"The recovery failed. {left}",
         Status.INTERRUPTED: f"The run was stopped before its end. {left}",
         Status.REFUSED: f"Refused: a guard said no. {left}",
@@ -53,6 +53,8 @@ def _ended(timeline: Timeline) -> str:
 
 def _outage(timeline: Timeline) -> str:
     actual, served = timeline.rto.actual, timeline.instants.served
+    if timeline.status is Status.ROLLED_BACK and served is not None:
+        return f"Users were served from {words.stamp(served)} until then; what they got afterwards was not looked at."
     if actual is None and served is None:
         return "Users were not seen to be served for good."
     if actual is None:

@@ -237,7 +237,7 @@ class TestRefusal:
         """C8: an older build than the RPO allows is refused, and its age is shown."""
         stage.edges["cloudflare"] = older(timedelta(hours=1, seconds=1))
         self.refused(stage, "1:00:01 older")
-        assert timeline(stage.seen).rpo.verdict is Verdict.MISSED
+        assert timeline(stage.seen).rpo.verdict is Verdict.UNKNOWN  # nobody was sent there
 
     def test_too_old_and_forced(self, stage: Stage) -> None:
         """C8: --force accepts the loss, with a warning, and the missed objective is told."""
