@@ -104,6 +104,8 @@ class Timeline:
     """For each time without service for somebody: the first bad look, and the good one after which nobody was without."""
     head: str
     entries_count: int
+    told: tuple[tuple[datetime, entries.Told], ...] = ()
+    """Whom the run told of itself, or could not tell."""
 
     @property
     def run_took(self) -> timedelta | None:
@@ -142,6 +144,7 @@ def timeline(records: Sequence[Record]) -> Timeline:
         lost_service=lost,
         head=records[-1].hash,
         entries_count=len(records),
+        told=tuple(_all(records, entries.Told)),
     )
 
 

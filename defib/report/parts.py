@@ -168,6 +168,21 @@ def error_table(timeline: Timeline) -> Table:
     return Table("What went wrong", ("Step", "Part", "Text"), rows)
 
 
+def told_table(timeline: Timeline) -> Table:
+    """Whom the run told of itself, and why it could not where it could not."""
+    rows = tuple(
+        cells(
+            words.time_of_day(at),
+            told.channel,
+            told.title,
+            Cell(told.outcome, tone=Tone.PLAIN if told.outcome == "sent" else Tone.UNKNOWN),
+            told.why,
+        )
+        for at, told in timeline.told
+    )
+    return Table("Who was told", ("When", "Over", "What", "Outcome", "Why not"), rows)
+
+
 def approval_sentence(timeline: Timeline) -> str:
     """Who approved what."""
     planned, approved = timeline.planned, timeline.approved

@@ -132,7 +132,7 @@ def changes_section(timeline: Timeline, title: str = "Plan and changes") -> Sect
 def words_section(timeline: Timeline, title: str = "Errors, notes and waits") -> Section:
     """What went wrong, what was noted, and what the DNS and the users were seen to do."""
     sentences = [*_moved(timeline), *_served(timeline), *_point(timeline)]
-    tables = _filled(parts.error_table(timeline), parts.note_table(timeline))
+    tables = _filled(parts.error_table(timeline), parts.note_table(timeline), parts.told_table(timeline))
     return Section(title, tuple(sentences) or (() if tables else ("None.",)), tables=tables)
 
 
