@@ -67,7 +67,7 @@ class Changes:
     def _read_back(self, zone: DnsZone, change: Change) -> None:
         """Believe the vendor when it answers with the change: it may have said yes and done nothing."""
         limit = Deadline.after(self._clock, READ_BACK)  # its own: what was written must be known, also at the very end
-        while (present := zone.read(change.keys, within=limit.sooner(READ_BACK))) != change.after:
+        while (present := zone.read(change.keys, within=Deadline.after(self._clock, READ_BACK))) != change.after:
             if limit.expired():
                 raise StepFailed(
                     f"{zone.vendor} accepted the change of {change.names} and does not hold it",

@@ -124,6 +124,7 @@ class Stage:
         self.edges = {self.primary.name: GOOD, self.standby.name: GOOD}
         self.origin = GOOD
         self.online = True
+        self.reaches: Callable[[str], bool] = lambda _: self.online
         self.view: World = self.see
         self.servers = [MemoryServer(server.name) for server in self.site.dns.servers]
         self.resolvers = [MemoryServer(server.name) for server in self.site.resolvers]
@@ -163,7 +164,7 @@ class Stage:
     def outside(self) -> Outside:
         """The world through the ports of a run."""
         names = [observer.name for observer in self.site.observers]
-        observers = MemoryObservers(names, self.view, self.clock, lambda *_: self.online)
+        observers = MemoryObservers(names, self.view, self.clock, lambda observer, _: self.reaches(observer))
         return Outside((self.zone,), self.cdns, observers, self._answers())
 
     def order(self, procedure: str = "cdn-failover", approver: Approver | None = None) -> Order:
