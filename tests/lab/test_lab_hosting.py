@@ -151,7 +151,12 @@ def test_an_unknown_name_gets_the_vendors_page(stage: Stage, host: str) -> None:
 
 
 def test_an_unverified_name_is_not_served(stage: Stage) -> None:
-    """Vercel holds a name that is not verified, and does not answer for it."""
+    """Vercel holds a name that is not verified, and does not answer for it, nor for one that leads to a branch."""
+    kept = {"alias.vercel.app": False, "branch.vercel.app": True}
+    names = (HeldName(each, CLOCK.now(), verified, branch="next" * verified) for each, verified in kept.items())
+    change(stage, "vercel", names=tuple(names))
+    for name in kept:
+        assert stage.get(EDGES["vercel"], host=name).header("X-Vercel-Error") == "DEPLOYMENT_NOT_FOUND"
     until = CLOCK.now() + timedelta(days=9)
     change(stage, "vercel", names=(HeldName(PUBLIC, CLOCK.now(), verified=False, certificate_until=until),))
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
