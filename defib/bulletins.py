@@ -91,6 +91,13 @@ class Bulletins:
         """The alerts that the time alone is worth: the RTO runs out, or a plan waits for a person."""
         return (*self._decision(now, mono), *self._burn(now, mono))
 
+    def broken_off(self, error: BaseException) -> tuple[Alert, ...]:
+        """The alert for a run that ended without an end in its journal, as when the journal could not be written."""
+        run_id = self.opened.run_id
+        text = f"{type(error).__name__}: {error}\nNext: defib resume {run_id}, or defib rollback {run_id}"
+        severity = self._loudness(Severity.FAILURE)
+        return (self._made(AlertKind.FAILED, "broken-off", "broken off", text, severity),)
+
     def _decision(self, now: datetime, mono: timedelta) -> tuple[Alert, ...]:
         if self._undecided is None or mono < self._undecided[0] + UNDECIDED:
             return ()

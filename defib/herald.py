@@ -19,7 +19,7 @@ from defib import entries
 from defib.alert import Alert, AlertKind, Channel, Notice, StatusPage
 from defib.bulletins import Bulletins, PublicWords, Resolution, Word
 from defib.clock import Clock, Deadline, SystemClock
-from defib.errors import DefibError
+from defib.errors import DefibError, InputError, ProviderError
 from defib.home import Home
 from defib.journal import Journal, Record
 from defib.messenger import Errand, Messenger
@@ -85,6 +85,9 @@ def heralded(run: Run, outlets: Outlets, hold_back: timedelta = HOLD_BACK) -> It
     herald = Herald(run.journal, run.site, run.clock, outlets, hold_back)
     try:
         yield
+    except BaseException as error:
+        herald.hear_of(error)
+        raise
     finally:
         herald.dismiss()
 
@@ -95,7 +98,7 @@ def hush(outlets: Outlets, clock: Clock) -> tuple[str, ...]:
     for page in outlets.pages:
         try:
             page.open().resolve("This was a rehearsal, and it is over.", within=Deadline.after(clock, FAREWELL))
-        except DefibError as error:
+        except (ProviderError, InputError) as error:
             troubles.append(f"{page.name}: {error}")
     return tuple(troubles)
 
@@ -111,7 +114,7 @@ class Herald:
         self._clock = clock
         # A signal stops the run's waits; people are told of it all the same.
         self._own_clock = SystemClock()
-        self._heard: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
+        self._heard: queue.SimpleQueue[Record | BaseException | None] = queue.SimpleQueue()
         self._leaving = threading.Event()
         self._silent = threading.Event()
         journal.follow(self._heard.put)
@@ -123,6 +126,10 @@ class Herald:
         self._pages = [(cache(page.open), self._messenger(page.name, only_latest=True)) for page in outlets.pages]
         self._thread = threading.Thread(target=self._work, args=(past, present), name="defib-herald", daemon=True)
         self._thread.start()
+
+    def hear_of(self, error: BaseException) -> None:
+        """The run ended by `error`, and its journal has no end."""
+        self._heard.put(error)
 
     def dismiss(self) -> None:
         """Tell what is left to tell, within :data:`FAREWELL`, and write down what could not be told."""
@@ -172,7 +179,9 @@ class Herald:
                 continue
             if heard is None:
                 return
-            if heard.n > known and not isinstance(heard.entry, entries.Told):
+            if isinstance(heard, BaseException):
+                self._spread(self._news.broken_off(heard))
+            elif heard.n > known and not isinstance(heard.entry, entries.Told):
                 self._announce(heard)
             if self._heard.empty():  # what is still to be heard may answer what the time asks
                 self._pass_time()

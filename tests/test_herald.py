@@ -231,9 +231,11 @@ def test_a_journal_that_cannot_be_written_keeps_nobody_uninformed(stage: Stage) 
     """The disk is full: what was told cannot be written down, and people are told nevertheless."""
     stage.sink = lambda _: FullDisk(2)
     town, run = Town(), stage.begin()
-    with heralded(run, town.outlets, NOW), pytest.raises(HomeUnwritable):
+    with pytest.raises(HomeUnwritable), heralded(run, town.outlets, NOW):
         run.journal.append(entries.Noted("", "no room for this"))
-    assert [alert.kind for alert in town.chat.sent] == [AlertKind.START]
+    assert [alert.subject for alert in town.chat.sent] == ["start", "broken-off"]
+    assert "HomeUnwritable: no space left on device" in town.chat.sent[-1].text
+    assert [alert.kind for alert in town.pager.sent] == [AlertKind.FAILED]
     assert told(run) == []
 
 

@@ -29,7 +29,7 @@ _CACHE = "public, max-age=15, must-revalidate"
 _MOST_UPDATES = 50
 
 _SOCKET_TIMEOUT = 5.0
-"""Seconds for connecting and for each read. One client is kept with its connection; the whole call is bounded by its deadline."""
+"""Seconds for connecting and for each read of the one client that is kept; its deadline bounds the whole call."""
 
 
 class S3StatusPage:
