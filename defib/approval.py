@@ -10,7 +10,6 @@ from defib.clock import Deadline
 from defib.errors import Refused
 from defib.plan import Plan
 
-
 ATTEMPTS = 3
 """How often somebody may mistype the digits of a digest."""
 

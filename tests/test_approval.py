@@ -34,10 +34,10 @@ def test_digest_given_beforehand() -> None:
 def test_typed_on_the_terminal(cut: int) -> None:
     """Four digits or more of the digest that was shown; anything else refuses."""
     typed = f" {PLAN.digest()[:cut].upper()}\n"
-    asked: list[Plan] = []
+    asked: list[tuple[Plan, str]] = []
 
-    def ask(plan: Plan) -> str:
-        asked.append(plan)
+    def ask(plan: Plan, wrong: str, within: Deadline) -> str:
+        asked.append((plan, wrong))
         return typed
 
     if cut >= 4:
@@ -45,14 +45,21 @@ def test_typed_on_the_terminal(cut: int) -> None:
     else:
         with pytest.raises(Refused, match="was not approved"):
             approve(AskOnTerminal("ann", "defib run", ask))
-    assert asked == [PLAN]
+    mistyped = typed.strip()
+    assert asked == [(PLAN, "")] if cut != 3 else [(PLAN, ""), (PLAN, mistyped), (PLAN, mistyped)]
 
 
 @pytest.mark.parametrize("typed", ["yes", "y", "ffff" + "0" * 60, ""])
 def test_anything_else_refuses(typed: str) -> None:
     """A yes is no digest."""
     with pytest.raises(Refused):
-        approve(AskOnTerminal("ann", "defib run", lambda _: typed))
+        approve(AskOnTerminal("ann", "defib run", lambda *_: typed))
+
+
+def test_a_slip_may_be_mended() -> None:
+    """Somebody half awake may mistype twice; the third answer still counts."""
+    typed = iter(["4cdz", "cd4c", PLAN.short_digest[:4]])
+    assert approve(AskOnTerminal("ann", "defib run", lambda *_: next(typed))) == Approval("ann", "terminal")
 
 
 def test_nobody_there() -> None:

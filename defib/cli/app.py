@@ -47,6 +47,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 NoPrefect = Annotated[bool, typer.Option("--no-prefect", help="Do not even ask whether Prefect is there.")]
 Approve = Annotated[str, typer.Option("--approve", metavar="DIGEST", help="Approve exactly the plan with this digest.")]
 Force = Annotated[bool, typer.Option("--force", help="Go on where a guard would refuse; the journal says so.")]
+
+
 class RunMode(StrEnum):
     """The modes in which a run can change something."""
 
@@ -59,10 +61,13 @@ ModeOption = Annotated[RunMode, typer.Option("--mode", help="incident for the re
 
 @app.command()
 def plan(procedure: Procedure, site: SiteName, force: Force = False, as_json: AsJson = False) -> int:
-    """Read only: say what is wrong, what would change, and the digest to approve."""
-    from defib.cli import recover  # noqa: PLC0415
+    """Say what is wrong and what would change; reads only.
 
-    return recover.plan(recover.Asked(_REDACT, as_json), procedure, site, forced=force)
+    The plan comes with the digest to approve it with.
+    """
+    from defib.cli import planning  # noqa: PLC0415
+
+    return planning.plan(_REDACT, procedure, site, as_json=as_json, forced=force)
 
 
 @app.command()
@@ -112,12 +117,12 @@ def failback(
     no_prefect: NoPrefect = False,
     as_json: AsJson = False,
 ) -> int:
-    """Go back to the primary after a recovery, with the same proofs."""
-    from defib.cli import recover  # noqa: PLC0415
+    """Go back to the primary after a recovery."""
+    from defib.cli import planning, recover  # noqa: PLC0415
 
-    asked = recover.Asked(_REDACT, as_json, not no_prefect, approve)
     if plan_only:
-        return recover.plan(asked, "failback", "", run_id, forced=force)
+        return planning.plan(_REDACT, "failback", "", run_id, as_json=as_json, forced=force)
+    asked = recover.Asked(_REDACT, as_json, not no_prefect, approve)
     return recover.failback(asked, run_id, Mode(mode.value), forced=force)
 
 
@@ -130,7 +135,10 @@ def drill(
     no_prefect: NoPrefect = False,
     as_json: AsJson = False,
 ) -> int:
-    """Break the primary in the lab, let it be noticed, recover, fail back, and prove that nothing is left."""
+    """Rehearse a recovery in the lab, there and back.
+
+    Break the primary, let it be noticed, recover, fail back, and prove that nothing is left.
+    """
     from defib.cli import drills, recover  # noqa: PLC0415
 
     return drills.drill(recover.Asked(_REDACT, as_json, not no_prefect), procedure, site, fault, net)
@@ -143,7 +151,10 @@ def watch(
     no_prefect: NoPrefect = False,
     as_json: AsJson = False,
 ) -> int:
-    """Look at a site all the time, and start the procedure if its runbook says `automatic: true`."""
+    """Look at a site all the time, and act when it is down.
+
+    It starts the procedure by itself if the runbook says `automatic: true`.
+    """
     from defib.cli import watching  # noqa: PLC0415
 
     return watching.watch(_REDACT, site, procedure, prefect=not no_prefect, as_json=as_json)
@@ -266,30 +277,39 @@ def invoke(arguments: list[str]) -> int:
 
 
 def _guarded(command: Callable[[], object], *, as_json: bool) -> int:
-    from defib.cli.say import aside, explain  # noqa: PLC0415
-
     try:
         code = command()
-    except DefibError as error:
-        explain(error, _REDACT, as_json=as_json)
-        return error.exit_code
     except typer.Exit as leaving:
         return leaving.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        aside("stopped")
-        return STOPPED
-    except TyperException as error:
+        return _ended_here({"error": "stopped at the keyboard"}, STOPPED, as_json=as_json)
+    except (DefibError, TyperException) as error:
+        return _explained(error, as_json=as_json)
+    except Exception as error:  # a defect of ours: one line for the person, the rest in a file
+        text = f"a defect in Defib: {_REDACT(f'{type(error).__name__}: {error}')}"
+        return _ended_here({"error": text, "where": _crash_file()}, CRASHED, as_json=as_json)
+    return code if isinstance(code, int) else 0
+
+
+def _explained(error: DefibError | TyperException, *, as_json: bool) -> int:
+    from defib.cli.say import aside, explain  # noqa: PLC0415
+
+    if isinstance(error, TyperException):
         if type(error).__name__ == "NoArgsIsHelpError":
             aside(_usage(error))
-            return 2
-        wrong = InputError(_usage(error), then=f"{_command_of(error)} --help")
-        explain(wrong, _REDACT, as_json=as_json)
-        return wrong.exit_code
-    except Exception as error:  # a defect of ours: one line for the person, the rest in a file
-        aside(f"error:    a defect in Defib: {_REDACT(f'{type(error).__name__}: {error}')}")
-        aside(f"where:    {_crash_file()}")
-        return CRASHED
-    return code if isinstance(code, int) else 0
+            return InputError.exit_code
+        error = InputError(_usage(error), then=f"{_command_of(error)} --help")
+    explain(error, _REDACT, as_json=as_json)
+    return error.exit_code
+
+
+def _ended_here(parts: dict[str, str], code: int, *, as_json: bool) -> int:
+    from defib.cli.say import aside, say_json  # noqa: PLC0415
+
+    if as_json:
+        say_json({**parts, "exit_code": code})
+    aside("\n".join(f"{label + ':':<10}{text}" for label, text in parts.items()))
+    return code
 
 
 def _show_version(value: bool) -> None:
@@ -303,7 +323,7 @@ def _show_version(value: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[  # noqa: ARG001 - acts by itself
+    version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:

@@ -22,7 +22,6 @@ from defib.outside import open_outside
 from defib.redact import Redactor
 from defib.start import Desk, Listener
 
-
 LONGEST = timedelta(days=30)
 """An outage that is said to have lasted for longer is a slip of the pen."""
 

@@ -6,30 +6,32 @@ import os
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
-from defib.cli import labs
+from defib.cli import labs, procedures
 from defib.cli.desk import desk, signals_interrupt
 from defib.cli.live import Lines
-from defib.cli.recover import FAILBACK, Asked, by_flow, carry_out, must_match, verdict_line
+from defib.cli.lookup import must_match
+from defib.cli.recover import FAILBACK, Asked, by_flow, carry_out
 from defib.cli.say import aside, say
 from defib.clock import SystemClock
 from defib.drill import Stage, run_drill
-from defib.drilled import Drill
 from defib.errors import InputError, Refused
 from defib.herald import hush, outlets_of
 from defib.lab.bench import LabBench
 from defib.lab.faults import EDGE_FAULTS, Fault, check
 from defib.objectives import Status
-from defib.report import words
 from defib.report.as_json import as_json
 from defib.report.figures import drill_exit_code, drill_figures
+from defib.report.summary import drill_summary
 from defib.report.write import write_drill
 from defib.site import load_site
 
 
 def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) -> int:
     """Break, notice, recover, heal, fail back, compare; the lab is started for it and stopped after it unless it was up."""
+    procedures.engine().prepare(asked.prefect)
     clock = SystemClock()
-    at = desk(clock, asked.redact, Lines(aside))
+    lines = Lines(aside)
+    at = desk(clock, asked.redact, lines)
     if procedure == FAILBACK:
         raise InputError(
             "a failback is drilled together with what it takes back", then="defib drill cdn-failover --site lab"
@@ -40,8 +42,9 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) ->
         raise Refused(f"{site.site} is not in the lab", expected="a site file with lab: true", then="defib lab up")
     check({site.primary.provider: EDGE_FAULTS}, site.primary.provider, Fault(fault))
     with ExitStack() as stack:
-        stack.enter_context(signals_interrupt(clock))
-        if not labs.is_up(at.home):
+        stack.enter_context(signals_interrupt(clock, lines.stopping))
+        brought = not labs.is_up(at.home)
+        if brought:
             aside("starting the lab")
             stack.callback(labs.stop, at.home)
             labs.start(at.home, net, parent=os.getpid())
@@ -54,22 +57,7 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) ->
     if asked.as_json:
         say(as_json(drill_figures(told, page)))
     else:
-        say(f"\n{_summary(told)}\n\nReport: {page}\nSealed: {told.head}")
+        lab = "the lab is stopped" if brought else "the lab is still up"
+        say(f"\n{drill_summary(told, lab)}\n\nReport: {page}\nSealed: {told.head}")
     code = drill_exit_code(told)
     return Status.INTERRUPTED.exit_code if code is None else code
-
-
-def _summary(told: Drill) -> str:
-    lines = []
-    if told.forward:
-        lines.append(verdict_line(told.forward))
-        lines += [f"  {span.phase.value:<10} {words.duration(span.took)}" for span in told.forward.spans]
-    lines.append(
-        f"The eyewitness saw {words.duration(told.witnessed)}; the report differs by {words.duration(told.disagreement)}"
-    )
-    residue = told.residue
-    left = "could not be compared" if residue is None else "no trace left" if not residue else "LEFT A TRACE:"
-    lines.append(f"Afterwards: {left}")
-    lines += [f"  {line}" for line in residue or ()]
-    lines.append(f"Drill {words.status(told.status)}" + (f": {told.reason}" if told.reason else ""))
-    return "\n".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from defib import entries
+from defib.cli.desk import runbooks_folder
 from defib.cli.say import say, say_json, table
 from defib.drilled import DRILL, Drill, drill
 from defib.errors import EvidenceBroken, InputError
@@ -16,12 +17,18 @@ from defib.report import words
 from defib.report.as_json import as_json
 from defib.report.figures import drill_figures, run_figures
 from defib.report.write import write_drill, write_run
+from defib.site import find_site
 from defib.timeline import Timeline, timeline
+
+BROKEN = "BROKEN"
+"""Stands before the reason where the journal of a run cannot be read."""
 
 
 def runs(site: str, *, as_json: bool) -> int:
     """All runs, newest last; one whose process is gone and that has no end is crashed."""
     home = Home.open()
+    if site:
+        _must_be_known(home, site)
     rows = [row for folder in home.runs() if (row := _row(home, folder)) and site in {"", row["site"]}]
     if as_json:
         say_json({"runs": rows})
@@ -30,8 +37,19 @@ def runs(site: str, *, as_json: bool) -> int:
         say(f"No runs yet in {home.path}.")
         return 0
     names = ("run_id", "site", "mode", "status", "outage", "rto", "rpo")
-    say(table([name.replace("_", " ") for name in names], [[row[name] for name in names] for row in rows]))
+    shown = [row | {"status": row["status"].partition(":")[0]} for row in rows]
+    say(table([name.replace("_", " ") for name in names], [[row[name] for name in names] for row in shown]))
+    broken = [row for row in rows if row["status"].startswith(BROKEN)]
+    if broken:
+        say("\n" + "\n".join(f"{row['run_id']}: {row['status']}" for row in broken))
     return 0
+
+
+def _must_be_known(home: Home, site: str) -> None:
+    """A site is known by its file, or by a run that was made on it; :class:`UnknownSite` otherwise."""
+    ran = {row["site"] for folder in home.runs() if (row := _row(home, folder))}
+    if site not in ran:
+        find_site(site, home.path / "lab" / "sites", runbooks_folder() / "sites")
 
 
 def report(run_id: str, form: str) -> int:
@@ -102,7 +120,7 @@ def _row(home: Home, folder: Path) -> dict[str, str]:
     except EvidenceBroken as error:
         return dict.fromkeys(("run_id", "site", "mode", "status", "outage", "rto", "rpo"), "") | {
             "run_id": folder.name,
-            "status": f"BROKEN: {error.what}",
+            "status": f"{BROKEN}: {error.what}",
         }
     forward = told.forward if isinstance(told, Drill) else told
     return {

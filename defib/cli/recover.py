@@ -1,38 +1,49 @@
-"""``plan``, ``run``, ``resume``, ``rollback`` and ``failback``."""
+"""``run``, ``resume``, ``rollback`` and ``failback``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
 
 from defib import entries
 from defib.approval import Nobody
 from defib.cli import procedures
-from defib.cli.desk import approver, describe, desk, parse_time, signals_interrupt
-from defib.cli.live import Board, Lines, is_terminal
-from defib.cli.say import aside, say, say_json
-from defib.clock import SystemClock
+from defib.cli.desk import approver, desk, insist_on_somebody, parse_time, signals_interrupt
+from defib.cli.live import is_terminal
+from defib.cli.lookup import find_run, must_match
+from defib.cli.say import aside, say
+from defib.cli.screen import Screen, somebody_is_there
+from defib.clock import Deadline, SystemClock
 from defib.conduct import Outcome, roll_back
-from defib.errors import InputError
+from defib.errors import BudgetSpent, DefibError, InputError, Interrupted, Refused
 from defib.herald import heralded, outlets_of
-from defib.history import JOURNAL, SITE, opening_of, status_of
+from defib.history import JOURNAL, SITE, opening_of, recovered_changes, status_of
 from defib.journal import read_journal
 from defib.objectives import Mode, Status
 from defib.observe.killswitch import kill_switch
-from defib.observe.outage import known_outage
+from defib.observe.outage import known_outage, note_outage
 from defib.redact import Redactor
-from defib.report import words
 from defib.report.as_json import as_json
 from defib.report.figures import run_exit_code, run_figures
+from defib.report.summary import next_commands, summary
 from defib.report.write import write_run
-from defib.run import PlanReady, Run
+from defib.run import Run
 from defib.runbook import load_runbook
+from defib.served import worse_off
 from defib.site import load_site
-from defib.start import Desk, Order, new_run, plan_run, take_up
+from defib.start import Desk, Order, new_run, take_up
 from defib.timeline import Timeline, timeline
 
 FAILBACK = "failback"
+
+Opening = Callable[[Desk, Screen], Run]
+Doing = Callable[[Run, Screen], Outcome]
+
+_TO_ANSWER = timedelta(minutes=15)
+"""For the question whether a rollback that harms is meant; after that it is not."""
 
 
 @dataclass(frozen=True)
@@ -43,27 +54,6 @@ class Asked:
     as_json: bool = False
     prefect: bool = True
     approve: str = ""
-
-
-def plan(asked: Asked, procedure: str, site: str, follows: str = "", *, forced: bool = False) -> int:
-    """Read only: what is wrong, what would change, and the digest to approve."""
-    clock = SystemClock()
-    at = desk(clock, asked.redact)
-    must_match(at, procedure)
-    if follows:
-        site = str(at.home.run(follows) / SITE)
-    run = plan_run(at, Order(procedure, site, Mode.PLAN, Nobody(""), forced=forced, follows=follows))
-    try:
-        procedures.procedure(procedure).play(run)
-    except PlanReady as ready:
-        notes = [note.text for note in run.journal.of(entries.Noted)]
-        if asked.as_json:
-            say_json(_plan_json(run, ready, notes))
-        else:
-            say("\n".join([*(f"! {note}" for note in notes), describe(ready.plan)]))
-            say(f"\nTo do it: defib {_command(procedure, site, follows)} --approve {ready.plan.short_digest}")
-        return 0
-    raise AssertionError("a flow in plan mode ends with its plan")
 
 
 def run(
@@ -82,15 +72,18 @@ def run(
     if procedure == FAILBACK:
         raise InputError("a failback takes back an earlier run", expected="the run's id", then="defib failback RUN")
 
-    def open_run(at: Desk) -> Run:
+    def open_run(at: Desk, screen: Screen) -> Run:
         must_match(at, procedure)
         now = at.clock.now()
         by_itself = automatic and load_runbook(procedure, at.runbooks).automatic
         reason = f"{trigger} (the runbook is automatic)" if by_itself else ""
-        who = approver(mode, asked.approve, f"defib run {procedure} --site {site}", reason)
+        do = f"defib run {procedure} --site {site}"
+        who = approver(mode, asked.approve, do, screen, reason)
         began, down = parse_time("--since", since, now), parse_time("--down-at", down_at, now)
         order = Order(procedure, site, mode, who, began, down, trigger, by_itself, forced)
-        opened = new_run(at, _with_known_outage(at, order))
+        order = _with_known_outage(at, order)
+        insist_on_somebody(who, f"defib plan {procedure} --site {site}", do)
+        opened = new_run(at, order)
         switch = kill_switch(at.home.path, opened.site.site)
         if switch is not None:
             opened.journal.append(entries.Noted("", f"{switch}; started by hand all the same", warning=True))
@@ -102,10 +95,13 @@ def run(
 def failback(asked: Asked, run_id: str, mode: Mode, *, forced: bool = False) -> int:
     """Take back what a recovered run changed."""
 
-    def open_run(at: Desk) -> Run:
+    def open_run(at: Desk, screen: Screen) -> Run:
         must_match(at, FAILBACK)
-        folder = at.home.run(run_id)
-        who = approver(mode, asked.approve, f"defib failback {folder.name}")
+        folder = find_run(at.home, run_id, FAILBACK)
+        recovered_changes(at.home, folder.name)
+        do = f"defib failback {folder.name}"
+        who = approver(mode, asked.approve, do, screen)
+        insist_on_somebody(who, f"{do} --plan", do)
         return new_run(at, Order(FAILBACK, str(folder / SITE), mode, who, forced=forced, follows=folder.name))
 
     return _carry_out(asked, open_run)
@@ -117,24 +113,62 @@ def resume(asked: Asked, run_id: str) -> int:
     if ended is not None:
         return ended
 
-    def open_run(at: Desk) -> Run:
-        folder = at.home.run(run_id)
+    def open_run(at: Desk, screen: Screen) -> Run:
+        folder = find_run(at.home, run_id, "resume")
         opened = opening_of(read_journal(folder / JOURNAL)[0], folder)
         by_itself = f"{opened.trigger}, resumed" if opened.automatic else ""
-        who = approver(opened.mode, asked.approve, f"defib resume {folder.name}", by_itself)
+        who = approver(opened.mode, asked.approve, f"defib resume {folder.name}", screen, by_itself)
         return take_up(at, run_id, who, "resume")
 
     return _carry_out(asked, open_run)
 
 
 def rollback(asked: Asked, run_id: str) -> int:
-    """Put back what a run changed, whether it has ended or not."""
-    return _carry_out(asked, lambda at: take_up(at, run_id, Nobody(""), "rollback"), roll_back)
+    """Put back what a run changed, whether it has ended or not; where that takes the site from users, say so before."""
+
+    def open_run(at: Desk, _: Screen) -> Run:
+        return take_up(at, find_run(at.home, run_id, "rollback").name, Nobody(""), "rollback")
+
+    return _carry_out(asked, open_run, _roll_back_knowingly, board=False)
 
 
-def must_match(at: Desk, procedure: str) -> None:
-    """Refuse a procedure whose runbook and flow are not the same steps, before anything begins."""
-    load_runbook(procedure, at.runbooks).must_match(procedures.procedure(procedure).steps)
+def _roll_back_knowingly(run: Run, screen: Screen) -> Outcome:
+    """Roll back; where users would be worse off, warn before, and on a terminal ask. Without one it always goes on."""
+    worse = _worse_off(run)
+    if worse:
+        aside(f"warning:  users would lose the site: {worse}")
+        run.journal.append(entries.Noted("", f"rolling back although {worse}", warning=True))
+        if somebody_is_there() and not _is_meant(run, screen):
+            _close_as_before(run)
+            raise Refused("not rolled back: nobody said yes", seen=worse, then=f"defib rollback {run.id}")
+    return roll_back(run)
+
+
+def _worse_off(run: Run) -> str:
+    try:
+        return worse_off(run)
+    except Interrupted:
+        return ""  # rolling back ends for the same reason, and its end is written down
+    except DefibError as error:
+        return f"nobody can tell whether that would harm: {error}"
+
+
+def _is_meant(run: Run, screen: Screen) -> bool:
+    try:
+        return screen.yes("Put it back all the same?", Deadline.after(run.clock, _TO_ANSWER))
+    except (Interrupted, BudgetSpent):
+        return False
+
+
+def _close_as_before(run: Run) -> None:
+    """Give a run that was taken up and left alone the end that it had: a recovered one can still be failed back."""
+    records = run.journal.records
+    taken_up = max(n for n, record in enumerate(records) if isinstance(record.entry, entries.Reopened))
+    ended = [record.entry for record in records[:taken_up] if isinstance(record.entry, entries.Closed)]
+    if ended and status_of(records[:taken_up]) is not None:
+        run.journal.append(ended[-1])
+    else:
+        run.journal.append(entries.Closed(Status.INTERRUPTED, "left as it was: resume or roll back"))
 
 
 def by_flow(*, prefect: bool) -> Callable[[Run], Outcome]:
@@ -144,10 +178,21 @@ def by_flow(*, prefect: bool) -> Callable[[Run], Outcome]:
 
 
 def carry_out(at: Desk, opened: Run, do: Callable[[Run], Outcome]) -> Outcome:
-    """A run to its end, its people told, its report written, its lease given back."""
+    """A run to its end, its people told, its report written, its lease given back.
+
+    What ends it without an end in its journal, such as a full disk, says how to go on where changes may stand.
+    """
     try:
         with telling(at, opened):
             return do(opened)
+    except Exception as error:
+        if opened.changes.standing() and status_of(opened.journal.records) is None:
+            go_on = f"defib resume {opened.id}, or defib rollback {opened.id}"
+            if not isinstance(error, DefibError):
+                aside(f"changes may stand; next: {go_on}")
+            else:
+                error.then = f"{error.then}; then {go_on}" if error.then else go_on
+        raise
     finally:
         finish(at, opened)
 
@@ -157,34 +202,33 @@ def telling(at: Desk, opened: Run) -> AbstractContextManager[None]:
     return heralded(opened, outlets_of(opened.site, at.home, at.redact))
 
 
-def finish(at: Desk, opened: Run) -> Timeline:
-    """Write the report of a run as it is now, and give its lease back."""
-    told = timeline(opened.journal.records)
-    write_run(at.home.path / "runs" / opened.id, told)
+def finish(at: Desk, opened: Run) -> None:
+    """Give the lease of a run back, write its report as it is now; what cannot be done is told, and no error of the run."""
     if opened.changes.lease is not None:
-        opened.changes.lease.release()
-    return told
+        _try("the lease could not be given back", opened.changes.lease.release)
+    told = timeline(opened.journal.records)
+    if told.status is Status.RECOVERED:
+        _try("detection's note could not be dropped", lambda: note_outage(at.home.path, opened.site.site, None))
+    _try("the report could not be written", lambda: write_run(at.home.path / "runs" / opened.id, told))
 
 
-def verdict_line(told: Timeline) -> str:
-    """Status, RTO and RPO in one or two lines for people."""
-    lines = [f"{words.status(told.status)}: {told.reason}" if told.reason else words.status(told.status)]
-    lines += [words.objective(told.rto, "RTO"), words.objective(told.rpo, "RPO")]
-    return "\n".join(lines)
+def _try(trouble: str, work: Callable[[], object]) -> None:
+    try:
+        work()
+    except (DefibError, OSError) as error:
+        aside(f"warning:  {trouble}: {error}")
 
 
-def _carry_out(asked: Asked, open_run: Callable[[Desk], Run], do: Callable[[Run], Outcome] | None = None) -> int:
+def _carry_out(asked: Asked, open_run: Opening, do: Doing | None = None, *, board: bool = True) -> int:
+    procedures.engine().prepare(asked.prefect and do is None)
     clock = SystemClock()
-    board = Board(clock) if is_terminal() and not asked.as_json else None
-    at = desk(clock, asked.redact, board or Lines(aside))
-    with ExitStack() as stack:
-        stack.enter_context(signals_interrupt(clock))
-        opened = open_run(at)
-        if board is not None:
-            board.show(opened.runbook.steps, f"{opened.runbook.title}\nrun {opened.id}, {opened.mode.value}")
-            if opened.mode is not Mode.INCIDENT or asked.approve or do:
-                stack.enter_context(board)
-        carry_out(at, opened, do or by_flow(prefect=asked.prefect))
+    screen = Screen(clock, board=board and is_terminal() and not asked.as_json)
+    at = desk(clock, asked.redact, screen)
+    with signals_interrupt(clock, screen.stopping):
+        opened = open_run(at, screen)
+        with screen.showing(opened):
+            work = do or (lambda run, _: by_flow(prefect=asked.prefect)(run))
+            carry_out(at, opened, lambda run: work(run, screen))
     return _tell(at, opened, asked)
 
 
@@ -194,18 +238,18 @@ def _tell(at: Desk, opened: Run, asked: Asked) -> int:
     if asked.as_json:
         say(as_json(run_figures(told, report)))
     else:
-        say(f"\n{verdict_line(told)}\n\nReport: {report}\nSealed: {told.head}")
-        made = any(not entry.already for entry in opened.journal.of(entries.ChangeMade))
-        if told.status is Status.RECOVERED and made and not told.opened.follows:
-            say(f"When the primary is well again: defib failback {opened.id}")
-        elif told.status is Status.INTERRUPTED:
-            say(f"Next: defib resume {opened.id}, or defib rollback {opened.id}")
+        say("\n" + "\n".join([summary(told), *next_commands(told), "", *_evidence(told, report)]))
     return _exit_code(told)
+
+
+def _evidence(told: Timeline, report: Path) -> list[str]:
+    written = report if report.is_file() else f"not written; defib report {told.opened.run_id} makes it"
+    return [f"Report: {written}", f"Sealed: {told.head}"]
 
 
 def _ended(asked: Asked, run_id: str) -> int | None:
     at = desk(SystemClock(), asked.redact)
-    folder = at.home.run(run_id)
+    folder = find_run(at.home, run_id, "resume")
     records, _ = read_journal(folder / JOURNAL)
     if status_of(records) not in {Status.RECOVERED, Status.ROLLED_BACK}:
         return None
@@ -213,8 +257,8 @@ def _ended(asked: Asked, run_id: str) -> int | None:
     if asked.as_json:
         say(as_json(run_figures(told, folder / "report.html")))
     else:
-        say(f"This run has ended; nothing is left to do.\n\n{verdict_line(told)}")
-    write_run(folder, told)
+        say("\n".join(["This run has ended; nothing is left to resume.", "", summary(told), *next_commands(told)]))
+    _try("the report could not be written", lambda: write_run(folder, told))
     return _exit_code(told)
 
 
@@ -229,34 +273,3 @@ def _with_known_outage(at: Desk, order: Order) -> Order:
     if order.since is None and (outage := known_outage(at.home.path, site.site, at.clock.now())):
         return replace(order, since=outage.first_bad, down_at=order.down_at or outage.down_at, looks=outage.looks)
     return order
-
-
-def _command(procedure: str, site: str, follows: str) -> str:
-    return f"failback {follows}" if follows else f"run {procedure} --site {site}"
-
-
-def _plan_json(run: Run, ready: PlanReady, notes: list[str]) -> dict[str, object]:
-    return {
-        "procedure": ready.plan.procedure,
-        "site": ready.plan.site,
-        "digest": ready.plan.digest(),
-        "changes": [
-            {
-                "target": change.target,
-                "purpose": change.purpose,
-                "records": [
-                    {
-                        "before": str(record.before) if record.before else None,
-                        "after": str(record.after) if record.after else None,
-                    }
-                    for record in change.records
-                ],
-            }
-            for change in ready.plan.changes
-        ],
-        "notes": notes,
-        "steps": [
-            {"step": s.name, "phase": s.phase, "plane": s.plane, "budget_s": s.budget.total_seconds()}
-            for s in run.runbook.steps
-        ],
-    }

@@ -1,14 +1,13 @@
-"""A run in a few lines for a terminal: how it ended, what that means for users, what to do next."""
+"""A run or a drill in a few lines for a terminal: how it ended, what that means for users, what to do next."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from defib.drilled import Drill
 from defib.objectives import Measure, Status, Verdict
 from defib.report import words
 from defib.timeline import Timeline
-
-_LABEL = 8
 
 
 def summary(told: Timeline) -> str:
@@ -16,67 +15,93 @@ def summary(told: Timeline) -> str:
     lines = [words.status(told.status).upper()]
     if told.reason and told.status is not Status.RECOVERED:
         lines += _trouble(told)
-    if told.status is not Status.RECOVERED and not _stands(told):
-        lines.append(f"  {'changed':<{_LABEL}}nothing, or nothing that stands")
+    if told.status is not Status.RECOVERED:
+        lines.append(_line("changed", _changed(told)))
     if told.instants.served or told.status is Status.RECOVERED:
         lines += [_rto(told), *_phases(told), _rpo(told.rpo)]
     return "\n".join(lines)
 
 
-def _trouble(told: Timeline) -> list[str]:
-    """The error of the step that ended the run, part by part; the reason as a whole where no step did."""
-    last = told.steps[-1].error if told.steps else ()
-    if not last:
-        return [f"  {'why':<{_LABEL}}{told.reason}"]
-    named = {"error": "why"}
-    lines = [f"  {named.get(label, label):<{_LABEL}}{text}" for label, text in last if label != "next"]
-    _, _, more = told.reason.partition("not put back: ")
-    if more:
-        lines.append(f"  {'but':<{_LABEL}}not put back: {more}")
-    lines += [f"  {'next':<{_LABEL}}{text}" for label, text in last if label == "next"]
-    return lines
-
-
-def _rto(told: Timeline) -> str:
-    measure, instants = told.rto, told.instants
-    if measure.actual is None:
-        return f"  {'RTO':<{_LABEL}}{measure.verdict}  {measure.why}"
-    if not measure.actual:
-        return f"  {'RTO':<{_LABEL}}{measure.verdict}  users never lost service"
-    when = f" ({words.time_of_day(instants.first_bad)} to {words.time_of_day(instants.served)} UTC)" if instants.first_bad else ""
-    return f"  {'RTO':<{_LABEL}}{measure.verdict}  users were out {words.duration(measure.actual)} of {_of(measure)}{when}"
-
-
-def _phases(told: Timeline) -> Sequence[str]:
-    if told.rto.verdict is Verdict.UNKNOWN or told.opened.follows:
-        return ()
-    return [f"  {'':<{_LABEL}}{', '.join(f'{span.phase} {words.duration(span.took)}' for span in told.spans)}"]
-
-
-def _rpo(measure: Measure) -> str:
-    lag = words.UNKNOWN if measure.actual is None else f"{words.duration(measure.actual)} of {_of(measure)}"
-    return f"  {'RPO':<{_LABEL}}{measure.verdict}  {lag}" + (f": {measure.why}" if measure.why else "")
-
-
-def _of(measure: Measure) -> str:
-    return words.duration(measure.target)
-
-
-def _stands(told: Timeline) -> bool:
-    return any(change.state in {"made", "intended", "not undone"} for change in told.changes)
-
-
-def _changed_something(told: Timeline) -> bool:
-    """Whether the run made a change that a failback could take back."""
-    return told.opened.procedure != "failback" and any(change.state == "made" for change in told.changes)
+def drill_summary(told: Drill, lab: str) -> str:
+    """The recovery's figures beside what the eyewitness saw, and what was left; `lab` says how the lab was left."""
+    proved = told.status is Status.RECOVERED
+    lines = ["RECOVERED, and put back as it was" if proved else f"DRILL {words.status(told.status).upper()}"]
+    if not proved and told.reason:
+        lines.append(_line("why", told.reason))
+    if told.forward is not None:
+        lines += [_rto(told.forward, f"eyewitness {words.duration(told.witnessed)}")]
+        lines += [*_phases(told.forward), _rpo(told.forward.rpo)]
+    residue = told.residue
+    left = "could not be compared" if residue is None else "LEFT A TRACE" if residue else "no trace left"
+    lines += [_line("after", f"{left}; {lab}"), *(_line("", line) for line in residue or ())]
+    return "\n".join(lines)
 
 
 def next_commands(told: Timeline) -> tuple[str, ...]:
     """What to run next, if anything."""
     run_id = told.opened.run_id
-    if told.status is Status.RECOVERED and _changed_something(told):
-        return (f"When the primary is well again: defib failback {run_id}",)
-    if told.status in {None, Status.INTERRUPTED}:
-        return (f"Next: defib resume {run_id}, or defib rollback {run_id}",) if _stands(told) else (f"Next: defib resume {run_id}",)
-    return ()
+    if told.status is Status.RECOVERED:
+        made = told.opened.procedure != "failback" and any(change.state == "made" for change in told.changes)
+        return (f"When the primary is well again: defib failback {run_id}",) if made else ()
+    if _standing(told):
+        return (f"Next: defib resume {run_id}, or defib rollback {run_id}",)
+    return (f"Next: defib resume {run_id}",) if told.status in {None, Status.INTERRUPTED} else ()
 
+
+def _line(label: str, text: str) -> str:
+    return f"  {label + ':' if label else '':<10}{text}"
+
+
+def _trouble(told: Timeline) -> list[str]:
+    """The error of the step that ended the run, part by part; the reason as a whole where no step did."""
+    last = told.steps[-1] if told.steps else None
+    if last is None or not last.error or dict(last.error).get("error", "") not in told.reason:
+        return [_line("why", told.reason)]
+    parts = dict(last.error)
+    if last.outcome == "interrupted":
+        parts.pop("next", "")  # the run as a whole can be resumed, which is better than to do the step by hand
+    lines = [_line("step", last.name), _line("why", parts.pop("error"))]
+    by_hand = parts.pop("next", "")
+    lines += [_line(label, text) for label, text in parts.items()]
+    _, _, more = told.reason.partition("not put back: ")
+    if more:
+        lines.append(_line("but", f"not put back: {more}"))
+    return [*lines, _line("next", by_hand)] if by_hand else lines
+
+
+def _rto(told: Timeline, beside: str = "") -> str:
+    measure, instants = told.rto, told.instants
+    also = f", {beside}" if beside else ""
+    if measure.actual is None:
+        return _line("RTO", f"{measure.verdict}  {measure.why}{also}")
+    if not measure.actual:
+        return _line("RTO", f"{measure.verdict}  users never lost service{also}")
+    out = f"{measure.verdict}  users were out {words.duration(measure.actual)} of {words.duration(measure.target)}"
+    if instants.first_bad is None or instants.served is None:
+        return _line("RTO", f"{out}{also}")
+    stretch = f"{words.time_of_day(instants.first_bad)} to {words.time_of_day(instants.served)} UTC"
+    return "\n".join([_line("RTO", out), _line("", f"{stretch}{also}")])
+
+
+def _phases(told: Timeline) -> Sequence[str]:
+    if told.rto.verdict is Verdict.UNKNOWN or told.opened.follows:
+        return ()
+    return [_line("", ", ".join(f"{span.phase} {words.duration(span.took)}" for span in told.spans))]
+
+
+def _rpo(measure: Measure) -> str:
+    lag = "" if measure.actual is None else f"{words.duration(measure.actual)} of {words.duration(measure.target)}"
+    return _line("RPO", f"{measure.verdict}  " + ": ".join(part for part in (lag, measure.why) if part))
+
+
+def _changed(told: Timeline) -> str:
+    if standing := _standing(told):
+        return ", ".join(standing)
+    undone = [change.change.target for change in told.changes if change.state == "undone"]
+    return f"nothing that stands; put back: {', '.join(undone)}" if undone else "nothing"
+
+
+def _standing(told: Timeline) -> list[str]:
+    """The changes that are in effect, or may be; what was there already is nobody's to put back."""
+    stands = {"made": "{} stands", "intended": "{} may stand", "not undone": "{} stands, not put back"}
+    return [stands[line.state].format(line.change.target) for line in told.changes if line.state in stands]
