@@ -185,6 +185,7 @@ class NameService:
         cloudflare = [(server.address, DNS_PORT) for server in self.cloudflare]
         stubs = {furniture.ZONE: route53, furniture.ZONE_2136: dynamic, furniture.ZONE_CF: cloudflare}
         stubs |= {hosting.ZONE: route53, hosting.ZONE_2136: [(plan.at("5.13"), DNS_PORT), (plan.at("5.14"), DNS_PORT)]}
+        stubs[hosting.ZONE_CF] = cloudflare
         stubs |= {zone.origin: [(plan.at("5.31"), DNS_PORT)] for zone in _static_zones(self.hosts)}
         stubborn = STUBBORN if number == _RESOLVERS else timedelta(0)
         return Resolver(f"resolver-{number}", plan.at(f"6.{number}"), DNS_PORT, stubs, minimum_ttl=stubborn)

@@ -90,7 +90,8 @@ class World:
         self.aws = Aws(plan.at("1.1"), API_PORT, keys.aws, self.names.publish, self.clock)
         self._bucket = furniture.furnish(self.aws)
         self._bucket.put(self.build)
-        zones = furniture.cloudflare_zones(self.clock.now())
+        now = self.clock.now()
+        zones = (*furniture.cloudflare_zones(now), hosting.cloudflare_zone(plan, now))
         self.cloudflare = CloudflareApi(
             plan.at("1.2"), API_PORT, keys.cloudflare_token, zones, self.clock, publish=self.names.publish_cloudflare
         )

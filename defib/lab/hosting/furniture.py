@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta
 
+from defib.lab.cloudflare_records import DnsRecord
+from defib.lab.cloudflare_state import CloudflareZone
 from defib.lab.content import SiteBuild, make_build
+from defib.lab.furniture import CLOUDFLARE_SERVERS, CLOUDFLARE_TTL
 from defib.lab.hosting.project import CERTIFIED_FOR, Deployed, HeldName, HostedProject
 from defib.lab.plan import AddressPlan
 from defib.ports import RecordKey, RecordSet
@@ -12,8 +16,13 @@ from defib.ports import RecordKey, RecordSet
 ZONE = "pulse-hosting.test."
 ZONE_ID = "Z0PULSEHOSTING"
 ZONE_2136 = "pulse-hosting-2136.test."
-PUBLIC_NAMES = (f"www.{ZONE}".rstrip("."), f"www.{ZONE_2136}".rstrip("."))
-HELD_NAMES = tuple(name for zone in (ZONE, ZONE_2136) for name in (f"www.{zone}".rstrip("."), zone.rstrip(".")))
+ZONE_CF = "pulse-hosting-cf.test."
+CLOUDFLARE_ZONE_ID = "c2547eb745079dac9320b638f5e225cf"
+ZONES = (ZONE, ZONE_2136, ZONE_CF)
+"""The same property three times: on Route 53, by RFC 2136, and at Cloudflare."""
+
+PUBLIC_NAMES = tuple(f"www.{zone}".rstrip(".") for zone in ZONES)
+HELD_NAMES = tuple(name for zone in ZONES for name in (f"www.{zone}".rstrip("."), zone.rstrip(".")))
 """Attached, verified and certified at both platforms."""
 
 VERCEL_PROJECT = "prj_PulseTrading0000000000000001"
@@ -46,6 +55,19 @@ def public_sets(plan: AddressPlan, zone: str) -> tuple[RecordSet, ...]:
         RecordSet(RecordKey(f"www.{zone}", "CNAME"), TTL, (f"{VERCEL_TARGET}.",)),
         RecordSet(RecordKey(zone, "CAA"), _CAA_TTL, ('0 issue "letsencrypt.org"',)),
     )
+
+
+def cloudflare_zone(plan: AddressPlan, now: datetime) -> CloudflareZone:
+    """The zone at Cloudflare, none of its records proxied; its TTLs are the least that Cloudflare takes."""
+    ttl = int(CLOUDFLARE_TTL.total_seconds())
+    records = []
+    for each in public_sets(plan, ZONE_CF):
+        name, (value,) = each.key.name.rstrip("."), each.values
+        record_id = hashlib.md5(str(each.key).encode(), usedforsecurity=False).hexdigest()
+        records.append(DnsRecord(record_id, each.key.type, name, value.rstrip("."), now, now, ttl))
+    servers = tuple(f"{name}.lab.invalid" for name in CLOUDFLARE_SERVERS)
+    zone = ZONE_CF.rstrip(".")
+    return CloudflareZone(CLOUDFLARE_ZONE_ID, zone, now, now, tuple(records), full=True, servers=servers)
 
 
 def vercel_project(build: SiteBuild, now: datetime) -> HostedProject:
