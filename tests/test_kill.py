@@ -87,6 +87,7 @@ def ground(defib: Defib, site_name: str) -> Ground:
     path.write_text(text, encoding="utf-8")
     site = load_site(path)
     outside = open_outside(site, Home(defib.home), Redactor(), SystemClock())
+    outside.fence.arm(lambda: None)  # this hand sets the stage; it is no run and has no lease
     within = Deadline.after(SystemClock(), timedelta(seconds=10))
     slow_set = outside.zones[0].read([site.steering.key], within=within)[0]
     assert slow_set is not None
