@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from defib import entries
+from defib.audit import changes_as_approved
 from defib.changes import STOPPED, being_put_back
 from defib.errors import DefibError, Interrupted, Refused, StepFailed
 from defib.objectives import Status
@@ -33,6 +34,7 @@ def conduct(run: Run, play: Callable[[Run], None], may_undo: Callable[[Run], str
         return _put_back(run, StepFailed("taken up again while its changes were being put back"), may_undo)
     try:
         play(run)
+        changes_as_approved(run.journal.records)
     except Interrupted as error:
         unsettled = run.changes.standing()
         left = f"{len(unsettled)} change(s) may stand" if unsettled else "nothing was changed"

@@ -245,6 +245,10 @@ class Acceptance(Part):
     within: Duration = timedelta(seconds=30)
 
 
+RESERVED = frozenset({"users", "origin"})
+"""Whose service a look was at, where it was not a CDN's or a host's."""
+
+
 class Site(Part):
     """One web property under protection."""
 
@@ -283,6 +287,8 @@ class Site(Part):
             for number, name in enumerate(names):
                 if name in names[:number]:
                     raise Misplaced(f"the name {name!r} stands twice", *kind.split("."), number, "name")
+                if name in RESERVED:
+                    raise Misplaced(f"the name {name!r} means something else in journals", *kind.split("."), number, "name")
         return self
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from defib import entries
+from defib.audit import changes_as_approved
 from defib.cli.desk import runbooks_folder
 from defib.cli.say import say, say_json, table
 from defib.drilled import DRILL, Drill, drill
@@ -12,7 +13,6 @@ from defib.errors import EvidenceBroken, InputError
 from defib.history import as_it_was, is_alive, opening_of
 from defib.home import Home
 from defib.journal import Record, read_journal
-from defib.plan import Plan
 from defib.report import words
 from defib.report.as_json import as_json
 from defib.report.figures import drill_figures, run_figures
@@ -81,7 +81,7 @@ def verify(run_id: str, head: str, *, as_json: bool) -> int:
     if opened.site_digest:
         as_it_was(folder, opened)
         checks.append("the site file and the runbook are those that it began with")
-    checks += _check_changes(records, folder)
+    checks += changes_as_approved(records)
     if opened.procedure == DRILL:
         checks += _check_drill_runs(home, records)
     if head and head not in {record.hash for record in records}:
@@ -132,23 +132,6 @@ def _row(home: Home, folder: Path) -> dict[str, str]:
         "rto": forward.rto.verdict.value if forward else words.UNKNOWN,
         "rpo": forward.rpo.verdict.value if forward else words.UNKNOWN,
     }
-
-
-def _check_changes(records: tuple[Record, ...], folder: Path) -> list[str]:
-    """Every change made was in an approved plan, and the plan's digest is the approved one."""
-    found = [record.entry for record in records]
-    opened = opening_of(records, folder)
-    approved = {entry.digest for entry in found if isinstance(entry, entries.Approved)}
-    plans = [entry for entry in found if isinstance(entry, entries.Planned)]
-    for planned in plans:
-        if Plan(opened.procedure, opened.site, planned.changes).digest() != planned.digest:
-            raise EvidenceBroken("a plan does not have the digest that it was given", where=str(folder))
-    allowed = [change for planned in plans if planned.digest in approved for change in planned.changes]
-    made = [entry.change for entry in found if isinstance(entry, entries.ChangeIntended) and not entry.undo]
-    for change in made:
-        if change not in allowed:
-            raise EvidenceBroken("a change was made that no approved plan holds", where=str(folder), seen=f"{change.target}")
-    return [f"{len(made)} change(s) made, each as in an approved plan"] if plans else []
 
 
 def _check_drill_runs(home: Home, records: tuple[Record, ...]) -> list[str]:

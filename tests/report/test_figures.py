@@ -17,7 +17,6 @@ from defib.report.figures import drill_figures, run_figures
 from defib.timeline import Timeline
 from tests.report import samples
 
-
 NAME = {"name": "www.pulse-trading.test.", "type": "CNAME"}
 
 
