@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from defib.errors import DefibError
 from defib.redact import Redactor
+
+WIDTH = 100
+"""No line is longer, where that can be helped."""
 
 Json = Mapping[str, object] | Sequence[object] | str | int | float | bool | None
 
@@ -37,7 +42,26 @@ def explain(error: DefibError, redact: Redactor, *, as_json: bool, besides: Mapp
     parts = {label: redact(text) for label, text in error.parts().items()}
     if as_json:
         say_json({**parts, "exit_code": error.exit_code, **(besides or {})})
-    aside("\n".join(f"{label + ':':<10}{text}" for label, text in parts.items()))
+    tell_parts(parts)
+
+
+def tell_parts(parts: Mapping[str, str]) -> None:
+    """Texts behind their labels on stderr; folded for a terminal, and left whole for whoever searches a log."""
+    lines = {f"{label + ':':<10}": text for label, text in parts.items()}
+    whole = not sys.stderr.isatty()
+    aside("\n".join(f"{label}{text}" if whole else fold(label, text) for label, text in lines.items()))
+
+
+def fold(head: str, text: str) -> str:
+    """`text` after `head`, folded at blanks to the width of the terminal; what stands in columns keeps its indent."""
+    width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
+    folded: list[str] = []
+    for line in text.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()))
+        first = f"{' ' * len(head) if folded else head}{indent}"
+        wrapper = textwrap.TextWrapper(width, first, " " * len(first), break_long_words=False, break_on_hyphens=False)
+        folded += wrapper.wrap(line.strip())
+    return "\n".join(folded)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,37 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import io
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 
 from defib.cli.desk import desk, signals_interrupt
 from defib.cli.say import say, say_json
-from defib.clock import SystemClock
+from defib.cli.starting import Starter, What
+from defib.clock import Clock, SystemClock
 from defib.drill import EVIDENCE
-from defib.observe.admission import admit
+from defib.errors import DefibError
 from defib.observe.detect import Decision, Detector, State
-from defib.observe.outage import KnownOutage, note_outage
+from defib.observe.failure import plain
+from defib.observe.outage import OutageMemory
 from defib.observe.watch import Watcher
 from defib.outside import open_outside
-from defib.ports import Observation
+from defib.ports import Health
 from defib.redact import Redactor
+from defib.report import words
 from defib.runbook import load_runbook
-from defib.site import Site, load_site
-
-_RENEW = timedelta(seconds=10)
-"""How often the note of an outage is renewed while it lasts."""
+from defib.site import load_site
 
 
 def watch(redact: Redactor, site_name: str, procedure: str, *, prefect: bool, as_json: bool) -> int:
     """Watch until a signal comes; each decision is one line, or with ``--json`` one object a line."""
+    _print_anything()
     clock = SystemClock()
     at = desk(clock, redact)
     site_path = at.site_path(site_name)
@@ -40,31 +38,78 @@ def watch(redact: Redactor, site_name: str, procedure: str, *, prefect: bool, as
     runbook = load_runbook(procedure, at.runbooks)
     outside = open_outside(site, at.home, redact, clock)
     detector = Detector(outside.observers.names, site.detection)
-    tell = _Teller(as_json=as_json)
-    starter = _Starter(at.home.path, site, site_path, procedure, detector, clock, tell, prefect=prefect)
-    outage = _OutageNote(at.home.path, site.site, clock)
-
-    def decided(decision: Decision) -> None:
-        tell(decision)
-        outage.follow(decision)
-        if decision.act and not runbook.automatic:
-            tell.line(f"the runbook of {procedure} is not automatic: defib run {procedure} --site {site_name}")
-        elif decision.act:
-            starter.start(decision)
+    tell = Teller(clock, redact, as_json=as_json)
+    what = What(at.home, site, site_path, procedure, prefect)
+    outage = OutageMemory(at.home.path, site.site, EVIDENCE, clock.now())
+    vigil = Vigil(outage, Starter(what, detector, clock, redact, tell.line), clock, tell, automatic=runbook.automatic)
+    stopped = threading.Event()
 
     def until(decision: Decision) -> bool:
-        outage.follow(decision)
+        vigil.looked(decision)
         return stopped.is_set()
 
-    stopped = threading.Event()
-    watcher = Watcher(site, outside.observers, detector, clock, on_decision=decided, on_observation=outage.looks.append)
+    watcher = Watcher(site, outside.observers, detector, clock, on_decision=vigil.decided, on_observation=outage.saw)
     tell.line(f"watching {site.title} ({site.page.url}) from {', '.join(outside.observers.names)}")
+    if outage.outage is not None:
+        tell.line(f"users were seen to be out since {outage.outage.first_bad:%H:%M:%S}, before this watching began")
     with ExitStack() as stack:
         stack.enter_context(signals_interrupt(_Stopper(clock, stopped.set, watcher.stop)))
         watcher.run(until)
-    outage.clear()
     tell.line("stopped watching")
     return 0
+
+
+class Vigil:
+    """What is done about what is seen. Whatever goes wrong here is said, and the looks go on."""
+
+    def __init__(self, outage: OutageMemory, starter: Starter, clock: Clock, tell: Teller, *, automatic: bool) -> None:
+        self._outage, self._starter, self._clock, self._tell = outage, starter, clock, tell
+        self._automatic = automatic
+        self._out_since: datetime | None = None
+        self._warned = ""
+
+    def decided(self, decision: Decision) -> None:
+        """The state has changed, or it is time to act."""
+        self._safely(lambda: self._note(decision))
+        self._safely(lambda: self._tell(decision, self._since(decision)))
+        if decision.act and self._automatic:
+            self._safely(lambda: self._starter.start(decision, self._outage.outage))
+        elif decision.act:
+            self._safely(lambda: self._tell.line("the runbook is not automatic: a person has to start it with defib run"))
+
+    def looked(self, decision: Decision) -> None:
+        """One more look was taken into account."""
+        self._safely(lambda: self._note(decision))
+        self._safely(lambda: self._tell_users(decision))
+        self._safely(self._starter.check)
+
+    def _note(self, decision: Decision) -> None:
+        problem = self._outage.follow(decision, self._clock.now())
+        if problem and problem != self._warned:
+            self._tell.line(f"warning: {problem}")
+        self._warned = problem or self._warned
+
+    def _since(self, decision: Decision) -> datetime | None:
+        """When users lost service, as this watching or one before it saw it."""
+        known = self._outage.outage
+        return known.first_bad if known is not None and decision.verdict is Health.BAD else decision.first_bad
+
+    def _tell_users(self, decision: Decision) -> None:
+        """Say when users lose service again in a cool-down, and when they are served again."""
+        if decision.verdict is Health.BAD and self._out_since is None:
+            self._out_since = self._since(decision)
+            if decision.state is State.COOLING and not decision.changed:
+                self._tell(decision, self._out_since)
+        elif decision.verdict is Health.GOOD and self._out_since is not None:
+            lost, self._out_since = self._out_since, None
+            took = words.duration((decision.at or lost) - lost)
+            self._tell.line(f"users are served again; they were out since {lost:%H:%M:%S}, for {took}")
+
+    def _safely(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except (OSError, ValueError, DefibError) as error:
+            self._tell.line(f"warning: {plain(str(error))}")
 
 
 class _Stopper(SystemClock):
@@ -80,108 +125,52 @@ class _Stopper(SystemClock):
             act()
 
 
-@dataclass
-class _Teller:
+@dataclass(frozen=True)
+class Teller:
+    clock: Clock
+    redact: Redactor
     as_json: bool
 
-    def __call__(self, decision: Decision) -> None:
+    def __call__(self, decision: Decision, since: datetime | None) -> None:
+        """A decision, and since when users are out."""
         if self.as_json:
-            say_json(
-                {
-                    "state": decision.state,
-                    "at": decision.at.isoformat() if decision.at else None,
-                    "first_bad": decision.first_bad.isoformat() if decision.first_bad else None,
-                    "act": decision.act,
-                    "reasons": list(decision.reasons),
-                }
-            )
+            facts = {
+                "state": decision.state,
+                "at": _iso(decision.at),
+                "first_bad": _iso(since),
+                "act": decision.act,
+                "reasons": [self.redact(reason) for reason in decision.reasons],
+                "verdict": decision.verdict,
+                "until": _iso(decision.until),
+            }
+            say_json(facts, one_line=True)
         else:
-            since = f" since {decision.first_bad:%H:%M:%S}" if decision.first_bad else ""
-            reasons = f": {'; '.join(decision.reasons)}" if decision.reasons else ""
-            say(f"{decision.at:%H:%M:%S}  {decision.state}{since}{reasons}" if decision.at else str(decision.state))
+            say(f"{decision.at or self.clock.now():%H:%M:%S}  {self.redact(sentence(decision, since))}")
 
     def line(self, text: str) -> None:
         """Something that is not a decision."""
+        now, text = self.clock.now(), self.redact(text)
         if self.as_json:
-            say_json({"note": text})
+            say_json({"note": text, "at": _iso(now)}, one_line=True)
         else:
-            say(f"{SystemClock().now():%H:%M:%S}  {text}")
+            say(f"{now:%H:%M:%S}  {text}")
 
 
-class _OutageNote:
-    """Keeps on disk what is known of the outage, for whoever starts a recovery by hand."""
-
-    def __init__(self, home: Path, site: str, clock: SystemClock) -> None:
-        self._home, self._site, self._clock = home, site, clock
-        self.looks: deque[Observation] = deque(maxlen=EVIDENCE)
-        self._down_at: datetime | None = None
-        self._written: datetime | None = None
-
-    def follow(self, decision: Decision) -> None:
-        """Note an outage that begins or goes on; forget one that is over."""
-        now = self._clock.now()
-        if decision.state is State.DOWN and decision.first_bad is not None:
-            self._down_at = self._down_at or now
-            if self._written is None or now - self._written >= _RENEW:
-                note_outage(self._home, self._site, self._known(decision.first_bad, now))
-                self._written = now
-        elif self._down_at is not None and decision.state is State.HEALTHY:
-            self.clear()
-
-    def _known(self, first_bad: datetime, now: datetime) -> KnownOutage:
-        looks = tuple(sorted(self.looks, key=lambda look: look.at))
-        return KnownOutage(first_bad, self._down_at or now, now, looks)
-
-    def clear(self) -> None:
-        """Forget what is not seen any more."""
-        note_outage(self._home, self._site, None)
-        self._down_at = self._written = None
+def sentence(decision: Decision, since: datetime | None) -> str:
+    reasons = f": {'; '.join(decision.reasons)}" if decision.reasons else ""
+    if decision.state is not State.COOLING or decision.until is None:
+        return f"{decision.state}{f' since {since:%H:%M:%S}' if since else ''}{reasons}"
+    users = "users are served" if decision.verdict is Health.GOOD else f"nobody can tell whether users are served{reasons}"
+    if decision.verdict is Health.BAD and since is not None:
+        users = f"users are out since {since:%H:%M:%S}{reasons}"
+    return f"{decision.state} until {decision.until:%H:%M:%S}; {users}"
 
 
-class _Starter:
-    """Starts the recovery in a process of its own, which outlives the watching."""
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
 
-    def __init__(
-        self,
-        home: Path,
-        site: Site,
-        site_path: Path,
-        procedure: str,
-        detector: Detector,
-        clock: SystemClock,
-        tell: _Teller,
-        *,
-        prefect: bool,
-    ) -> None:
-        self._home, self._site, self._site_path, self._procedure = home, site, site_path, procedure
-        self._detector, self._clock, self._tell, self._prefect = detector, clock, tell, prefect
 
-    def start(self, decision: Decision) -> None:
-        """Start it once, if nothing holds it back."""
-        now = self._clock.now()
-        admission = admit(self._home, self._site.site, self._procedure, now, self._site.detection.cool_down)
-        if not admission.admitted:
-            self._tell.line(f"would start {self._procedure} now, but {admission.reason}")
-            return
-        self._detector.acted(now)
-        log = self._home / "sites" / self._site.site / "automatic.log"
-        with log.open("ab") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own command
-                self._command(decision, now),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                env={**os.environ, "DEFIB_HOME": str(self._home)},
-            )
-        self._tell.line(f"started {self._procedure} as process {process.pid}; its words go to {log}")
-        threading.Thread(target=self._follow, args=(process,), name="defib-follow", daemon=True).start()
-
-    def _command(self, decision: Decision, now: datetime) -> list[str]:
-        command = [sys.executable, "-m", "defib", "run", self._procedure, "--site", str(self._site_path), "--automatic"]
-        command += ["--trigger", f"detection: {'; '.join(decision.reasons)}", "--down-at", now.isoformat(), "--json"]
-        return command if self._prefect else [*command, "--no-prefect"]
-
-    def _follow(self, process: subprocess.Popen[bytes]) -> None:
-        code = process.wait()
-        self._tell.line(f"{self._procedure} ended with exit code {code}; see: defib runs --site {self._site.site}")
+def _print_anything() -> None:
+    """A character that the terminal's encoding does not have must not end the watching."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

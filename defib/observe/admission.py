@@ -19,7 +19,6 @@ from pathlib import Path
 from defib.errors import HomeUnwritable
 from defib.observe.killswitch import kill_switch
 
-
 RETRY = timedelta(minutes=1)
 """Between two starts that come to nothing: often enough for users who are out, and no storm."""
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from defib.errors import HomeUnwritable
+from defib.errors import HomeUnwritable, InputError
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+"""As in site files: nothing that leads out of the home folder."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,9 @@ class KillSwitch:
 
 
 def switch_path(home: Path, site: str = "") -> Path:
-    """The file of the switch of `site`, or of the one for all sites."""
+    """The file of the switch of `site`, or of the one for all sites; :class:`InputError` for what is no site's name."""
+    if site and not _NAME.fullmatch(site):
+        raise InputError("this cannot be the name of a site", expected="such as pulse-trading", seen=repr(site))
     return home / "sites" / site / "kill-switch" if site else home / "kill-switch"
 
 

@@ -106,7 +106,8 @@ class OutageMemory:
         self._ended, self._written = False, now
         here = KnownOutage(decision.first_bad, now, now, tuple(sorted(self._looks, key=lambda look: look.at)))
         for noted in (self.outage, known_outage(self._home, self._site, now)):
-            here = _together(here, noted)
+            if noted is not None and noted.first_bad <= now:  # else the clock was set back
+                here = _together(here, noted)
         self.outage = here
         return note_outage(self._home, self._site, here)
 
@@ -118,10 +119,8 @@ class OutageMemory:
         return note_outage(self._home, self._site, None)
 
 
-def _together(here: KnownOutage, noted: KnownOutage | None) -> KnownOutage:
+def _together(here: KnownOutage, noted: KnownOutage) -> KnownOutage:
     """One outage as two have seen it, with the evidence of whoever saw it first."""
-    if noted is None:
-        return here
     first = noted if noted.first_bad <= here.first_bad else here
     down_at = min(here.down_at, noted.down_at)
     return replace(here, first_bad=first.first_bad, down_at=down_at, looks=first.looks or here.looks)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from defib.errors import HomeUnwritable
-from defib.observe.admission import Admission, AutomaticStart, admit, last_automatic_start
+from defib.errors import HomeUnwritable, InputError
+from defib.observe.admission import RETRY, Admission, AutomaticStart, admit, last_automatic_start, withdraw
 from defib.observe.killswitch import clear_kill_switch, kill_switch, set_kill_switch, switch_path
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -47,6 +47,47 @@ def test_cooling_says_until_when(tmp_path: Path) -> None:
     ) == ask(tmp_path, 599, procedure="dns-switch")
     assert ask(tmp_path, 600).admitted
     assert AutomaticStart("cdn-failover", NOW + timedelta(seconds=600)) == last_automatic_start(tmp_path, "pulse")
+
+
+def test_a_withdrawn_start_keeps_the_door_shut_for_a_minute(tmp_path: Path) -> None:
+    """A start that came to nothing may be followed by another after a minute, and no sooner, however often it happens."""
+    admitted = []
+    for second in range(300):
+        if ask(tmp_path, second).admitted:
+            admitted.append(second)
+            assert withdraw(tmp_path, "pulse", NOW + timedelta(seconds=second))
+    assert timedelta(minutes=1) == RETRY
+    assert [0, 60, 120, 180, 240] == admitted
+    assert (
+        "cooling until 2026-01-01 12:05:00Z: cdn-failover started by itself at 2026-01-01 12:04:00Z, and nothing came of it"
+        == ask(tmp_path, 299).reason
+    )
+
+
+def test_only_the_last_start_can_be_withdrawn(tmp_path: Path) -> None:
+    """Whoever learns late that its start came to nothing does not open the door behind somebody else's."""
+    assert not withdraw(tmp_path, "pulse", NOW)
+    assert ask(tmp_path).admitted
+    assert ask(tmp_path, 600).admitted
+    assert not withdraw(tmp_path, "pulse", NOW)
+    assert not ask(tmp_path, 700).admitted
+
+
+def test_a_withdrawal_that_cannot_be_recorded(tmp_path: Path) -> None:
+    """It says so, because the cool-down then goes on."""
+    (tmp_path / "sites").write_text("a file where a folder should be")
+    with pytest.raises(HomeUnwritable):
+        withdraw(tmp_path, "pulse", NOW)
+
+
+@pytest.mark.parametrize("name", ["../../x", "..", "/etc", "a/b", "A", "a\0b", "a\n"])
+def test_the_kill_switch_of_what_is_no_site(tmp_path: Path, name: str) -> None:
+    """A name that leads out of the home folder sets nothing and asks nothing."""
+    with pytest.raises(InputError):
+        set_kill_switch(tmp_path / "home", who="ann", why="", at=NOW, site=name)
+    with pytest.raises(InputError):
+        kill_switch(tmp_path / "home", name)
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_sites_cool_alone(tmp_path: Path) -> None:

@@ -224,6 +224,46 @@ def test_wall_clock_set_back() -> None:
     assert [at(60)] == [decision.at for decision in after if decision.act]
 
 
+def test_one_look_of_three_is_not_healthy() -> None:
+    """Healthy takes a quorum: as long as fewer have seen the site good, it is suspect, and who cannot tell is named."""
+    detector = Detector(NAMES, settings())
+    one = detector.feed([seen("north", 0, "+")], ALL_ONLINE)
+    two = detector.feed([seen("east", 0.3, "+")], ALL_ONLINE)
+    assert (State.SUSPECT, ("east: cannot tell", "south: cannot tell")) == (one.state, one.reasons)
+    assert (State.HEALTHY, Health.GOOD, ("south: cannot tell",)) == (two.state, two.verdict, two.reasons)
+
+
+def test_too_few_are_left_to_say_healthy() -> None:
+    """Two of three observers lose their sight of a good site: nobody knows any longer that it is healthy."""
+    decisions = feed(Detector(NAMES, settings()), {"north": "++++++", "east": "++????", "south": "++????"})
+    assert [State.HEALTHY, State.SUSPECT] == states(decisions)
+
+
+def test_the_cool_down_tells_how_users_fare() -> None:
+    """While nothing more is done, the verdict goes on: out since when, served again, and until when nothing is done."""
+    detector = Detector(NAMES, settings())
+    feed(detector, dict.fromkeys(NAMES, "+---"))
+    detector.acted(at(3))
+    out = feed(detector, dict.fromkeys(NAMES, "-"), first=4)[-1]
+    assert (State.COOLING, Health.BAD, at(1), at(603)) == (out.state, out.verdict, out.first_bad, out.until)
+    served = feed(detector, dict.fromkeys(NAMES, "++"), first=5)[-1]
+    assert (State.COOLING, Health.GOOD, at(603)) == (served.state, served.verdict, served.until)
+    again = feed(detector, dict.fromkeys(NAMES, "---"), first=7)[-1]
+    assert (State.COOLING, Health.BAD, at(7)) == (again.state, again.verdict, again.first_bad)
+
+
+def test_what_came_to_nothing_is_decided_again() -> None:
+    """A start that did nothing does not use up the cool-down: the next decision to act comes when it is told to."""
+    detector = Detector(NAMES, settings())
+    feed(detector, dict.fromkeys(NAMES, "+---"))
+    detector.acted(at(3))
+    feed(detector, dict.fromkeys(NAMES, "--"), first=4)
+    detector.came_to_nothing(at(63))
+    after = feed(detector, dict.fromkeys(NAMES, "-" * 120), first=6)
+    assert [State.DOWN] == states(after)
+    assert ([at(63)], {at(1)}) == ([each.at for each in after if each.act], {each.first_bad for each in after})
+
+
 MOMENTS = st.lists(
     st.tuples(
         st.fixed_dictionaries({name: st.sampled_from("+--?") for name in NAMES}),
@@ -248,6 +288,7 @@ def test_never_down_without_a_quorum(
         assert decision.state is not State.DOWN or len(voters) >= quorum
         assert decision.state is not State.DOWN or decision.first_bad is not None
         assert decision.state is not State.HEALTHY or not decision.complaints
+        assert decision.state is not State.HEALTHY or len(NAMES) - len(decision.mute) >= quorum
         assert all(complaint.since <= at(second - fall + 1) for complaint in voters)
 
 

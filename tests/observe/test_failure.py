@@ -9,8 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trustme
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtensionOID, NameOID
 
-from defib.observe.failure import NoAnswer, certificate_reason, connection_reason, is_ours, seconds
+from defib.observe.failure import NoAnswer, certificate_reason, connection_reason, is_ours, plain, seconds
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -53,6 +56,32 @@ def test_certificate(code: int, begins: float, ends: float, reason: str) -> None
         ends=NOW + timedelta(days=ends),
     )
     assert reason == certificate_reason(refusal(code), shown, NOW)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("HTTP 503", "HTTP 503"),
+        ("Zürich 東京", "Zürich 東京"),
+        ("a\0b\x1b[31mc\r\nd\te\x7f\x9b", "a?b?[31mc??d?e??"),
+        ("\u202eevil\u2066\u200f\u061c\u2028\ud800", "?evil?????"),
+        ("x" * 200, "x" * 200),
+        ("x" * 201, "x" * 199 + "…"),
+    ],
+)
+def test_plain(text: str, shown: str) -> None:
+    """What a hostile server says is one short line without anything that a terminal or a command line would act on."""
+    assert shown == plain(text)
+
+
+def test_certificate_that_cannot_be_parsed() -> None:
+    """A certificate whose inner parts are broken is a reason like any other, not a defect."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")])
+    broken = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\xff\xff")
+    built = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=1))
+    shown = built.add_extension(broken, critical=False).sign(key, hashes.SHA256())
+    assert "TLS: certificate is for no name" == certificate_reason(refusal(62), shown, NOW)
 
 
 def test_certificate_that_was_not_seen() -> None:

@@ -15,6 +15,7 @@ import trustme
 
 from defib.clock import SystemClock
 from defib.errors import SiteInvalid
+from defib.observe.memory import MemoryObservers, Sight
 from defib.observe.web import WebObservers
 from defib.ports import Aim, Build, Health, Observation
 from tests.observe.loopback import (
@@ -100,6 +101,24 @@ def test_untrusted_issuer(net: Loopback) -> None:
     stranger = trustme.CA(organization_name="Strangers")
     seen = look(net, net.serve(serving(), net.certificate(NAME, ca=stranger)))
     assert (Health.BAD, "TLS: certificate issued by Strangers, which is not trusted") == (seen.health, seen.reason)
+
+
+def test_hostile_issuer(net: Loopback) -> None:
+    """An issuer whose name holds NUL, escape codes and far too much gives a reason that is one short printable line."""
+    stranger = trustme.CA(organization_name="\0\x1b]0;owned\x07\u202e" + "x" * 40)
+    seen = look(net, net.serve(serving(), net.certificate(NAME, ca=stranger)))
+    assert (
+        f"TLS: certificate issued by ??]0;owned??{'x' * 40}, which is not trusted",
+        Health.BAD,
+    ) == (seen.reason, seen.health)
+
+
+def test_long_reason_and_address_are_cut_in_every_world() -> None:
+    """Whatever an observer reports, its reason and its address are short and printable."""
+    clock = SystemClock()
+    world = MemoryObservers(["a"], lambda *_: Sight(Health.BAD, "\0" * 5000, address="\x1b" * 5000), clock)
+    (seen,) = world.look(Aim("https://a.test/"), within=within(1))
+    assert ("?" * 199 + "…",) * 2 == (seen.reason, seen.address)
 
 
 def test_not_tls(net: Loopback) -> None:
