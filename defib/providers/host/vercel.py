@@ -58,10 +58,11 @@ class _Project(_Part):
     def production(self) -> _Target | None:
         return self.targets.get("production")
 
-    def promotes(self, deployment: str) -> bool:
-        """Whether Vercel has taken a request to promote `deployment` and is about to carry it out."""
+    @property
+    def coming(self) -> str:
+        """The deployment that Vercel has been asked to promote or roll back to, and is about to; "" for none."""
         asked = self.last_alias_request
-        return asked is not None and asked.to_deployment_id == deployment and asked.job_status in _UNDER_WAY
+        return asked.to_deployment_id if asked is not None and asked.job_status in _UNDER_WAY else ""
 
 
 class _Challenge(_Part):
@@ -178,12 +179,22 @@ class Vercel:
         return self._described(domain, within)
 
     def publish(self, deployment: str, *, within: Deadline) -> Deployment:
-        """Promote an earlier deployment. Vercel takes the promotion and carries it out: :meth:`live` tells when it did."""
+        """Promote an earlier deployment. Vercel takes the promotion and carries it out: :meth:`live` tells when it did.
+
+        :class:`Unavailable` while the promotion of another is under way, which would come to stand in place of this one.
+        """
         project = self._read_project(within)
+        if project.coming not in {"", deployment}:
+            raise Unavailable(
+                f"deployment {deployment} cannot be promoted yet",
+                where=self._api.where,
+                expected="no other promotion under way",
+                seen=f"{project.coming} is about to go live",
+            )
         if project.production is not None and project.production.id == deployment:
             return project.production.deployment()
         earlier = self._get(_Target, f"/v13/deployments/{quote(deployment, safe='')}", within)
-        if project.promotes(deployment):
+        if project.coming == deployment:
             return earlier.deployment()
         if earlier.ready_state != _READY:
             raise Conflict(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from defib.lab.hosting.alone import RunningHosting, serve_vercel
 from defib.lab.hosting.project import HeldName
 from defib.lab.web import Request, Response, WebServer
 from defib.providers.host.vercel import Vercel
+from defib.providers.wrappers import RetryingHost
 from tests.contracts.described import VERCEL, compared
 from tests.contracts.host import HostContract, HostWorld
 
@@ -173,11 +175,26 @@ class TestVercelAlone:
                 assert expected == found.id
 
     def test_promotion_under_way_conflicts_with_another(self) -> None:
-        """While one deployment is on its way another is refused, and the same one is not asked for twice."""
+        """While one deployment is on its way the same one is not asked for twice, and the live one is not safe yet."""
         with serve_vercel(promotes_in=timedelta(minutes=1)) as running:
             host = adapter(running)
             for _ in range(2):
                 assert host.publish(furniture.VERCEL_OLDER, within=soon()).id == furniture.VERCEL_OLDER
+            assert running.project.live == furniture.VERCEL_LIVE
+            with pytest.raises(Unavailable) as caught:
+                host.publish(furniture.VERCEL_LIVE, within=soon())
+            assert furniture.VERCEL_OLDER in caught.value.seen
+
+    def test_promotion_is_put_back_as_soon_as_it_is_done(self) -> None:
+        """To undo at once waits for what is under way, and then wins."""
+        with serve_vercel(promotes_in=timedelta(milliseconds=300)) as running:
+            host = RetryingHost(adapter(running), random.Random(7))
+            for deployment in (furniture.VERCEL_OLDER, furniture.VERCEL_LIVE):
+                host.publish(deployment, within=soon())
+            deadline = soon()
+            while running.project.promotion is None or not running.project.promotion.done:
+                assert not deadline.expired()
+                CLOCK.sleep(timedelta(milliseconds=20))
             assert running.project.live == furniture.VERCEL_LIVE
 
     @pytest.mark.parametrize(("fault", "expected"), [("500", Unavailable), ("denied", Denied), ("lost-answer", Unavailable)])
