@@ -69,11 +69,12 @@ def test_a_drill_brings_and_ends_its_own_lab(defib: Defib) -> None:
     assert not state.eyewitness.alive()
 
 
-def test_a_drill_puts_back_what_a_killed_one_left(lab: Defib) -> None:
-    """Kill -9 in mid-drill: the next drill puts the leftovers back first, and then holds all its promises."""
+@pytest.mark.parametrize("moment", ["steer-traffic  done", "healing"], ids=["on the way out", "between the two runs"])
+def test_a_drill_puts_back_what_a_killed_one_left(lab: Defib, moment: str) -> None:
+    """E1: kill -9 of a drill, in a run or between its two: the next one puts the leftovers back and keeps every promise."""
     running = lab.start("drill", "cdn-failover", "--site", "lab", "--json", "--no-prefect")
     assert running.stderr is not None
-    while "steer-traffic  done" not in (line := running.stderr.readline()):
+    while moment not in (line := running.stderr.readline()):
         assert line, running.communicate()
     running.kill()
     running.communicate()
