@@ -67,17 +67,19 @@ def prove_stable(step: Step, cdn: CdnOfSite, expected: Build | None) -> Build | 
     return judged.build
 
 
-def recovery_point(source: str, expected: Build | None, found: Build | None, of_whom: str) -> entries.RecoveryPointRead:
+def recovery_point(
+    source: str, expected: Build | None, found: Build | None, of_whom: str, verb: str = "serves"
+) -> entries.RecoveryPointRead:
     """How far `found`, which users get, lags behind `expected`: the time between the two builds."""
     if expected is None or found is None:
         missing = f"the build that {of_whom}" if expected is None else f"{source}'s build"
         return entries.RecoveryPointRead(source, None, f"{missing} could not be read", expected, found)
     if found.id == expected.id:
-        why = f"{source} serves the build that {of_whom}"
+        why = f"{source} {verb} the build that {of_whom}"
         return entries.RecoveryPointRead(source, timedelta(0), why, expected, found)
     lag = max(expected.built - found.built, timedelta(0))
     compared = "an older build than" if lag else "another build, and no older, than"
-    return entries.RecoveryPointRead(source, lag, f"{source} serves {compared} the one that {of_whom}", expected, found)
+    return entries.RecoveryPointRead(source, lag, f"{source} {verb} {compared} the one that {of_whom}", expected, found)
 
 
 def warm(step: Step, cdn: CdnOfSite) -> None:

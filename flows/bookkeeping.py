@@ -14,8 +14,8 @@ from uuid import UUID
 os.environ.setdefault("PREFECT_CLIENT_MAX_RETRIES", "0")
 os.environ.setdefault("PREFECT_API_REQUEST_TIMEOUT", "5")
 # The terminal shows the run's own timeline; Prefect's log lines go to its server, its troubles into the journal.
-os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "100")
-os.environ.setdefault("PREFECT_LOGGING_HANDLERS_DEBUG_LEVEL", "100")
+os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+os.environ.setdefault("PREFECT_LOGGING_HANDLERS_DEBUG_LEVEL", "CRITICAL")
 
 from prefect import flow, get_client
 from prefect.client.schemas.actions import ArtifactCreate

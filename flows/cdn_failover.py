@@ -95,7 +95,7 @@ def watch_the_answers(at: Step, standby: Standby) -> entries.AnswersMoved:
 def verify_the_users(at: Step, outage: Outage, standby: Standby) -> entries.UsersServed:
     """Every look from every place is good, and stays good; the recovery point is what users then have."""
     served = hold_users(at, standby.build)
-    at.record(recovery_point("users", outage.expected, served.build, "the origin serves"))
+    at.record(recovery_point("users", outage.expected, served.build, "the origin serves", "have"))
     return served
 
 

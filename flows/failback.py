@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from defib import entries, steering
-from defib.looking import look_at_users
+from defib.looking import Judged, look_at_users
 from defib.plan import Plan
 from defib.ports import Build
 from defib.propagation import watch_answers
@@ -13,6 +13,9 @@ from defib.run import Lasts, Run, Step
 from defib.served import hold_users, worse_off
 from defib.standby import prove_stable
 from flows.engine import Procedure, step
+
+LOOKS = 5
+"""How often users are looked at, an interval apart, until it is known what they have."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class WayBack:
 def prove_stability(at: Step) -> WayBack:
     """Where users will go back to serves the site without a break for the stable time."""
     way = steering.way_back(at.run)
-    now = look_at_users(at)
+    now = _as_users_have_it(at)
     return WayBack(way.name, prove_stable(at, at.site.cdn(way.name), expected=now.build))
 
 
@@ -53,6 +56,16 @@ def watch_the_answers(at: Step) -> entries.AnswersMoved:
 def verify_the_users(at: Step, back: WayBack) -> entries.UsersServed:
     """Every look from every place is good, and stays good."""
     return hold_users(at, back.build)
+
+
+def _as_users_have_it(at: Step) -> Judged:
+    """What users have now; one bad look is no answer, so it is asked for a while."""
+    for _ in range(LOOKS):
+        now = look_at_users(at)
+        if now.build is not None:
+            return now
+        at.wait(at.site.detection.interval)
+    return now
 
 
 def play(run: Run) -> None:
