@@ -273,10 +273,11 @@ def switch_status(site: _SwitchSite = "", as_json: AsJson = False) -> int:
 def invoke(arguments: list[str]) -> int:
     """Run one command and give its exit code; errors are explained, never thrown at people."""
     as_json = "--json" in arguments
-    return _guarded(lambda: app(arguments, standalone_mode=False, prog_name="defib"), as_json=as_json)
+    return guarded(lambda: app(arguments, standalone_mode=False, prog_name="defib"), as_json=as_json)
 
 
-def _guarded(command: Callable[[], object], *, as_json: bool) -> int:
+def guarded(command: Callable[[], object], *, as_json: bool) -> int:
+    """What `command` gives as exit code, or the one of the error that it raised, explained."""
     try:
         code = command()
     except typer.Exit as leaving:
@@ -304,11 +305,11 @@ def _explained(error: DefibError | TyperException, *, as_json: bool) -> int:
 
 
 def _ended_here(parts: dict[str, str], code: int, *, as_json: bool) -> int:
-    from defib.cli.say import aside, say_json  # noqa: PLC0415
+    from defib.cli.say import say_json, tell_parts  # noqa: PLC0415
 
     if as_json:
         say_json({**parts, "exit_code": code})
-    aside("\n".join(f"{label + ':':<10}{text}" for label, text in parts.items()))
+    tell_parts(parts)
     return code
 
 

@@ -35,14 +35,14 @@ class Board:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._scene: _Scene | None = None
+        self._scene: Scene | None = None
         self._live: Live | None = None
         self._over = False
         self._stop: Callable[[], None] = lambda: None
 
     def show(self, run: Run) -> None:
         """Show this run from now on, with what its journal already says."""
-        scene = _Scene(run)
+        scene = Scene(run)
         for record in run.journal.records:
             scene.take(record)
         with self._lock:
@@ -119,7 +119,7 @@ class Board:
         return self._scene.picture(self._clock.now()) if self._scene is not None else Group()
 
 
-class _Scene:
+class Scene:
     """One run as far as it is."""
 
     def __init__(self, run: Run) -> None:
@@ -177,11 +177,15 @@ class _Scene:
             return f"users out: unknown since when, of {of}"
         if self._served is not None:
             return f"users were out for {words.duration(self._served - self._opened.since)} of {of}"
+        if self._is_verifying() and (again := self._held.since()) is not None:
+            return f"users out for {_whole(again - self._opened.since)} of {of}, served again"
         return f"users out for {_whole(now - self._opened.since)} of {of}"
 
+    def _is_verifying(self) -> bool:
+        return any(row.is_running and row.step.phase is Phase.VERIFY for row in self._rows.values())
+
     def _waited_for(self, now: datetime) -> str:
-        verifying = any(row.is_running and row.step.phase is Phase.VERIFY for row in self._rows.values())
-        held = self._held.line(now, self._run.site.verification.hold) if verifying else ""
+        held = self._held.line(now, self._run.site.verification.hold) if self._is_verifying() else ""
         return held or self._waiting
 
     def _table(self, now: datetime) -> Table:

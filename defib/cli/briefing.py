@@ -6,7 +6,8 @@ from datetime import datetime
 from itertools import takewhile
 
 from defib import entries
-from defib.cli.live import change_lines, fold
+from defib.cli.live import change_lines
+from defib.cli.say import fold
 from defib.cli.seen import as_lines, seen, since_line
 from defib.looking import USERS
 from defib.plan import Plan

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import textwrap
 from collections.abc import Callable
 
 from defib import entries
+from defib.cli.say import fold
 from defib.journal import Record
 from defib.plan import Change
 from defib.report import words
-
-WIDTH = 100
-"""No line is longer, where that can be helped."""
 
 _INDENT = " " * 10
 """Up to the texts: a time of day and two blanks."""
@@ -39,21 +35,6 @@ class Lines:
 
 
 STOPPING = "stopping; what is under way may take 3 s to end"
-
-
-def fold(head: str, text: str) -> str:
-    """`text` after `head`, folded at blanks to the width of the terminal; what stands in columns keeps its indent."""
-    width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
-    folded = []
-    for number, line in enumerate(text.split("\n")):
-        lead = head if number == 0 else " " * len(head)
-        column = " " * (len(lead) + len(line) - len(line.lstrip()))
-        wrapped = textwrap.wrap(
-            line.strip(), width, initial_indent=lead + " " * (len(column) - len(lead)), subsequent_indent=column + "  ",
-            break_long_words=False, break_on_hyphens=False,
-        )  # fmt: skip
-        folded += wrapped
-    return "\n".join(folded)
 
 
 def is_terminal() -> bool:

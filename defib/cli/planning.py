@@ -85,7 +85,7 @@ def _what_now(found: _Found, plan: Plan, command: str) -> str:
         return "Nothing to do."
     do = f"defib {command} --approve {plan.short_digest}"
     if found.users_are_served and not found.run.follows:
-        return f"Nothing to recover from now. To do it all the same: {do} --force"
+        return f"Nothing to recover from now. To do it all the same:\n{do} --force"
     return f"To do it: {do}"
 
 

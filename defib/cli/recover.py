@@ -238,7 +238,8 @@ def _tell(at: Desk, opened: Run, asked: Asked) -> int:
     if asked.as_json:
         say(as_json(run_figures(told, report)))
     else:
-        say("\n" + "\n".join([summary(told), *next_commands(told), "", *_evidence(told, report)]))
+        parts = (summary(told), *next_commands(told), "\n".join(_evidence(told, report)))
+        say("\n" + "\n\n".join(parts))
     return _exit_code(told)
 
 
@@ -257,7 +258,7 @@ def _ended(asked: Asked, run_id: str) -> int | None:
     if asked.as_json:
         say(as_json(run_figures(told, folder / "report.html")))
     else:
-        say("\n".join(["This run has ended; nothing is left to resume.", "", summary(told), *next_commands(told)]))
+        say("\n\n".join(["This run has ended; nothing is left to resume.", summary(told), *next_commands(told)]))
     _try("the report could not be written", lambda: write_run(folder, told))
     return _exit_code(told)
 

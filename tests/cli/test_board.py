@@ -1,0 +1,153 @@
+"""The board and the plain lines, fed with the journals of scripted runs."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from defib import entries
+from defib.cli.board import Scene
+from defib.cli.held import Held
+from defib.cli.live import Lines
+from defib.cli.say import fold
+from defib.journal import Record
+from defib.looking import USERS
+from defib.ports import Build, Health, Observation
+from defib.run import Run
+from tests.stage import BUILD, DEAD, REFUSED, START, Stage, seconds
+
+OBSERVERS = ("north", "east", "south")
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """A world whose primary CDN refuses."""
+    made = Stage(tmp_path)
+    made.edges["cloudfront"] = REFUSED
+    return made
+
+
+def shown(run: Run, until: type[entries.Entry], columns: int = 42) -> list[str]:
+    """The board on a terminal of that width at the moment of the last entry of a kind."""
+    scene = Scene(run)
+    last = max(n for n, record in enumerate(run.journal.records) if isinstance(record.entry, until))
+    for record in run.journal.records[: last + 1]:
+        scene.take(record)
+    console = Console(width=columns, file=io.StringIO())
+    console.print(scene.picture(run.journal.records[last].at))
+    assert isinstance(console.file, io.StringIO)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def look(observer: str, at: float, health: Health = Health.GOOD, build: Build | None = BUILD) -> Record:
+    """One look at the users' service, so many seconds after the start."""
+    seen = Observation(observer, START + seconds(at), seconds(0.01), health, build=build)
+    return Record(1, seen.at, seconds(at), entries.Observed("verify-the-users", USERS, seen), "", "")
+
+
+def test_the_headings_use_the_whole_width(stage: Stage) -> None:
+    """Title, run and outage stand over the table, not in a column of it; the clock of the outage runs in whole seconds."""
+    run, _ = stage.recover(since=START - seconds(41.4))
+    lines = shown(run, entries.StepStarted, columns=80)
+    assert lines[0] == run.runbook.title
+    assert lines[1] == f"site lab, run {run.id}, rehearsal"
+    assert lines[2].startswith("users out for ")
+    assert lines[2].endswith(" of 4 h")
+    assert "." not in lines[2]
+    assert lines[3].split() == ["phase", "step", "elapsed", "budget"]
+
+
+def test_nothing_is_cut_at_42_columns(stage: Stage) -> None:
+    """A narrow terminal folds the headings over its whole width."""
+    run, _ = stage.recover()
+    lines = shown(run, entries.StepEnded)
+    assert "users out: unknown since when, of 4 h" in lines or "users out: unknown since when, of 4" in lines
+    assert max(map(len, lines)) <= 42
+
+
+def test_a_failed_step_says_why(stage: Stage) -> None:
+    """The error stands below the table."""
+    stage.edges["cloudflare"] = REFUSED
+    run, outcome = stage.recover()
+    assert outcome.status == "refused"
+    below = " ".join(shown(run, entries.Closed, columns=100))
+    assert "prove-the-standby refused: no standby can take the users" in below
+    assert "connection refused" in below
+
+
+def test_a_resumed_run_shows_what_is_done(stage: Stage) -> None:
+    """What was done before stays done; what was cut off begins anew."""
+    stage.edges["cloudflare"] = DEAD
+    run, _ = stage.recover()
+    lines = shown(run, entries.StepEnded, columns=100)
+    assert any(line.startswith("✓") and "confirm-the-outage" in line for line in lines)
+    assert any(line.startswith("✗") and "prove-the-standby" in line for line in lines)
+    reopened = replace(run.journal.records[-1], entry=entries.Reopened("resume", "ann"))
+    scene = Scene(run)
+    for record in (*run.journal.records, reopened):
+        scene.take(record)
+    console = Console(width=100, file=io.StringIO())
+    console.print(scene.picture(stage.clock.now()))
+    assert isinstance(console.file, io.StringIO)
+    again = console.file.getvalue()
+    assert "✓" in again
+    assert "✗" not in again
+
+
+def test_the_row_of_good_looks_is_counted() -> None:
+    """From the last observer's first good look on, until somebody sees users without service or an older build."""
+    held = Held(quorum=2)
+    assert held.line(START, seconds(3)) == ""
+    held.follow(look("north", 0))
+    assert held.since() is None
+    held.follow(look("east", 0.5))
+    assert held.line(START + seconds(2.4), seconds(3)) == "users served, 1.9 of 3 s held"
+    held.follow(look("south", 1, Health.UNKNOWN))
+    assert held.since() == START + seconds(0.5)
+    held.follow(look("south", 2, Health.BAD))
+    assert held.since() is None
+    held.follow(look("south", 3))
+    assert held.since() == START + seconds(3)
+    assert held.line(START + seconds(99), seconds(3)) == "users served, 3.0 of 3 s held"
+    held.follow(Record(1, START, seconds(0), entries.RecoveryPointRead("x", seconds(0), "", BUILD, BUILD), "", ""))
+    held.follow(look("north", 4, build=Build("0a" * 20, BUILD.built - seconds(60))))
+    assert held.since() is None
+
+
+def test_the_count_agrees_with_the_journal(stage: Stage) -> None:
+    """When the step says that users stayed served, the board had counted the whole time."""
+    run, _ = stage.recover()
+    held = Held(stage.site.detection.quorum)
+    for record in run.journal.records:
+        if isinstance(record.entry, entries.UsersServed):
+            assert held.line(record.at, seconds(3)) == "users served, 3.0 of 3 s held"
+            return
+        held.follow(record)
+    raise AssertionError("the run did not recover")
+
+
+def test_lines_say_what_changes_on_two_lines(stage: Stage) -> None:
+    """From and to stand below each other, no line is longer than 100 characters, and Prefect is named once."""
+    written: list[str] = []
+    lines = Lines(written.append)
+    for run in (stage.recover()[0], stage.recover()[0]):
+        for record in run.journal.records:
+            lines(record)
+    told = "\n".join(written).splitlines()
+    planned = next(n for n, line in enumerate(told) if " plan " in line)
+    assert [line.split()[0] for line in told[planned + 1 : planned + 3]] == ["from", "to"]
+    assert sum("Prefect is not used" in line for line in told) == 1
+    assert [line for line in told if len(line) > 100] == []
+
+
+def test_long_texts_are_folded_behind_their_head() -> None:
+    """Continuations stand below the text, and what stands in columns keeps its indent; a long word stays whole."""
+    folded = fold("why:  ", " ".join(["word"] * 30) + "\n  from " + "x" * 120).splitlines()
+    assert folded[0].startswith("why:  word")
+    assert folded[1].startswith("      word")
+    assert [line for line in folded if "x" * 120 in line]
+    assert any(line.startswith("        from") for line in folded)
