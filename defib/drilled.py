@@ -57,12 +57,17 @@ class Drill:
     @property
     def disagreement(self) -> timedelta | None:
         """How far the outage of the forward run's report is from the eyewitness's; None where either is unknown."""
-        return self.disagreement_of("forward", self.forward)
-
-    def disagreement_of(self, role: str, reported: Timeline | None) -> timedelta | None:
-        """The same for either way: ``forward`` or ``failback``."""
-        outage, witnessed = reported.rto.actual if reported else None, self._saw(role)
+        outage, witnessed = self.forward.rto.actual if self.forward else None, self.witnessed
         return None if outage is None or witnessed is None else abs(outage - witnessed)
+
+    @property
+    def unreported(self) -> timedelta | None:
+        """The service that users lost on the way back beyond what its report says; None where that is unknown.
+
+        A report that is gloomier than the eyewitness does no harm there: one late answer of one observer makes it so.
+        """
+        outage, witnessed = self.failback.rto.actual if self.failback else None, self._saw("failback")
+        return None if outage is None or witnessed is None else max(witnessed - outage, timedelta(0))
 
     def _saw(self, role: str) -> timedelta | None:
         return next((saw.outage for saw in self.eyewitness if saw.role == role), None)

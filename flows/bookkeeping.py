@@ -6,7 +6,6 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -26,8 +25,7 @@ from prefect.states import Completed, Failed
 from defib import entries
 from defib.conduct import Outcome
 from defib.objectives import Status
-from defib.report.as_markdown import as_markdown
-from defib.report.run_page import changes_section, run_page
+from defib.report.artifacts import plan_text, timeline_text, verdict_text
 from defib.run import Run
 from defib.timeline import timeline
 from flows.engine import Once
@@ -91,11 +89,10 @@ class Books:
         told = timeline(self._run.journal.records)
         site, procedure = self._run.site.site, self._procedure
         verdicts = {f"verdict:{told.status}", f"rto:{told.rto.verdict}", f"rpo:{told.rpo.verdict}"}
-        page = run_page(told)
         documents = {
-            f"{site}-{procedure}-plan": as_markdown(replace(page, sections=(changes_section(told),))),
-            f"{site}-{procedure}-timeline": as_markdown(page),
-            f"{site}-{procedure}-verdicts": as_markdown(replace(page, sections=())),
+            f"{site}-{procedure}-plan": plan_text(told),
+            f"{site}-{procedure}-timeline": timeline_text(told),
+            f"{site}-{procedure}-verdicts": verdict_text(told),
         }
         with get_client(sync_client=True) as client:
             client.update_flow_run(flow_run, tags={*tags, *verdicts})

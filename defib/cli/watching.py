@@ -127,6 +127,8 @@ class _Stopper(SystemClock):
 
 @dataclass(frozen=True)
 class Teller:
+    """Prints what is decided and what else happens, each with its time: a line for people, or an object a line."""
+
     clock: Clock
     redact: Redactor
     as_json: bool
@@ -157,6 +159,7 @@ class Teller:
 
 
 def sentence(decision: Decision, since: datetime | None) -> str:
+    """A decision for people; in a cool-down also until when nothing is done, and how users fare."""
     reasons = f": {'; '.join(decision.reasons)}" if decision.reasons else ""
     if decision.state is not State.COOLING or decision.until is None:
         return f"{decision.state}{f' since {since:%H:%M:%S}' if since else ''}{reasons}"
