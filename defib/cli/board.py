@@ -14,6 +14,7 @@ from defib.cli.live import STOPPING, describe
 from defib.cli.say import aside
 from defib.clock import Clock
 from defib.journal import Record
+from defib.looking import USERS
 from defib.objectives import Phase
 from defib.report import words
 from defib.run import Run
@@ -55,8 +56,11 @@ class Board:
 
     def __exit__(self, *_: object) -> None:
         self._stop()
+        with self._lock:
+            if self._scene is not None:
+                self._scene.stopping = False
+            self._over = True
         self._refresh()
-        self._over = True
         self._hide(transient=False)
 
     def __call__(self, record: Record) -> None:
@@ -125,6 +129,7 @@ class Scene:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._held = Held(run.site.detection.quorum)
+        self._stable: Held | None = None
         self._rows = {step.name: _Row(step) for step in run.runbook.steps}
         self._opened: entries.Opened | None = None
         self._served: datetime | None = None
@@ -135,7 +140,12 @@ class Scene:
     def take(self, record: Record) -> None:
         """Take in one entry of the journal."""
         self._held.follow(record)
+        if self._stable is not None:
+            self._stable.follow(record)
         match entry := record.entry:
+            case entries.Observed(step="prove-stability", aim=aim) if aim != USERS and self._stable is None:
+                self._stable = Held(self._run.site.detection.quorum, aim)
+                self._stable.follow(record)
             case entries.Opened():
                 self._opened = entry
             case entries.Reopened():
@@ -177,15 +187,19 @@ class Scene:
             return f"users out: unknown since when, of {of}"
         if self._served is not None:
             return f"users were out for {words.duration(self._served - self._opened.since)} of {of}"
-        if self._is_verifying() and (again := self._held.since()) is not None:
+        if self._is_in(Phase.VERIFY) and (again := self._held.since()) is not None:
             return f"users out for {_whole(again - self._opened.since)} of {of}, served again"
         return f"users out for {_whole(now - self._opened.since)} of {of}"
 
-    def _is_verifying(self) -> bool:
-        return any(row.is_running and row.step.phase is Phase.VERIFY for row in self._rows.values())
+    def _is_in(self, phase: Phase) -> bool:
+        return any(row.is_running and row.step.phase is phase for row in self._rows.values())
 
     def _waited_for(self, now: datetime) -> str:
-        held = self._held.line(now, self._run.site.verification.hold) if self._is_verifying() else ""
+        held, limits = "", self._run.site.verification
+        if self._is_in(Phase.VERIFY):
+            held = self._held.line(now, limits.hold)
+        elif self._is_in(Phase.DETECT) and self._stable is not None:
+            held = self._stable.line(now, limits.stable_for)
         return held or self._waiting
 
     def _table(self, now: datetime) -> Table:

@@ -11,7 +11,7 @@ from defib.cli.desk import desk, signals_interrupt
 from defib.cli.live import Lines
 from defib.cli.lookup import must_match
 from defib.cli.recover import FAILBACK, Asked, by_flow, carry_out
-from defib.cli.say import aside, say
+from defib.cli.say import aside, fold_parts, say
 from defib.clock import SystemClock
 from defib.drill import Stage, run_drill
 from defib.errors import InputError, Refused
@@ -58,6 +58,6 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) ->
         say(as_json(drill_figures(told, page)))
     else:
         lab = "the lab is stopped" if brought else "the lab is still up"
-        say(f"\n{drill_summary(told, lab)}\n\nReport: {page}\nSealed: {told.head}")
+        say(f"\n{fold_parts(drill_summary(told, lab))}\n\nReport: {page}\nSealed: {told.head}")
     code = drill_exit_code(told)
     return Status.INTERRUPTED.exit_code if code is None else code

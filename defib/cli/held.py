@@ -1,4 +1,4 @@
-"""For how long users have been served without a break, followed look by look."""
+"""For how long a place has served the site without a break, followed look by look."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from defib import entries
 from defib.journal import Record
 from defib.looking import USERS
 from defib.ports import Build, Health
+from defib.report import words
 
 
 class Held:
-    """The unbroken row of good looks at the users' service within one step; a build older than the one sent to breaks it.
+    """The unbroken row of good looks at one place within one step; a build older than the one sent to breaks it.
 
     A step that waits for such a row does not write down every look's meaning, so it is derived here as it is there.
     """
 
-    def __init__(self, quorum: int) -> None:
-        self._quorum = quorum
+    def __init__(self, quorum: int, aim: str = USERS) -> None:
+        self._quorum, self._aim = quorum, aim
         self._rows: dict[str, datetime] = {}
         self._bad: set[str] = set()
         self._expected: Build | None = None
@@ -30,7 +31,7 @@ class Held:
                 self._bad.clear()
             case entries.RecoveryPointRead():
                 self._expected = record.entry.found
-            case entries.Observed(aim=aim, observation=seen) if aim == USERS:
+            case entries.Observed(aim=aim, observation=seen) if aim == self._aim:
                 older = self._expected and seen.build and seen.build.built < self._expected.built
                 if seen.health is Health.GOOD and not older:
                     self._rows.setdefault(seen.observer, seen.at)
@@ -40,7 +41,7 @@ class Held:
                     self._bad.add(seen.observer)
 
     def since(self) -> datetime | None:
-        """Since when a quorum sees users served and nobody sees them without; None where that is not so."""
+        """Since when a quorum sees it served and nobody sees it otherwise; None where that is not so."""
         return max(self._rows.values()) if len(self._rows) >= self._quorum and not self._bad else None
 
     def line(self, now: datetime, needed: timedelta) -> str:
@@ -49,4 +50,9 @@ class Held:
         if since is None:
             return ""
         held = min(max(now - since, timedelta(0)), needed)
-        return f"users served, {held.total_seconds():.1f} of {needed.total_seconds():g} s held"
+        whole, unit = words.duration(needed), ""
+        told = words.duration(timedelta(seconds=held // timedelta(seconds=1)))
+        if needed < timedelta(minutes=1):
+            told, whole, unit = f"{held.total_seconds():.1f}", f"{needed.total_seconds():g}", " s"
+        who = "users served" if self._aim == USERS else f"{self._aim} serves the site"
+        return f"{who}, {told} of {whole}{unit} held"

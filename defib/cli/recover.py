@@ -14,7 +14,7 @@ from defib.cli import procedures
 from defib.cli.desk import approver, desk, insist_on_somebody, parse_time, signals_interrupt
 from defib.cli.live import is_terminal
 from defib.cli.lookup import find_run, must_match
-from defib.cli.say import aside, say
+from defib.cli.say import aside, fold_parts, say
 from defib.cli.screen import Screen, somebody_is_there
 from defib.clock import Deadline, SystemClock
 from defib.conduct import Outcome, roll_back
@@ -136,8 +136,7 @@ def _roll_back_knowingly(run: Run, screen: Screen) -> Outcome:
     """Roll back; where users would be worse off, warn before, and on a terminal ask. Without one it always goes on."""
     worse = _worse_off(run)
     if worse:
-        aside(f"warning:  users would lose the site: {worse}")
-        run.journal.append(entries.Noted("", f"rolling back although {worse}", warning=True))
+        run.journal.append(entries.Noted("", f"rolling back takes the site from users: {worse}", warning=True))
         if somebody_is_there() and not _is_meant(run, screen):
             _close_as_before(run)
             raise Refused("not rolled back: nobody said yes", seen=worse, then=f"defib rollback {run.id}")
@@ -238,7 +237,7 @@ def _tell(at: Desk, opened: Run, asked: Asked) -> int:
     if asked.as_json:
         say(as_json(run_figures(told, report)))
     else:
-        parts = (summary(told), *next_commands(told), "\n".join(_evidence(told, report)))
+        parts = (fold_parts(summary(told)), *next_commands(told), "\n".join(_evidence(told, report)))
         say("\n" + "\n\n".join(parts))
     return _exit_code(told)
 
@@ -258,7 +257,7 @@ def _ended(asked: Asked, run_id: str) -> int | None:
     if asked.as_json:
         say(as_json(run_figures(told, folder / "report.html")))
     else:
-        say("\n\n".join(["This run has ended; nothing is left to resume.", summary(told), *next_commands(told)]))
+        say("\n\n".join(["This run has ended; nothing is left to resume.", fold_parts(summary(told)), *next_commands(told)]))
     _try("the report could not be written", lambda: write_run(folder, told))
     return _exit_code(told)
 

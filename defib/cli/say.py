@@ -64,6 +64,11 @@ def fold(head: str, text: str) -> str:
     return "\n".join(folded)
 
 
+def fold_parts(text: str) -> str:
+    """Lines that begin with a label of twelve characters, each folded behind it; lines without one as they are."""
+    return "\n".join(fold(line[:12], line[12:]) if line.startswith("  ") else line for line in text.splitlines())
+
+
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns under headings, as wide as what stands in them."""
     widths = [max(len(cell) for cell in column) for column in zip(headings, *rows, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,14 @@ def shown(run: Run, until: type[entries.Entry], columns: int = 42) -> list[str]:
     last = max(n for n, record in enumerate(run.journal.records) if isinstance(record.entry, until))
     for record in run.journal.records[: last + 1]:
         scene.take(record)
-    console = Console(width=columns, file=io.StringIO())
-    console.print(scene.picture(run.journal.records[last].at))
-    assert isinstance(console.file, io.StringIO)
-    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+    return rendered(scene, run.journal.records[last].at, columns)
+
+
+def rendered(scene: Scene, now: datetime, columns: int) -> list[str]:
+    """A board as it stands on a terminal of that width."""
+    file = io.StringIO()
+    Console(width=columns, file=file).print(scene.picture(now))
+    return [line.rstrip() for line in file.getvalue().splitlines()]
 
 
 def look(observer: str, at: float, health: Health = Health.GOOD, build: Build | None = BUILD) -> Record:
@@ -90,10 +95,7 @@ def test_a_resumed_run_shows_what_is_done(stage: Stage) -> None:
     scene = Scene(run)
     for record in (*run.journal.records, reopened):
         scene.take(record)
-    console = Console(width=100, file=io.StringIO())
-    console.print(scene.picture(stage.clock.now()))
-    assert isinstance(console.file, io.StringIO)
-    again = console.file.getvalue()
+    again = "".join(rendered(scene, stage.clock.now(), 100))
     assert "✓" in again
     assert "✗" not in again
 
@@ -116,6 +118,22 @@ def test_the_row_of_good_looks_is_counted() -> None:
     held.follow(Record(1, START, seconds(0), entries.RecoveryPointRead("x", seconds(0), "", BUILD, BUILD), "", ""))
     held.follow(look("north", 4, build=Build("0a" * 20, BUILD.built - seconds(60))))
     assert held.since() is None
+
+
+def test_a_long_row_is_counted_in_minutes(stage: Stage) -> None:
+    """A failback waits for the primary to be stable: the board says for how long it has been."""
+    forward = stage.recovered()
+    run, _ = stage.recover("failback", follows=forward.id)
+    told: set[str] = set()
+    scene = Scene(run)
+    for record in run.journal.records:
+        scene.take(record)
+        told |= {line for line in rendered(scene, record.at, 100) if "serves the site, " in line}
+    assert "cloudfront serves the site, 3.0 of 3 s held" in told
+    held = Held(1, "cloudfront")
+    seen = Observation("north", START, seconds(0.01), Health.GOOD)
+    held.follow(Record(1, START, seconds(0), entries.Observed("prove-stability", "cloudfront", seen), "", ""))
+    assert held.line(START + seconds(123.4), seconds(900)) == "cloudfront serves the site, 2 min 3 s of 15 min held"
 
 
 def test_the_count_agrees_with_the_journal(stage: Stage) -> None:

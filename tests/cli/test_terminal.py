@@ -188,8 +188,9 @@ def test_a_rollback_that_harms_says_so_and_goes_on(recovered: tuple[Defib, str])
     lab, run_id = recovered
     told = lab("rollback", run_id)
     assert told.code == 3
-    assert told.err.startswith("warning:  users would lose the site: cloudflare serves the site and cloudfront does not")
-    assert "rolling back although cloudflare serves" in "".join(note.text for note in notes(lab, run_id) if note.warning)
+    worse = "rolling back takes the site from users: cloudflare serves the site and cloudfront does not"
+    assert " ".join(told.err.partition("! ")[2].split()).startswith(worse)
+    assert worse in [note.text for note in notes(lab, run_id) if note.warning]
     assert told.out.startswith("\nROLLED BACK\n")
 
 
