@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from defib import entries
+from defib.changes import standing
 from defib.clock import Deadline, SystemClock
+from defib.home import Home
 from defib.journal import read_journal
 from defib.lab import process
+from defib.observe.outage import known_outage
+from defib.report import words
 from tests.conftest import Defib, LabMaker
 
 NET = "127.95"
@@ -27,23 +31,21 @@ class Watching:
         self.process: subprocess.Popen[str] = defib.start("watch", "--site", "lab", "--json", "--no-prefect")
 
     def until(self, key: str, text: str) -> dict[str, Any]:
-        """The next object that says `text` under `key`."""
+        """The next object that says `text` under `key`; each line is one, and each tells its time."""
         assert self.process.stdout is not None
-        limit = Deadline.after(SystemClock(), timedelta(seconds=60))
-        lines: list[str] = []
+        limit = Deadline.after(SystemClock(), timedelta(seconds=90))
         while not limit.expired():
-            lines.append(self.process.stdout.readline())
-            assert lines[-1], self.process.stderr and self.process.stderr.read()
-            if lines[-1].rstrip() == "}":
-                told: dict[str, Any] = json.loads("".join(lines))
-                if text in str(told.get(key, "")):
-                    return told
-                lines.clear()
+            line = self.process.stdout.readline()
+            assert line, self.process.stderr and self.process.stderr.read()
+            told: dict[str, Any] = json.loads(line)
+            assert told["at"]
+            if text in str(told.get(key, "")):
+                return told
         raise AssertionError(f"{key} never said {text!r}")
 
-    def stop(self) -> int:
-        """SIGTERM, and the exit code."""
-        self.process.send_signal(signal.SIGTERM)
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """End it by a signal, and give the exit code."""
+        self.process.send_signal(number)
         self.process.communicate(timeout=20)
         return self.process.returncode
 
@@ -65,9 +67,18 @@ def watching(lab: Defib) -> Iterator[Watching]:
         assert running.stop() == 0
 
 
+def until_true(what: Callable[[], bool]) -> None:
+    """Wait for `what`."""
+    clock = SystemClock()
+    limit = Deadline.after(clock, timedelta(seconds=30))
+    while not what():
+        assert not limit.expired()
+        clock.sleep(timedelta(milliseconds=50))
+
+
 def test_the_kill_switch_keeps_it_from_acting(lab: Defib, watching: Watching) -> None:
     """C16: detection goes on and says what it would do; a run by hand is allowed, and its journal says so."""
-    assert lab("kill-switch", "on", "maintenance", "--json").json["on"] is True
+    assert lab("kill-switch", "on", "maintenance", "--site", "lab", "--json").json["on"] is True
     process.break_(lab.home, "cloudfront", "5xx")
     told = watching.until("note", "would start cdn-failover now, but")
     assert "kill switch is on" in told["note"]
@@ -76,7 +87,30 @@ def test_the_kill_switch_keeps_it_from_acting(lab: Defib, watching: Watching) ->
     assert (by_hand.code, by_hand.json["rto"]["verdict"]) == (0, "met")
     assert any("kill switch is on" in note["text"] for note in by_hand.json["notes"])
     assert lab("rollback", by_hand.json["run_id"]).code == 3
-    assert lab("kill-switch", "off", "done", "--json").json["on"] is False
+    process.heal(lab.home)
+    watching.until("state", "healthy")
+    assert lab("kill-switch", "off", "done", "--site", "lab", "--json").json["on"] is False
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_new_watching_goes_on_with_the_outage(lab: Defib, how: signal.Signals) -> None:
+    """Ended in the middle of an outage and started again, it tells the first bad look of the one before."""
+    assert lab("kill-switch", "on", "maintenance", "--json").code == 0
+    before = Watching(lab)
+    before.until("state", "healthy")
+    process.break_(lab.home, "cloudfront", "refuse")
+    down = before.until("state", "down")
+    before.until("note", "would start")
+    before.stop(how)
+    after = Watching(lab)
+    assert "users were seen to be out since" in after.until("note", "users were")["note"]
+    assert down["first_bad"] == after.until("state", "down")["first_bad"]
+    assert known_outage(lab.home, "lab", SystemClock().now()) is not None
+    process.heal(lab.home)
+    assert "they were out since" in after.until("note", "users are served again")["note"]
+    assert known_outage(lab.home, "lab", SystemClock().now()) is None
+    assert after.stop() == 0
+    assert lab("kill-switch", "off", "done").code == 0
 
 
 def test_it_recovers_the_site_by_itself(lab: Defib, watching: Watching) -> None:
@@ -85,10 +119,19 @@ def test_it_recovers_the_site_by_itself(lab: Defib, watching: Watching) -> None:
     process.break_(lab.home, "cloudfront", "refuse")
     down = watching.until("state", "down")
     watching.until("note", "started cdn-failover as process")
-    assert "exit code 0" in watching.until("note", "ended with exit code")["note"]
+    cooling = watching.until("state", "cooling")
+    assert (cooling["verdict"], cooling["first_bad"]) == ("bad", down["first_bad"])
+    assert datetime.fromisoformat(cooling["until"]) > datetime.fromisoformat(cooling["at"])
+    served = watching.until("note", "users are served again")
+    ended = watching.until("note", "ended with exit code 0: recovered, outage")["note"]
+    assert served["at"] > cooling["at"]
     runs = lab("runs", "--json").json["runs"]
     assert len(runs) == before + 1
-    records, _ = read_journal(lab.home / "runs" / runs[-1]["run_id"] / "journal.jsonl")
+    folder = lab.home / "runs" / runs[-1]["run_id"]
+    report = json.loads((folder / "report.json").read_text())
+    outage = words.duration(timedelta(seconds=report["rto"]["actual_s"]))
+    assert f"run {folder.name} ended with exit code 0: recovered, outage {outage}" == ended
+    records, _ = read_journal(folder / "journal.jsonl")
     opened = records[0].entry
     assert isinstance(opened, entries.Opened)
     assert opened.since == datetime.fromisoformat(down["first_bad"])
@@ -97,5 +140,41 @@ def test_it_recovers_the_site_by_itself(lab: Defib, watching: Watching) -> None:
     assert opened.since in {look.at for look in looks}
     approved = next(record.entry for record in records if isinstance(record.entry, entries.Approved))
     assert approved.how == "automatic"
+    assert "{" not in (lab.home / "sites" / "lab" / "automatic.log").read_text()
     process.heal(lab.home)
     assert lab("failback", runs[-1]["run_id"], "--mode", "rehearsal", "--no-prefect").code == 0
+
+
+def test_it_resumes_the_run_that_died(lab: Defib) -> None:
+    """An automatic run was killed half-way with the machine: a new watching brings that run to its end, and starts no other.
+
+    The secondary is broken too, so that users are out; the run puts back what it changed.
+    """
+    process.break_(lab.home, "cloudfront", "refuse")
+    command = ("run", "cdn-failover", "--site", "lab", "--automatic", "--trigger", "detection: test", "--no-prefect")
+    known = set(Home(lab.home).runs())
+    started = lab.start(*command)
+    until_true(lambda: bool(set(Home(lab.home).runs()) - known))
+    (folder,) = set(Home(lab.home).runs()) - known
+    until_true(lambda: bool(standing(read_journal(folder / "journal.jsonl")[0])))
+    started.kill()
+    started.communicate()
+    process.break_(lab.home, "cloudflare", "refuse")
+    watching = Watching(lab)
+    watching.until("note", f"resumed run {folder.name} as process")
+    assert f"run {folder.name} ended with exit code" in watching.until("note", " ended with ")["note"]
+    assert {folder} == set(Home(lab.home).runs()) - known
+    assert any(isinstance(record.entry, entries.Reopened) for record in read_journal(folder / "journal.jsonl")[0])
+    assert watching.stop() == 0
+    process.heal(lab.home)
+    assert lab("rollback", folder.name).code == 3
+
+
+@pytest.mark.parametrize("site", ["lba", "../../x", "../lab"])
+def test_a_kill_switch_for_no_site(lab: Defib, site: str) -> None:
+    """C16: a slip in the name holds nothing back, so it is an error; and nothing is written anywhere."""
+    before = sorted(lab.home.parent.rglob("kill-switch*"))
+    for act in (("on", "why"), ("off", "why"), ("status",)):
+        ended = lab("kill-switch", *act, "--site", site)
+        assert (ended.code, "there is no site" in ended.err) == (12, True)
+    assert before == sorted(lab.home.parent.rglob("kill-switch*"))
