@@ -21,7 +21,7 @@ from defib.run import Run
 from defib.runbook import RunbookStep
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Group, JustifyMethod
     from rich.live import Live
     from rich.table import Table
 
@@ -207,7 +207,9 @@ class Scene:
 
         table = Table(box=None, pad_edge=False)
         for name in ("", "phase", "step", "elapsed", "budget"):
-            table.add_column(name, justify="right" if name in {"elapsed", "budget"} else "left", no_wrap=True)
+            justify: JustifyMethod = "right" if name in {"elapsed", "budget"} else "left"
+            # What may wrap gives way on a narrow terminal; a name is one word, so it is cut and not wrapped.
+            table.add_column(name, justify=justify, no_wrap=name not in {"phase", "step"})
         for row in self._rows.values():
             table.add_row(*row.cells(now), style=row.style)
         return table

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
+import re
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,11 @@ from defib.redact import Redactor
 
 WIDTH = 100
 """No line is longer, where that can be helped."""
+
+_FIGURE = re.compile(r"(?<=\d) (?=(?:ms|s|min|h|d)\b)")
+"""The blank between a figure and its unit, which stays on its line."""
+
+_HELD = "\N{WORD JOINER}"
 
 Json = Mapping[str, object] | Sequence[object] | str | int | float | bool | None
 
@@ -54,14 +60,25 @@ def tell_parts(parts: Mapping[str, str]) -> None:
 
 def fold(head: str, text: str) -> str:
     """`text` after `head`, folded at blanks to the width of the terminal; what stands in columns keeps its indent."""
-    width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
+    width = min(_columns(), WIDTH)
     folded: list[str] = []
     for line in text.split("\n"):
         indent = " " * (len(line) - len(line.lstrip()))
         first = f"{' ' * len(head) if folded else head}{indent}"
         wrapper = textwrap.TextWrapper(width, first, " " * len(first), break_long_words=False, break_on_hyphens=False)
-        folded += wrapper.wrap(line.strip())
-    return "\n".join(folded)
+        folded += wrapper.wrap(_FIGURE.sub(_HELD, line.strip()))
+    return "\n".join(folded).replace(_HELD, " ")
+
+
+def _columns() -> int:
+    """Of the terminal that either stream leads to; the widest that is used where there is none."""
+    for stream in (sys.__stderr__, sys.__stdout__):
+        try:
+            columns = os.get_terminal_size(stream.fileno() if stream else -1).columns
+        except (OSError, ValueError):
+            continue
+        return columns or WIDTH
+    return WIDTH
 
 
 def fold_parts(text: str) -> str:

@@ -44,7 +44,7 @@ def next_commands(told: Timeline) -> tuple[str, ...]:
         made = told.opened.procedure != "failback" and any(change.state == "made" for change in told.changes)
         return (f"When the primary is well again: defib failback {run_id}",) if made else ()
     if _standing(told):
-        return (f"Next: defib resume {run_id}, or defib rollback {run_id}",)
+        return (f"Next: defib resume {run_id}\nor:   defib rollback {run_id}",)
     return (f"Next: defib resume {run_id}",) if told.status in {None, Status.INTERRUPTED} else ()
 
 

@@ -72,6 +72,9 @@ def test_nothing_is_cut_at_42_columns(stage: Stage) -> None:
     lines = shown(run, entries.StepEnded)
     assert "users out: unknown since when, of 4 h" in lines or "users out: unknown since when, of 4" in lines
     assert max(map(len, lines)) <= 42
+    steps = [line for line in lines if line.startswith("✓")]
+    assert len(steps) == len(run.runbook.steps)
+    assert all("…" not in " ".join(line.split()[-4:]) for line in steps)
 
 
 def test_a_failed_step_says_why(stage: Stage) -> None:
@@ -169,3 +172,6 @@ def test_long_texts_are_folded_behind_their_head() -> None:
     assert folded[1].startswith("      word")
     assert [line for line in folded if "x" * 120 in line]
     assert any(line.startswith("        from") for line in folded)
+    phases = "detect 2.01 s, decide 431 ms, act 142 ms, propagate 1.23 s, verify 1 ms, and so on for 3 min"
+    assert fold(" " * 27, phases).splitlines()[0].endswith("verify 1 ms,")
+    assert fold(" " * 29, phases).splitlines()[0].endswith("verify")

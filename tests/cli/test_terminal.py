@@ -32,11 +32,19 @@ def lab(make_lab: LabMaker) -> Defib:
     return make_lab(NET)
 
 
+def wait_until_users_are_down(lab: Defib) -> None:
+    """Resolvers may still send users where the run of another test had sent them."""
+    limit = Deadline.after(SystemClock(), timedelta(seconds=30))
+    while lab("plan", "cdn-failover", "--site", "lab", "--json").json["seen"][0]["state"] != "down":
+        assert not limit.expired()
+
+
 @pytest.fixture
 def down(lab: Defib) -> Iterator[Defib]:
     """The lab with its primary CDN down; afterwards everything is put back, the newest run first."""
     before = {run["run_id"] for run in lab("runs", "--json").json["runs"]}
     process.break_(lab.home, "cloudfront", "refuse")
+    wait_until_users_are_down(lab)
     yield lab
     process.heal(lab.home)
     note_outage(lab.home, "lab", None)
