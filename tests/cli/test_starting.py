@@ -161,11 +161,20 @@ def test_what_goes_wrong_with_the_books_is_said(world: World, capsys: pytest.Cap
     assert "users are served again; they were out since" in printed
 
 
+def command_of(world: World) -> list[str]:
+    """The command line of the process that was started, as the kernel has it; it is empty for a moment at first."""
+    path = Path("/proc") / world.said[-1].split("process ")[1].split(";")[0] / "cmdline"
+    limit = Deadline.after(world.clock, timedelta(seconds=20))
+    while not (found := path.read_text()) and not limit.expired():
+        world.clock.sleep(timedelta(milliseconds=1))
+    return found.split("\0")
+
+
 def test_what_the_run_is_told(world: World) -> None:
     """The run gets the reasons, capped, and the start of the outage, whether or not the note can be read."""
     outage = KnownOutage(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 0, 1, tzinfo=UTC), world.clock.now())
     world.starter.start(world.down(), outage)
-    command = (Path("/proc") / world.said[-1].split("process ")[1].split(";")[0] / "cmdline").read_text().split("\0")
+    command = command_of(world)
     told = dict(pairwise(command))
     assert "2026-01-01T00:00:00+00:00" == told["--since"]
     assert "2026-01-01T00:01:00+00:00" == told["--down-at"]
