@@ -17,7 +17,10 @@ def summary(told: Timeline) -> str:
         lines += _trouble(told)
     if told.status is not Status.RECOVERED:
         lines.append(_line("changed", _changed(told)))
-    if told.instants.served or told.status is Status.RECOVERED:
+    if told.status is Status.ROLLED_BACK and told.instants.served:
+        at = words.time_of_day(told.instants.served)
+        lines.append(_line("users", f"served from {at} UTC until then; what they get now was not looked at"))
+    elif told.instants.served or told.status is Status.RECOVERED:
         lines += [_rto(told), *_phases(told), _rpo(told.rpo)]
     return "\n".join(lines)
 
