@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,15 +34,17 @@ class Watching:
     def until(self, key: str, text: str) -> dict[str, Any]:
         """The next object that says `text` under `key`; each line is one, and each tells its time."""
         assert self.process.stdout is not None
-        limit = Deadline.after(SystemClock(), timedelta(seconds=90))
-        while not limit.expired():
-            line = self.process.stdout.readline()
-            assert line, self.process.stderr and self.process.stderr.read()
-            told: dict[str, Any] = json.loads(line)
-            assert told["at"]
-            if text in str(told.get(key, "")):
-                return told
-        raise AssertionError(f"{key} never said {text!r}")
+        too_long = threading.Timer(90, self.process.kill)
+        too_long.start()
+        try:
+            while line := self.process.stdout.readline():
+                told: dict[str, Any] = json.loads(line)
+                assert told["at"]
+                if text in str(told.get(key, "")):
+                    return told
+        finally:
+            too_long.cancel()
+        raise AssertionError(f"{key} never said {text!r}: {self.process.stderr and self.process.stderr.read()}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it by a signal, and give the exit code."""
