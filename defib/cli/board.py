@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _REFRESH = timedelta(milliseconds=250)
+_WARNINGS = 2
+"""How many of the last warnings stay on the board; all are in the report."""
+
 _WAITED_FOR = (entries.Noted, entries.ChangeIntended, entries.ChangeNotUndone, entries.Told)
 """Entries that say what goes on in a step."""
 
@@ -134,18 +137,14 @@ class Scene:
         self._opened: entries.Opened | None = None
         self._served: datetime | None = None
         self._waiting = ""
+        self._warnings: list[str] = []
         self._error = ""
         self.stopping = False
 
     def take(self, record: Record) -> None:
         """Take in one entry of the journal."""
-        self._held.follow(record)
-        if self._stable is not None:
-            self._stable.follow(record)
+        self._follow_looks(record)
         match entry := record.entry:
-            case entries.Observed(step="prove-stability", aim=aim) if aim != USERS and self._stable is None:
-                self._stable = Held(self._run.site.detection.quorum, aim)
-                self._stable.follow(record)
             case entries.Opened():
                 self._opened = entry
             case entries.Reopened():
@@ -161,8 +160,17 @@ class Scene:
                 self._error = self._error if entry.outcome == "done" else _what_went_wrong(entry)
             case entries.UsersServed():
                 self._served = entry.since
+            case entries.Noted(warning=True):
+                self._warnings.append(words.plain(describe(entry)).strip())
             case _ if isinstance(entry, _WAITED_FOR) and (text := describe(entry)):
-                self._waiting = text.strip()
+                self._waiting = words.plain(text).strip()
+
+    def _follow_looks(self, record: Record) -> None:
+        entry = record.entry
+        if self._stable is None and isinstance(entry, entries.Observed) and entry.step == "prove-stability":
+            self._stable = Held(self._run.site.detection.quorum, entry.aim) if entry.aim != USERS else None
+        for held in filter(None, (self._held, self._stable)):
+            held.follow(record)
 
     def picture(self, now: datetime) -> Group:
         """Headings, steps, and below them an error and what is waited for."""
@@ -170,7 +178,8 @@ class Scene:
         from rich.text import Text  # noqa: PLC0415
 
         heading = [Text(line, style="bold") for line in self._heading(now)]
-        below = [Text(self._error, style="red")] if self._error else []
+        below = [Text(warning, style="yellow") for warning in self._warnings[-_WARNINGS:]]
+        below += [Text(self._error, style="red")] if self._error else []
         below.append(Text(STOPPING, style="bold") if self.stopping else Text(self._waited_for(now) or " "))
         return Group(*heading, self._table(now), *below)
 
@@ -258,4 +267,4 @@ def _whole(span: timedelta) -> str:
 def _what_went_wrong(entry: entries.StepEnded) -> str:
     parts = dict(entry.error)
     seen = f" ({parts['seen']})" if "seen" in parts else ""
-    return f"{entry.step} {entry.outcome}: {parts.get('error', '')}{seen}"
+    return words.plain(f"{entry.step} {entry.outcome}: {parts.get('error', '')}{seen}")

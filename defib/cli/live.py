@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -39,7 +40,7 @@ STOPPING = "stopping; what is under way may take 3 s to end"
 
 def is_terminal() -> bool:
     """Whether somebody watches who can be shown a table that changes."""
-    return sys.stderr.isatty()
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def change_lines(change: Change, indent: str = "") -> list[str]:

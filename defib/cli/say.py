@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from defib.errors import DefibError
 from defib.redact import Redactor
+from defib.report import words
 
 WIDTH = 100
 """No line is longer, where that can be helped."""
@@ -55,14 +56,17 @@ def tell_parts(parts: Mapping[str, str]) -> None:
     """Texts behind their labels on stderr; folded for a terminal, and left whole for whoever searches a log."""
     lines = {f"{label + ':':<10}": text for label, text in parts.items()}
     whole = not sys.stderr.isatty()
-    aside("\n".join(f"{label}{text}" if whole else fold(label, text) for label, text in lines.items()))
+    aside("\n".join(f"{label}{words.plain(text)}" if whole else fold(label, text) for label, text in lines.items()))
 
 
 def fold(head: str, text: str) -> str:
-    """`text` after `head`, folded at blanks to the width of the terminal; what stands in columns keeps its indent."""
+    """`text` after `head`, folded at blanks to the width of the terminal; what stands in columns keeps its indent.
+
+    Control characters, which a hostile server may send, are made visible.
+    """
     width = min(_columns(), WIDTH)
     folded: list[str] = []
-    for line in text.split("\n"):
+    for line in words.plain(text).split("\n"):
         indent = " " * (len(line) - len(line.lstrip()))
         first = f"{' ' * len(head) if folded else head}{indent}"
         wrapper = textwrap.TextWrapper(width, first, " " * len(first), break_long_words=False, break_on_hyphens=False)

@@ -87,6 +87,16 @@ def test_a_failed_step_says_why(stage: Stage) -> None:
     assert "connection refused" in below
 
 
+def test_warnings_stay(stage: Stage) -> None:
+    """A warning is not wiped away by what comes after it; of many the last two stay."""
+    run = stage.begin()
+    for text in ("one", "two", "three"):
+        run.journal.append(entries.Noted("", text, warning=True))
+    stage.play(run)
+    below = shown(run, entries.Closed, columns=100)
+    assert [line for line in below if line.startswith("! ")] == ["! two", "! three"]
+
+
 def test_a_resumed_run_shows_what_is_done(stage: Stage) -> None:
     """What was done before stays done; what was cut off begins anew."""
     stage.edges["cloudflare"] = DEAD
@@ -175,3 +185,15 @@ def test_long_texts_are_folded_behind_their_head() -> None:
     phases = "detect 2.01 s, decide 431 ms, act 142 ms, propagate 1.23 s, verify 1 ms, and so on for 3 min"
     assert fold(" " * 27, phases).splitlines()[0].endswith("verify 1 ms,")
     assert fold(" " * 29, phases).splitlines()[0].endswith("verify")
+
+
+def test_what_a_server_sends_cannot_write_on_the_terminal(stage: Stage) -> None:
+    """An escape sequence in a text is shown, not obeyed, in lines and on the board."""
+    run = stage.begin()
+    run.journal.append(entries.Noted("", "HTTP 500 \x1b[2J\x07", warning=True))
+    written: list[str] = []
+    for record in run.journal.records:
+        Lines(written.append)(record)
+    for shows in ("".join(written), "".join(shown(run, entries.Noted, columns=100))):
+        assert "\\u001b[2J" in shows or "\\001b[2J" in shows
+        assert "\x1b" not in shows
