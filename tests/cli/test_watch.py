@@ -130,6 +130,8 @@ def test_it_recovers_the_site_by_itself(lab: Defib, watching: Watching) -> None:
     assert served["at"] > cooling["at"]
     runs = lab("runs", "--json").json["runs"]
     assert len(runs) == before + 1
+    process.heal(lab.home)
+    assert lab("failback", runs[-1]["run_id"], "--mode", "rehearsal", "--no-prefect").code == 0
     folder = lab.home / "runs" / runs[-1]["run_id"]
     report = json.loads((folder / "report.json").read_text())
     outage = words.duration(timedelta(seconds=report["rto"]["actual_s"]))
@@ -144,8 +146,6 @@ def test_it_recovers_the_site_by_itself(lab: Defib, watching: Watching) -> None:
     approved = next(record.entry for record in records if isinstance(record.entry, entries.Approved))
     assert approved.how == "automatic"
     assert "{" not in (lab.home / "sites" / "lab" / "automatic.log").read_text()
-    process.heal(lab.home)
-    assert lab("failback", runs[-1]["run_id"], "--mode", "rehearsal", "--no-prefect").code == 0
 
 
 def test_it_resumes_the_run_that_died(lab: Defib) -> None:
