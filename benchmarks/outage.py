@@ -24,7 +24,7 @@ from defib.site import Site, load_site
 FAULTS = ("refuse", "hang")
 MORE_FAULTS = ("5xx", "wrong-page", "expired-certificate")
 MOST_OF_THE_WINDOW = 1.5
-_PHASE = "a drill breaks the CDN right after a look, so detect varies less here than in the benchmark of detection"
+_PHASE = "the CDN breaks at a random moment of the interval; detect is counted from the first bad look, as in the reports"
 _DEFIB = (sys.executable, "-m", "defib")
 
 

@@ -93,6 +93,7 @@ class _Rehearsal:
         self._journal = Journal(sink, self._desk.clock, self._desk.redact, listen=self._desk.listen)
         order = Order(DRILL, site_path, Mode.REHEARSAL, Automatic(""), trigger=f"{procedure} after {self._target} {fault}")
         self._journal.append(opening(self.id, order, site, runbook, digest(folder / SITE)))
+        self._broken_at = self._desk.clock.now()
         self._told: dict[str, Timeline] = {}
         self._looks: deque[Observation] = deque(maxlen=EVIDENCE)
 
@@ -121,9 +122,8 @@ class _Rehearsal:
         return drill(self._journal.records, self._told.get("forward"), self._told.get("failback"))
 
     def _there_and_back(self) -> None:
-        broken_from = self._desk.clock.now()
         forward = self._run(self._order(self._until_down()), "forward")
-        self._witness("forward", broken_from)
+        self._witness("forward", self._broken_at)
         self._must_be_recovered(forward)
         self._heal()
         healed = self._desk.clock.now()
@@ -195,6 +195,7 @@ class _Rehearsal:
         stop = self._desk.clock.every(max(delay, timedelta(milliseconds=1)), once)
 
     def _break(self) -> None:
+        self._broken_at = self._desk.clock.now()  # what users suffered before is not of this drill's making
         self._stage.bench.break_(self._target, self._fault)
         self._journal.append(entries.FaultSet(self._target, self._fault))
         self._note("waiting for it to be noticed")
