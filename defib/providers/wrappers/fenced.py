@@ -13,105 +13,48 @@ from defib.ports import (
     Cdn,
     Deployment,
     DnsZone,
-    EdgeStatus,
     Host,
-    Quota,
     Receipt,
     RecordChange,
-    RecordKey,
-    RecordSet,
 )
+from defib.providers.wrappers.around import CdnAround, HostAround, ZoneAround
 
 Check = Callable[[], None]
 """Raises when nothing may be written any more."""
 
 
-class FencedZone:
+class FencedZone(ZoneAround):
     """A zone whose writes are preceded by a check."""
 
     def __init__(self, inner: DnsZone, check: Check) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._check = check
-
-    @property
-    def vendor(self) -> str:
-        """The vendor of the zone inside."""
-        return self._inner.vendor
-
-    @property
-    def zone(self) -> str:
-        """The id of the zone inside."""
-        return self._inner.zone
-
-    def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
-        """Read the zone inside."""
-        return self._inner.read(keys, within=within)
 
     def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
         """Check, then write."""
         self._check()
         return self._inner.replace(changes, within=within)
 
-    def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
-        """Ask the zone inside."""
-        return self._inner.settled(receipt, within=within)
 
-
-class FencedCdn:
+class FencedCdn(CdnAround):
     """A distribution whose purges are preceded by a check."""
 
     def __init__(self, inner: Cdn, check: Check) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._check = check
-
-    @property
-    def vendor(self) -> str:
-        """The vendor of the distribution inside."""
-        return self._inner.vendor
-
-    @property
-    def distribution(self) -> str:
-        """The id of the distribution inside."""
-        return self._inner.distribution
-
-    def status(self, *, within: Deadline) -> EdgeStatus:
-        """Read the distribution inside."""
-        return self._inner.status(within=within)
 
     def purge(self, paths: Sequence[str], *, within: Deadline) -> Receipt:
         """Check, then purge."""
         self._check()
         return self._inner.purge(paths, within=within)
 
-    def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
-        """Ask the distribution inside."""
-        return self._inner.settled(receipt, within=within)
 
-
-class FencedHost:
+class FencedHost(HostAround):
     """A host whose attaching and publishing are preceded by a check."""
 
     def __init__(self, inner: Host, check: Check) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._check = check
-
-    @property
-    def vendor(self) -> str:
-        """The vendor of the host inside."""
-        return self._inner.vendor
-
-    @property
-    def project(self) -> str:
-        """The id of the project inside."""
-        return self._inner.project
-
-    def live(self, *, within: Deadline) -> Deployment | None:
-        """Read the host inside."""
-        return self._inner.live(within=within)
-
-    def attachment(self, name: str, *, within: Deadline) -> Attachment:
-        """Read the host inside."""
-        return self._inner.attachment(name, within=within)
 
     def attach(self, name: str, *, within: Deadline) -> Attachment:
         """Check, then attach."""
@@ -122,7 +65,3 @@ class FencedHost:
         """Check, then publish."""
         self._check()
         return self._inner.publish(deployment, within=within)
-
-    def quota(self, *, within: Deadline) -> Quota:
-        """Read the host inside."""
-        return self._inner.quota(within=within)

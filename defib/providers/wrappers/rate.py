@@ -23,6 +23,7 @@ from defib.ports import (
     RecordKey,
     RecordSet,
 )
+from defib.providers.wrappers.around import CdnAround, HostAround, ZoneAround
 
 
 class Rate:
@@ -65,23 +66,13 @@ class Cost:
     settled: int
 
 
-class RateLimitedZone:
+class RateLimitedZone(ZoneAround):
     """A zone whose calls keep to `rate`; without a `cost` a read counts and waits key by key, and all else is one call."""
 
     def __init__(self, inner: DnsZone, rate: Rate, cost: Cost | None = None) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._rate = rate
         self._cost = cost
-
-    @property
-    def vendor(self) -> str:
-        """The vendor of the zone inside."""
-        return self._inner.vendor
-
-    @property
-    def zone(self) -> str:
-        """The id of the zone inside."""
-        return self._inner.zone
 
     def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
         """Read when calls are free: key by key, or all keys together where the vendor gives them so."""
@@ -108,22 +99,12 @@ class RateLimitedZone:
         self._rate.wait(within, f"{self.vendor}, zone {self.zone}", calls)
 
 
-class RateLimitedCdn:
+class RateLimitedCdn(CdnAround):
     """A distribution whose calls keep to `rate`."""
 
     def __init__(self, inner: Cdn, rate: Rate) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._rate = rate
-
-    @property
-    def vendor(self) -> str:
-        """The vendor of the distribution inside."""
-        return self._inner.vendor
-
-    @property
-    def distribution(self) -> str:
-        """The id of the distribution inside."""
-        return self._inner.distribution
 
     def status(self, *, within: Deadline) -> EdgeStatus:
         """Read when a call is free."""
@@ -144,23 +125,13 @@ class RateLimitedCdn:
         self._rate.wait(within, f"{self.vendor}, distribution {self.distribution}")
 
 
-class RateLimitedHost:
+class RateLimitedHost(HostAround):
     """A host whose calls keep to `every`, and of them those that attach a name to `attaching` as well."""
 
     def __init__(self, inner: Host, every: Rate | None = None, attaching: Rate | None = None) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._every = every
         self._attaching = attaching
-
-    @property
-    def vendor(self) -> str:
-        """The vendor of the host inside."""
-        return self._inner.vendor
-
-    @property
-    def project(self) -> str:
-        """The id of the project inside."""
-        return self._inner.project
 
     def live(self, *, within: Deadline) -> Deployment | None:
         """Read when a call is free."""

@@ -24,6 +24,7 @@ from defib.ports import (
     RecordSet,
 )
 from defib.providers.dns.records import compare, same
+from defib.providers.wrappers.around import CdnAround, HostAround, ZoneAround
 
 T = TypeVar("T")
 
@@ -97,7 +98,7 @@ class Attempts:
         within.clock.sleep(pause)
 
 
-class RetryingZone:
+class RetryingZone(ZoneAround):
     """A zone whose calls are tried again while it is :class:`Unavailable` and the deadline allows."""
 
     def __init__(
@@ -107,18 +108,8 @@ class RetryingZone:
         backoff: Backoff = Backoff(),
         by_hand: str = _BY_HAND,
     ) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._attempts = Attempts(chance, backoff, by_hand)
-
-    @property
-    def vendor(self) -> str:
-        """The vendor of the zone inside."""
-        return self._inner.vendor
-
-    @property
-    def zone(self) -> str:
-        """The id of the zone inside."""
-        return self._inner.zone
 
     def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
         """Read, again if need be."""
@@ -170,7 +161,7 @@ class _Writing:
         return False
 
 
-class RetryingCdn:
+class RetryingCdn(CdnAround):
     """A distribution whose calls are tried again while it is :class:`Unavailable` and the deadline allows."""
 
     def __init__(
@@ -180,18 +171,8 @@ class RetryingCdn:
         backoff: Backoff = Backoff(),
         by_hand: str = _BY_HAND,
     ) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._attempts = Attempts(chance, backoff, by_hand)
-
-    @property
-    def vendor(self) -> str:
-        """The vendor of the distribution inside."""
-        return self._inner.vendor
-
-    @property
-    def distribution(self) -> str:
-        """The id of the distribution inside."""
-        return self._inner.distribution
 
     def status(self, *, within: Deadline) -> EdgeStatus:
         """Read, again if need be."""
@@ -206,7 +187,7 @@ class RetryingCdn:
         return self._attempts.run(lambda soon: self._inner.settled(receipt, within=soon), within)
 
 
-class RetryingHost:
+class RetryingHost(HostAround):
     """A host whose calls are tried again while it is :class:`Unavailable` and the deadline allows.
 
     Adapters look before they attach or publish, so a call that is repeated after a lost answer finds what it did.
@@ -219,18 +200,8 @@ class RetryingHost:
         backoff: Backoff = Backoff(),
         by_hand: str = _BY_HAND,
     ) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._attempts = Attempts(chance, backoff, by_hand)
-
-    @property
-    def vendor(self) -> str:
-        """The vendor of the host inside."""
-        return self._inner.vendor
-
-    @property
-    def project(self) -> str:
-        """The id of the project inside."""
-        return self._inner.project
 
     def live(self, *, within: Deadline) -> Deployment | None:
         """Read, again if need be."""
