@@ -133,7 +133,8 @@ def test_another_watching_that_sees_it_good_takes_a_note_away_once(tmp_path: Pat
 @pytest.mark.parametrize("moments", [(60, 4, 5), (1, 60, 5), (1, 4, 60)], ids=["first-bad", "down-at", "seen-at"])
 def test_a_note_from_the_future_says_nothing(tmp_path: Path, moments: tuple[float, float, float]) -> None:
     """A clock that was set back makes no outage that has yet to begin, nor one that is believed for hours."""
-    assert "" == note_outage(tmp_path, SITE, KnownOutage(*(at(moment) for moment in moments)))
+    first_bad, down_at, seen_at = (at(moment) for moment in moments)
+    assert "" == note_outage(tmp_path, SITE, KnownOutage(first_bad, down_at, seen_at))
     assert noted(tmp_path, 10) is None
 
 
