@@ -268,8 +268,9 @@ def _exit_code(told: Timeline) -> int:
 
 
 def _with_known_outage(at: Desk, order: Order) -> Order:
-    """The order with what a running ``defib watch`` knows of the outage, where the operator did not say."""
+    """The order with what a running ``defib watch`` knows of the outage, where the operator did not say otherwise."""
     site = load_site(at.site_path(order.site))
-    if order.since is None and (outage := known_outage(at.home.path, site.site, at.clock.now())):
-        return replace(order, since=outage.first_bad, down_at=order.down_at or outage.down_at, looks=outage.looks)
-    return order
+    outage = known_outage(at.home.path, site.site, at.clock.now())
+    if outage is None or order.since not in {None, outage.first_bad}:
+        return order
+    return replace(order, since=outage.first_bad, down_at=order.down_at or outage.down_at, looks=outage.looks)
