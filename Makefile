@@ -29,6 +29,7 @@ drill: $(VENV)/installed ## Break the primary CDN in the lab, recover, fail back
 	@$(VENV)/bin/defib drill $(PROCEDURE) --site $(SITE) --fault $(FAULT)
 
 test: $(VENV)/installed ## Run all tests: unprivileged, loopback only
+	@mkdir -p build
 	$(RUN) -m pytest --basetemp=build/tests
 
 check: $(VENV)/installed ## Lint, formatting, types, layers
@@ -38,6 +39,7 @@ check: $(VENV)/installed ## Lint, formatting, types, layers
 	$(VENV)/bin/lint-imports
 
 bench: $(VENV)/installed ## Run the benchmarks, each against a peer in one run
+	@mkdir -p build
 	$(RUN) -m benchmarks
 
 lock: ## Lock the dependencies anew (needs uv)
@@ -45,4 +47,4 @@ lock: ## Lock the dependencies anew (needs uv)
 	  --no-annotate --extra lab --extra dev pyproject.toml --output-file requirements.lock
 
 clean: ## Remove what make and the runs have left
-	rm -rf $(VENV) .defib
+	rm -rf $(VENV) .defib build
