@@ -99,14 +99,6 @@ def verify_the_users(at: Step, outage: Outage, standby: Standby) -> entries.User
     return served
 
 
-def _not_the_dns(at: Step) -> None:
-    """Refuse where users cannot find a CDN that would serve them: another one could not be found either."""
-    for cdn in at.site.cdns:
-        if cdn.role == "primary" and looking.look_through(at, cdn).is_served():
-            text = f"{cdn.name} serves the site, but users do not find it: what fails is the DNS, not the CDN"
-            looking.insist(at, text, then="look at the name servers of the site file; --force to fail over all the same")
-
-
 def play(run: Run) -> None:
     """The procedure, step by step."""
     outage = confirm_the_outage(run)
@@ -116,6 +108,14 @@ def play(run: Run) -> None:
     warm_the_standby(run, standby)
     watch_the_answers(run, standby)
     verify_the_users(run, outage, standby)
+
+
+def _not_the_dns(at: Step) -> None:
+    """Refuse where users cannot find a CDN that would serve them: another one could not be found either."""
+    for cdn in at.site.cdns:
+        if cdn.role == "primary" and looking.look_through(at, cdn).is_served():
+            text = f"{cdn.name} serves the site, but users do not find it: what fails is the DNS, not the CDN"
+            looking.insist(at, text, then="look at the name servers of the site file; --force to fail over all the same")
 
 
 def _nothing_to_recover(at: Step, users: looking.Judged) -> None:
