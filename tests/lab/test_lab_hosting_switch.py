@@ -117,9 +117,10 @@ def test_users_follow_the_record_sets_and_back(stage: Stage, zone: str) -> None:
         dns_zone.replace(batch, within=soon())
         for name in (zone, f"www.{zone}"):
             deadline = soon()
-            while address_of(stage, name) != stage.world.plan.at(edge) and not deadline.expired():
+            # Asked anew, another name server of the zone may answer, which is a little behind: the answer that came, counts.
+            while (seen := address_of(stage, name)) != stage.world.plan.at(edge) and not deadline.expired():
                 CLOCK.sleep(timedelta(milliseconds=50))
-            assert address_of(stage, name) == stage.world.plan.at(edge)
+            assert seen == stage.world.plan.at(edge)
             broken = edge == furniture.VERCEL_EDGE
             assert stage.get(edge, host=name.rstrip(".")).status == (503 if broken else 200)
     assert dns_zone.read(keys, within=soon()) == (apex, www, caa)
