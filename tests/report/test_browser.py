@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import os
 import re
 import shutil
 import subprocess
@@ -76,8 +77,10 @@ def test_report_fits(served: Served, tmp_path: Path, kind: str, width: int) -> N
     flags = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync")
     quiet = ("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=10000")
     profile = tmp_path / "profile"
+    profile.mkdir()
     command = [str(CHROMIUM), *flags, *quiet, f"--user-data-dir={profile}", "--dump-dom", f"{served.url}/frame.html"]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
+    at_home = {**os.environ, "HOME": str(profile)}  # it keeps more than its profile, and shall keep it here
+    dom = subprocess.run(command, env=at_home, capture_output=True, text=True, timeout=90, check=True).stdout
     told = re.search(r"wide (\d+) of (\d+) text (\d+)", dom)
     assert told is not None, dom[-500:]
     assert int(told[1]) <= int(told[2]) <= width
