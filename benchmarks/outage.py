@@ -86,7 +86,7 @@ def window(site: Site, fault: str) -> timedelta:
     """What detection and the cached answers of resolvers take at least in the worst case."""
     detection = site.detection
     late = detection.probe_deadline if fault == "hang" else timedelta(0)
-    return detection.fall * detection.interval + late + site.steering.ttl
+    return detection.fall * detection.interval + late + site.steered.ttl
 
 
 @contextmanager
@@ -169,7 +169,7 @@ def _setting(site: Site) -> str:
         return ", ".join(f"{name} {span.total_seconds():g} s" for name, span in settings.items())
 
     detection = site.detection
-    spans = {"interval": detection.interval, "probe deadline": detection.probe_deadline, "TTL": site.steering.ttl}
+    spans = {"interval": detection.interval, "probe deadline": detection.probe_deadline, "TTL": site.steered.ttl}
     return (
         f"{seconds(spans)}, fall {detection.fall}; the window is fall x interval + TTL, and the probe deadline where the "
         "fault is a hang; drills run without Prefect"

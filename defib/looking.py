@@ -10,7 +10,8 @@ from defib.clock import Deadline
 from defib.errors import Refused
 from defib.ports import Aim, Build, Expect, Health, Observation
 from defib.run import Run, Step
-from defib.site import CdnOfSite, Site
+from defib.site import Site
+from defib.ways import Way
 
 USERS = "users"
 ORIGIN = "origin"
@@ -70,9 +71,9 @@ def look_at_origin(step: Step) -> Judged:
     return _judged(step, step.look(ORIGIN, aim))
 
 
-def look_through(at: Step | Run, cdn: CdnOfSite) -> Judged:
-    """The site through one CDN, whatever the DNS says."""
-    return _judged(at, at.look(cdn.name, edge(at.site, cdn)))
+def look_through(at: Step | Run, way: Way) -> Judged:
+    """The site as users on one way find it, whatever the DNS says."""
+    return _judged(at, at.look(way.name, Aim(at.site.page.url, connect_to=way.connect_to)))
 
 
 def _judged(at: Step | Run, seen: Sequence[Observation]) -> Judged:
@@ -95,11 +96,6 @@ def _judged(at: Step | Run, seen: Sequence[Observation]) -> Judged:
 def users(site: Site) -> Aim:
     """The page under its public name, found as users find it."""
     return Aim(site.page.url)
-
-
-def edge(site: Site, cdn: CdnOfSite) -> Aim:
-    """The page under its public name, at one CDN."""
-    return Aim(site.page.url, connect_to=cdn.hostname)
 
 
 def keep_looking(step: Step, duration: timedelta, looks: Iterable[Judged], expected: Build | None) -> Iterable[Judged]:

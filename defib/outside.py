@@ -67,7 +67,7 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
 
     fence = Fence()
     return Outside(
-        zones=(open_zone(site, secret, fence),),
+        zones=tuple(open_zone(zone, secret, fence) for zone in site.dns),
         cdns={cdn.name: open_cdn(site, cdn, secret, fence) for cdn in site.cdns},
         observers=WebObservers(site, home.path, clock),
         answers=DnsAnswers(site, home.path, clock),

@@ -74,12 +74,12 @@ class Plan:
         """The first twelve digits, as shown to people and accepted from them."""
         return self.digest()[:12]
 
-    def brake(self, allowed: Collection[RecordKey]) -> None:
-        """Refuse the plan if it touches anything but `allowed`, touches it twice, or takes an answer away."""
+    def brake(self, allowed: Collection[RecordKey], removable: Collection[RecordKey] = ()) -> None:
+        """Refuse the plan if it touches anything but `allowed`, touches it twice, or removes anything but `removable`."""
         seen: set[tuple[str, str, RecordKey]] = set()
         for change in self.changes:
             for record in change.records:
-                _brake(change, record, allowed)
+                _brake(change, record, allowed, removable)
                 place = (change.vendor, change.zone, record.key)
                 if place in seen:
                     raise Refused(f"the plan would change {record.key} twice", where=change.target)
@@ -90,7 +90,7 @@ class Plan:
         return len(digest) >= len(self.short_digest) and self.digest().startswith(digest.lower())
 
 
-def _brake(change: Change, record: RecordChange, allowed: Collection[RecordKey]) -> None:
+def _brake(change: Change, record: RecordChange, allowed: Collection[RecordKey], removable: Collection[RecordKey]) -> None:
     if record.key not in allowed:
         raise Refused(
             f"the plan would change {record.key}, which this procedure may not",
@@ -98,7 +98,7 @@ def _brake(change: Change, record: RecordChange, allowed: Collection[RecordKey])
             expected="only " + ", ".join(sorted(map(str, allowed))),
             then="look at the site file's steering",
         )
-    if record.after is None:
+    if record.after is None and record.key not in removable:
         raise Refused(
             f"the plan would delete {record.key}; resolvers would remember its absence",
             where=change.target,

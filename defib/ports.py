@@ -340,8 +340,11 @@ class Answer:
 class Answers(Protocol):
     """What the DNS says about the site's names, asked server by server and all at once."""
 
-    def authoritative(self, key: RecordKey, *, within: Deadline) -> tuple[Answer, ...]:
-        """The answer of each authoritative server of the site file. Never raises for what it sees."""
+    def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
+        """The answer of each authoritative server of the key's zone, of the provider `at` alone where it is named.
+
+        Never raises for what it sees.
+        """
         ...
 
     def resolvers(self, key: RecordKey, *, within: Deadline) -> tuple[Answer, ...]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from defib import entries
 from defib.clock import Deadline
 from defib.errors import BudgetSpent, StepFailed
 from defib.looking import look_at_users
+from defib.plan import Plan
 from defib.ports import Answer, RecordKey
 from defib.run import Step
-from defib.steering import Way
+from defib.sitevendors import FailoverSwitch
+from defib.ways import Lead, Way, answered_as_written
 
 _ROUND = timedelta(seconds=2)
 """For the questions of one round, all asked at once; a server that is slower is asked again in the next."""
 
-Question = Callable[[RecordKey, Deadline], Sequence[Answer]]
+Question = Callable[[Lead, Deadline], Sequence[Answer]]
 
 
 @dataclass(frozen=True)
@@ -33,20 +35,24 @@ class Moved:
         return tuple(f"{server} ({says})" for server, says in self.wrong.items())
 
 
-def watch_answers(step: Step, way: Way, *, old_is_dead: bool) -> entries.AnswersMoved:
+def watch_answers(step: Step, way: Way, plan: Plan, *, old_is_dead: bool) -> entries.AnswersMoved:
     """Wait until every authoritative server and enough resolvers send users on `way`.
 
     Users are looked at meanwhile, so that the moment when they are served is seen. With `old_is_dead` that begins when the
     observers' own resolvers have moved: a look at a place that hangs would only make the next one late. For the same
     reason those are waited for, too, until the old answer's TTL is over; whoever keeps it longer is named, not waited for.
+
+    An alias, a flattened or a proxied name is answered with addresses that nobody can foretell: of those no server is asked,
+    and the looks at users decide.
     """
+    leads = _comparable(step, way, plan)
     rules, answers = step.site.verification, step.run.outside.answers
     own = {observer.resolver for observer in step.site.observers}
-    expires = Deadline.after(step.clock, step.site.steering.ttl + rules.interval)
+    expires = Deadline.after(step.clock, longest_ttl(way, plan) + rules.interval)
     waiting = ""
     while True:
-        authoritative = _ask(step, way, lambda key, within: answers.authoritative(key, within=within))
-        resolvers = _ask(step, way, lambda key, within: answers.resolvers(key, within=within))
+        authoritative = _ask(step, leads, lambda lead, within: answers.authoritative(lead.key, within=within, at=lead.at))
+        resolvers = _ask(step, leads, lambda lead, within: answers.resolvers(lead.key, within=within))
         at = step.clock.now()
         seen_by_all = own <= set(resolvers.right)
         if not old_is_dead or seen_by_all:
@@ -62,16 +68,40 @@ def watch_answers(step: Step, way: Way, *, old_is_dead: bool) -> entries.Answers
         _wait_or_name(step, rules.interval, authoritative, resolvers)
 
 
-def _ask(step: Step, way: Way, question: Question) -> Moved:
-    """Ask every server for every record set of the way; a server is right when all its answers are."""
+def longest_ttl(way: Way, plan: Plan) -> timedelta:
+    """How long resolvers may keep the old answers: the longest TTL of what is changed, or of what the site file says."""
+    before = (record.before.ttl for change in plan.changes for record in change.records if record.before)
+    return max((*before, *(lead.ttl for lead in way.leads)))
+
+
+def _comparable(step: Step, way: Way, plan: Plan) -> tuple[Lead, ...]:
+    """What servers must answer on this way, with the provider whose servers must; the rest is named."""
+    after = {(change.vendor, record.key): record.after for change in plan.changes for record in change.records}
+    zones = [zone for zone in step.site.dns if not isinstance(zone, FailoverSwitch)]
+    found: dict[tuple[RecordKey, str], Lead] = {}
+    left_out = []
+    for zone in zones:
+        for lead in way.at(zone.provider, zone.zone):
+            told = replace(lead, key=replace(lead.key, set_identifier=""), at=zone.provider)
+            if answered_as_written(lead, after.get((zone.provider, lead.key)), zone.zone):
+                found[told.key, told.at] = told
+            else:
+                left_out.append(f"{lead.key} at {zone.provider}")
+    if left_out:
+        step.note(f"answered with addresses that are not compared, but looked at: {', '.join(left_out)}")
+    return tuple(found.values())
+
+
+def _ask(step: Step, leads: Sequence[Lead], question: Question) -> Moved:
+    """Ask every server for every record set; a server is right when all its answers are."""
     wrong: dict[str, str] = {}
     servers: dict[str, None] = {}
-    for key, wanted in way.records.items():
-        for answer in question(key, step.within.sooner(_ROUND)):
+    for lead in leads:
+        for answer in question(lead, step.within.sooner(_ROUND)):
             servers[answer.server] = None
-            if answer.values is None or set(answer.values) != set(wanted):
-                wrong.setdefault(answer.server, answer.problem or ", ".join(answer.values or ()))
-    if not servers:
+            if answer.values is None or set(answer.values) != set(lead.values):
+                wrong.setdefault(answer.server, answer.problem or ", ".join(answer.values or ()) or "nothing")
+    if leads and not servers:
         raise StepFailed("there is no server to ask")
     return Moved(tuple(server for server in servers if server not in wrong), wrong)
 

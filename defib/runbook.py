@@ -34,7 +34,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from defib.errors import InputError, RunbookInvalid
 from defib.objectives import Objectives, Phase, Plane
-from defib.site import Duration, Site, parse_duration
+from defib.site import Site
+from defib.sitevalues import Duration, parse_duration
 from defib.yamlfile import parse_model
 
 Word = TypeVar("Word", bound=StrEnum)

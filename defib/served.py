@@ -10,7 +10,7 @@ from defib.errors import StepFailed
 from defib.looking import USERS, Judged, keep_looking, look_at_users, look_through
 from defib.ports import Build, Health, Observation
 from defib.run import Run, Step
-from defib.site import CdnOfSite
+from defib.ways import way_of
 
 
 def hold_users(step: Step, expected: Build | None) -> entries.UsersServed:
@@ -48,10 +48,9 @@ def served_since(run: Run, expected: Build | None) -> datetime:
 
 def worse_off(run: Run) -> str:
     """Why putting the run's changes back now would take the site away from users; "" when it would not."""
-    by_host: dict[tuple[str, ...], CdnOfSite] = {(cdn.hostname,): cdn for cdn in run.site.cdns}
-    for record in (record for _, change in run.changes.standing() for record in change.records):
-        back = by_host.get(record.before.values) if record.before else None
-        here = by_host.get(record.after.values) if record.after else None
+    for _, change in run.changes.standing():
+        back = way_of(run.site, [(change.vendor, record.key, record.before) for record in change.records])
+        here = way_of(run.site, [(change.vendor, record.key, record.after) for record in change.records])
         if back is None or here is None:
             continue
         there, now = look_through(run, back), look_through(run, here)

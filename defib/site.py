@@ -10,18 +10,18 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NoReturn, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from defib.errors import InputError, SiteInvalid, UnknownSite
 from defib.objectives import Objectives
 from defib.ports import RecordKey
 from defib.sitealerts import AlertChannel, StatusPageConfig
-from defib.sitevalues import Aws, Duration, HostName, Part, SecretReference, parse_duration
+from defib.sitevalues import Duration, HostName, Part
+from defib.sitevendors import CdnConfig, CdnOfSite, DnsZoneConfig, FailoverSwitch, HostConfig, HostOfSite, Server
 from defib.yamlfile import Misplaced, load_model
-
-__all__ = ["Aws", "Duration", "parse_duration"]  # they stand in defib.sitevalues, for others to build on
 
 
 class Targets(Part):
@@ -48,6 +48,8 @@ class Page(Part):
     load_within: Duration = timedelta(seconds=3)
     headers: dict[str, str] = Field(default_factory=dict)
     warm: tuple[str, ...] = ()
+    apis: tuple[str, ...] = ()
+    """What the page calls at other people's: each must be reachable, or users would have a page that does nothing."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -57,6 +59,9 @@ class Page(Part):
             groups = re.compile(self.build).groupindex
         except re.error as error:
             raise ValueError(f"build must be a regular expression: {error}") from error
+        for api in self.apis:
+            if not api.startswith("https://"):
+                raise ValueError(f"apis must be https://, not {api!r}")
         if not {"id", "built"} <= set(groups):
             raise ValueError("build must have the groups (?P<id>…) and (?P<built>…)")
         return self
@@ -67,121 +72,6 @@ class Origin(Part):
 
     url: str
     connect_to: str = ""
-
-
-class Server(Part):
-    """A DNS server: a name for people, an address, and for resolvers where DNS over HTTPS is spoken."""
-
-    name: str
-    address: str
-    port: int = Field(default=53, ge=1, le=65535)
-    doh: str = ""
-
-
-class Tsig(Part):
-    """The key that signs RFC 2136 updates; `secret` leads to its base64."""
-
-    name: str
-    secret: SecretReference
-    algorithm: str = "hmac-sha256"
-
-
-class Route53Zone(Part):
-    """A hosted zone."""
-
-    provider: Literal["route53"]
-    zone: HostName
-    zone_id: str
-    servers: tuple[Server, ...] = Field(min_length=1)
-    aws: Aws = Aws()
-
-
-class Rfc2136Zone(Part):
-    """A zone on a name server that takes dynamic updates; `primary` is the server to send them to."""
-
-    provider: Literal["rfc2136"]
-    zone: HostName
-    primary: Server
-    servers: tuple[Server, ...] = Field(min_length=1)
-    tsig: Tsig
-
-
-class CloudflareZone(Part):
-    """A Cloudflare zone in full set-up, which Cloudflare's own `servers` answer for."""
-
-    provider: Literal["cloudflare"]
-    zone: HostName
-    zone_id: str
-    servers: tuple[Server, ...] = Field(min_length=1)
-    token: SecretReference
-    api: str = "https://api.cloudflare.com/client/v4"
-
-
-DnsZoneConfig = Annotated[Route53Zone | Rfc2136Zone | CloudflareZone, Field(discriminator="provider")]
-
-
-class _Distribution(Part):
-    name: str
-    role: Literal["primary", "secondary"]
-    hostname: HostName
-
-
-class CloudFrontDistribution(_Distribution):
-    """A CloudFront distribution: its id, and the ``….cloudfront.net`` name that DNS points at."""
-
-    provider: Literal["cloudfront"]
-    distribution: str
-    aws: Aws = Aws()
-
-
-class CloudflareDistribution(_Distribution):
-    """A Cloudflare zone in CNAME set-up: the zone's id, and the ``….cdn.cloudflare.net`` name that DNS points at."""
-
-    provider: Literal["cloudflare"]
-    zone_id: str
-    token: SecretReference
-    api: str = "https://api.cloudflare.com/client/v4"
-
-
-CdnOfSite = CloudFrontDistribution | CloudflareDistribution
-
-CdnConfig = Annotated[CdnOfSite, Field(discriminator="provider")]
-
-
-class HostRecords(Part):
-    """One record set as it stands while users are at a host; a CNAME beside the apex's A and AAAA."""
-
-    name: HostName
-    type: Literal["A", "AAAA", "CNAME"]
-    values: tuple[str, ...] = Field(min_length=1)
-
-
-class _Host(Part):
-    name: str
-    role: Literal["primary", "backup"]
-    records: tuple[HostRecords, ...] = Field(min_length=1)
-
-
-class VercelHost(_Host):
-    """A Vercel project; `team` is the id of the team that owns it, if a team does."""
-
-    provider: Literal["vercel"]
-    project: str
-    team: str = ""
-    token: SecretReference
-    api: str = "https://api.vercel.com"
-
-
-class NetlifyHost(_Host):
-    """A Netlify site, by its id (a UUID), not its name."""
-
-    provider: Literal["netlify"]
-    project: str
-    token: SecretReference
-    api: str = "https://api.netlify.com/api/v1"
-
-
-HostConfig = Annotated[VercelHost | NetlifyHost, Field(discriminator="provider")]
 
 
 class Steering(Part):
@@ -249,18 +139,28 @@ RESERVED = frozenset({"users", "origin"})
 """Whose service a look was at, where it was not a CDN's or a host's."""
 
 
+def _listed(value: object) -> object:
+    """One zone may stand without the dash that would make it a list."""
+    return [value] if isinstance(value, dict) else value
+
+
 class Site(Part):
-    """One web property under protection."""
+    """One web property under protection.
+
+    `dns` is one zone, or several: of several names, or the same zone at several providers. Without `cdns` there is no
+    `steering`, and the hosts' record sets are all that decides. `depends` adds to the vendors that a vendor leans on.
+    """
 
     site: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     title: str
     objectives: Targets
     page: Page
     origin: Origin
-    dns: DnsZoneConfig
-    steering: Steering
-    cdns: tuple[CdnConfig, ...] = Field(min_length=2)
+    dns: Annotated[tuple[DnsZoneConfig, ...], BeforeValidator(_listed), Field(min_length=1)]
+    steering: Steering | None = None
+    cdns: tuple[CdnConfig, ...] = ()
     hosts: tuple[HostConfig, ...] = ()
+    depends: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     resolvers: tuple[Server, ...] = Field(min_length=1)
     observers: tuple[Observer, ...] = Field(min_length=1)
     detection: Detection
@@ -282,7 +182,7 @@ class Site(Part):
             ("resolvers", [server.name for server in self.resolvers]),
             ("alerts", [channel.name for channel in self.alerts]),
             ("status", [page.name for page in self.status]),
-            ("dns.servers", [server.name for server in self.dns.servers]),
+            ("dns.servers", [server.name for server in self.servers]),
         ):
             for number, name in enumerate(names):
                 if name in names[:number]:
@@ -293,8 +193,6 @@ class Site(Part):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        if [cdn.role for cdn in self.cdns].count("primary") != 1:
-            raise Misplaced("exactly one has role primary", "cdns")
         known = {server.name for server in self.resolvers}
         for number, observer in enumerate(self.observers):
             if observer.resolver not in known:
@@ -303,33 +201,105 @@ class Site(Part):
             raise Misplaced("larger than the number of observers", "detection", "quorum")
         if self.verification.resolvers_moved > len(self.resolvers):
             raise Misplaced("larger than the number of resolvers", "verification", "resolvers_moved")
-        if not self.steering.name.endswith(f".{self.dns.zone}"):
-            raise Misplaced(f"not inside the zone {self.dns.zone}", "steering", "name")
+        return self
+
+    @model_validator(mode="after")
+    def _there_are_two_ways(self) -> Self:
+        if self.cdns and [cdn.role for cdn in self.cdns].count("primary") != 1:
+            raise Misplaced("exactly one has role primary", "cdns")
+        if self.hosts and [host.role for host in self.hosts].count("primary") != 1:
+            raise Misplaced("exactly one has role primary", "hosts")
+        if len(self.cdns) == 1:
+            raise Misplaced("one alone has no standby; leave it out, or name another", "cdns")
+        if len(self.hosts) == 1:
+            raise Misplaced("one alone has no backup; leave it out, or name another", "hosts")
+        if bool(self.cdns) != (self.steering is not None):
+            raise Misplaced("a steering record needs cdns, and they need it", "steering" if self.steering else "cdns")
+        if not self.cdns and not self.hosts:
+            raise Misplaced("neither cdns nor hosts: users can be sent nowhere", "site")
+        page = f"{urlsplit(self.page.url).hostname}."
+        for number, host in enumerate(self.hosts):
+            if page not in {record.name for record in host.records} and not (self.cdns and host.role == "primary"):
+                raise Misplaced(f"no record set says where {page} leads", "hosts", number, "records")
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_in_zones(self) -> Self:
+        if self.steering and not self.is_ours(self.steering.name):
+            raise Misplaced(f"not inside the zone {', '.join(self.zones)}", "steering", "name")
+        for number, host in enumerate(self.hosts):
+            for place, record in enumerate(host.records):
+                if not self.is_ours(record.name):
+                    zones = ", ".join(self.zones)
+                    raise Misplaced(f"not inside the zone {zones}", "hosts", number, "records", place, "name")
+        return self
+
+    @model_validator(mode="after")
+    def _hosts_have_the_same_names(self) -> Self:
+        """Every record set of one host stands at every other, or users would be left behind where it is not named."""
+        steering = {self.steering.key} if self.steering else set()
+        named = [{(record.key, record.at) for record in host.records if not record.set_identifier} for host in self.hosts]
+        for number, (host, own) in enumerate(zip(self.hosts, named, strict=True)):
+            through_cdn = steering if host.role == "primary" else set()
+            for key, at in set().union(*named) - own:
+                if key not in through_cdn:
+                    where = f" at {at}" if at else ""
+                    raise Misplaced(
+                        f"{key}{where} stands at another host and not at {host.name}", "hosts", number, "records"
+                    )
+            for key, _ in own:
+                if key in through_cdn:
+                    raise Misplaced(f"{key} is what steers between the cdns", "hosts", number, "records")
         return self
 
     @model_validator(mode="after")
     def _lab_is_here(self) -> Self:
-        servers = (*self.dns.servers, *self.resolvers)
+        servers = (*self.servers, *self.resolvers)
         if self.lab and not all(server.address.startswith("127.") for server in servers):
             raise Misplaced("true, and yet a DNS server or resolver is not on this machine (127.…)", "lab")
         return self
 
-    def cdn(self, name: str) -> CdnOfSite:
-        """The CDN of that name; :class:`InputError` when the site file no longer has it."""
-        for cdn in self.cdns:
-            if cdn.name == name:
-                return cdn
-        raise InputError(f"the site {self.site} has no CDN {name!r}", expected=", ".join(cdn.name for cdn in self.cdns))
+    def is_ours(self, name: str) -> bool:
+        """Whether `name` (with its trailing dot) is in one of the site's zones."""
+        return any(f".{name}".endswith(f".{zone}") for zone in self.zones)
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The zones' names, each once."""
+        return tuple(dict.fromkeys(zone.zone for zone in self.dns))
+
+    @property
+    def servers(self) -> tuple[Server, ...]:
+        """Every authoritative server of every zone at every provider."""
+        return tuple(server for zone in self.dns if not isinstance(zone, FailoverSwitch) for server in zone.servers)
+
+    @property
+    def steered(self) -> Steering:
+        """The steering record; :class:`InputError` where the site has no CDNs."""
+        return self.steering or self._has_no("cdns")
 
     @property
     def primary(self) -> CdnOfSite:
-        """The CDN that users are on when all is well."""
-        return next(cdn for cdn in self.cdns if cdn.role == "primary")
+        """The CDN that users are on when all is well; :class:`InputError` where the site has none."""
+        return next((cdn for cdn in self.cdns if cdn.role == "primary"), None) or self._has_no("cdns")
 
     @property
     def standbys(self) -> tuple[CdnOfSite, ...]:
         """The other CDNs, in the order of preference."""
         return tuple(cdn for cdn in self.cdns if cdn.role == "secondary")
+
+    @property
+    def primary_host(self) -> HostOfSite:
+        """The host that users are on when all is well; :class:`InputError` where the site names none."""
+        return next((host for host in self.hosts if host.role == "primary"), None) or self._has_no("hosts")
+
+    @property
+    def backups(self) -> tuple[HostOfSite, ...]:
+        """The other hosts, in the order of preference."""
+        return tuple(host for host in self.hosts if host.role == "backup")
+
+    def _has_no(self, part: str) -> NoReturn:
+        raise InputError(f"the site {self.site} has no {part}", where=f"{self.site}.yaml", expected=f"{part}: in its file")
 
 
 def load_site(path: Path) -> Site:

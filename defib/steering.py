@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import timedelta
 
 from defib import entries
@@ -14,79 +13,68 @@ from defib.errors import ForeignChange, ProviderError, Refused
 from defib.looking import insist, look_through
 from defib.objectives import Mode
 from defib.plan import Change, Plan
-from defib.ports import Build, DnsZone, RecordChange, RecordKey, RecordSet
+from defib.ports import Build, DnsZone, RecordChange, RecordSet
 from defib.run import PlanReady, Run, Step
-from defib.site import CdnOfSite, Site
+from defib.site import Site
+from defib.sitevendors import DnsZoneConfig, FailoverSwitch
+from defib.ways import Lead, Way, way_named, way_of, ways
 
 _ASK_WITHIN = timedelta(seconds=15)
 """For one question to a DNS vendor: a person's budget is not the vendor's."""
 
 
-@dataclass(frozen=True)
-class Way:
-    """One way users can be sent: through a CDN, or to a host. `records` are the record sets' values that lead there."""
-
-    name: str
-    records: Mapping[RecordKey, tuple[str, ...]]
-
-    @property
-    def keys(self) -> tuple[RecordKey, ...]:
-        """The record sets that lead there, in order."""
-        return tuple(self.records)
-
-
-def by_cdn(site: Site, cdn: CdnOfSite) -> Way:
-    """The way through one of the site's CDNs: the steering record alone decides."""
-    return Way(cdn.name, {site.steering.key: (cdn.hostname,)})
-
-
-def ways(site: Site) -> tuple[Way, ...]:
-    """Every way that a run of Defib may leave the site's names in."""
-    return tuple(by_cdn(site, cdn) for cdn in site.cdns)
-
-
-def steering_plan(run: Run, way: Way, within: Deadline) -> Plan:
+def steering_plan(run: Run, way: Way, known: Sequence[Way], within: Deadline) -> Plan:
     """The plan that sends users on `way`, one change a zone; empty if they go there already.
 
-    A record set that is missing, or stands as no way of the site has it, is somebody else's change: :class:`ForeignChange`.
+    A record set that is missing, or stands as none of the `known` ways has it, is somebody else's change:
+    :class:`ForeignChange`.
     """
     changes = []
-    for zone in run.outside.zones:
-        present = zone.read(way.keys, within=within.sooner(_ASK_WITHIN))
-        records = _moves(zone, way, present, ways(run.site))
+    for config, zone in zip(run.site.dns, run.outside.zones, strict=True):
+        leads = leads_at(config, way)
+        ours = [other for each in known for other in leads_at(config, each)]
+        present = zone.read([lead.key for lead in leads], within=within.sooner(_ASK_WITHIN)) if leads else ()
+        records = _moves(zone, leads, present, ours)
         if records:
             changes.append(Change(zone.vendor, zone.zone, records, f"send users to {way.name}"))
     return Plan(run.runbook.procedure, run.site.site, tuple(changes))
 
 
-def _moves(zone: DnsZone, way: Way, present: Sequence[RecordSet | None], known: Sequence[Way]) -> tuple[RecordChange, ...]:
+def leads_at(config: DnsZoneConfig, way: Way) -> tuple[Lead, ...]:
+    """What decides about `way` in one zone at one provider, without the sets that a switch decides about."""
+    names = config.names if isinstance(config, FailoverSwitch) else ()
+    return tuple(lead for lead in way.at(config.provider, config.zone, names) if not lead.armed)
+
+
+def _moves(
+    zone: DnsZone, leads: Sequence[Lead], present: Sequence[RecordSet | None], known: Sequence[Lead]
+) -> tuple[RecordChange, ...]:
     moves = []
-    for key, record in zip(way.keys, present, strict=True):
-        ours = [other.records[key] for other in known if key in other.records]
-        if record is None or record.values not in ours:
+    for lead, record in zip(leads, present, strict=True):
+        ours = [other for other in known if other.key == lead.key]
+        if not any(other.holds(record) for other in ours):
             raise ForeignChange(
-                f"{key} is not as any run of Defib leaves it",
+                f"{lead.key} is not as any run of Defib leaves it",
                 where=f"{zone.vendor}/{zone.zone}",
-                expected="one of " + ", ".join(sorted(", ".join(values) for values in ours)),
+                expected="one of " + ", ".join(sorted({str(other) for other in ours})),
                 seen=str(record or "no such record set"),
                 then="find out who changed it, and why",
             )
-        if record.values != way.records[key]:
-            moves.append(RecordChange(record, RecordSet(key, record.ttl, way.records[key], record.attributes)))
+        if not lead.holds(record):
+            moves.append(RecordChange(record, lead.put_into(record)))
     return tuple(moves)
 
 
 def way_back(run: Run) -> Way:
     """The way users go back to when the changes of the run that this one follows are taken back."""
-    before = {record.key: record.before.values for change in run.follows for record in change.records if record.before}
-    for way in ways(run.site):
-        if before and all(way.records.get(key) == values for key, values in before.items()):
-            return way
-    raise Refused(
-        "that run changed nothing; there is nothing to take back" if not before else "nobody knows where that leads",
-        seen="; ".join(f"{key} {', '.join(values)}" for key, values in before.items()),
-        then="defib runs",
-    )
+    if not run.follows:
+        raise Refused("that run changed nothing; there is nothing to take back", then="defib runs")
+    before = [(change.vendor, record.key, record.before) for change in run.follows for record in change.records]
+    way = way_of(run.site, before)
+    if way is None:
+        seen = "; ".join(str(record or key) for _, key, record in before)
+        raise Refused("nobody knows where that leads", seen=seen, then="defib runs")
+    return way
 
 
 def way_back_plan(run: Run, within: Deadline) -> Plan:
@@ -106,7 +94,8 @@ def way_back_plan(run: Run, within: Deadline) -> Plan:
 def approve(step: Step, plan: Plan) -> Plan:
     """Write the plan down and get it approved; in plan mode the flow ends here."""
     run = step.run
-    plan.brake({key for way in ways(run.site) for key in way.keys})
+    known = [lead for way in ways(run.site) for lead in way.leads if not lead.armed]
+    plan.brake({lead.key for lead in known}, removable={lead.key for lead in known if lead.absent})
     step.record(entries.Planned(plan.digest(), plan.changes))
     if run.mode is Mode.PLAN:
         raise PlanReady(plan)
@@ -128,25 +117,45 @@ def _given_already(step: Step, plan: Plan) -> Approval | None:
     return None
 
 
-def candidates(step: Step) -> tuple[CdnOfSite, ...]:
-    """Where users may be sent, in the order of preference: the standbys, and the primary if they are not there now."""
+def through(site: Site, name: str) -> Way:
+    """The way through the CDN of that name, for the steering record alone: what a CDN's failure may change."""
+    return way_named(site, name).only([site.steered.key])
+
+
+def cdns_to_try(step: Step) -> tuple[Way, ...]:
+    """Through which CDNs users may be sent, in the order of preference: the standbys, and the primary if they are not there.
+
+    Refused where they are sent through none: then another host has them, and the CDNs fetch from one that had failed.
+    """
     site = step.site
+    primary, standbys = through(site, site.primary.name), tuple(through(site, cdn.name) for cdn in site.standbys)
     try:
-        present = step.run.outside.zones[0].read([site.steering.key], within=step.within.sooner(_ASK_WITHIN))[0]
+        present = _steering_record(step)
     except ProviderError as error:
         step.note(f"the zone could not be asked where users are sent now: {error}", warning=True)
-        return site.standbys
-    at_primary = present is not None and present.values == (site.primary.hostname,)
-    return site.standbys if at_primary else (*site.standbys, site.primary)
+        return standbys
+    at = present.values if present else ()
+    for way in ways(site):
+        if way.cdn is None and any(lead.key == site.steered.key and lead.values == at for lead in way.leads):
+            raise Refused(f"users are at {way.name}, past every CDN", seen=str(present), then="defib failback RUN")
+    return standbys if at == (site.primary.hostname,) else (*standbys, primary)
 
 
-def steer(step: Step, plan: Plan, cdn: CdnOfSite, proved: Build | None) -> None:
+def _steering_record(step: Step) -> RecordSet | None:
+    steered = step.site.steered.key
+    for config, zone in zip(step.site.dns, step.run.outside.zones, strict=True):
+        if f".{steered.name}".endswith(f".{config.zone}") and not isinstance(config, FailoverSwitch):
+            return zone.read([steered], within=step.within.sooner(_ASK_WITHIN))[0]
+    return None
+
+
+def steer(step: Step, plan: Plan, way: Way, proved: Build | None) -> None:
     """Make the changes of an approved plan, right after one more look at where they lead."""
-    seen = look_through(step, cdn)
+    seen = look_through(step, way)
     if plan.changes and not seen.is_served():
-        raise Refused(f"{cdn.name} has stopped serving the site", where=cdn.hostname, seen=str(seen))
+        raise Refused(f"{way.name} has stopped serving the site", where=way.connect_to, seen=str(seen))
     if plan.changes and seen.is_older_than(proved):
-        raise Refused(f"{cdn.name} serves an older build than the one that was proved", where=cdn.hostname)
+        raise Refused(f"{way.name} serves an older build than the one that was proved", where=way.connect_to)
     step.apply(plan)
 
 

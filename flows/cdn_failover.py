@@ -54,9 +54,9 @@ def confirm_the_outage(at: Step) -> Outage:
 def prove_the_standby(at: Step, outage: Outage) -> Standby:
     """The first standby that can take the users; refused if none can."""
     refusals = []
-    for cdn in steering.candidates(at):
+    for way in steering.cdns_to_try(at):
         try:
-            return Standby(cdn.name, prove_standby(at, cdn, outage.expected))
+            return Standby(way.name, prove_standby(at, way, outage.expected, "the origin serves"))
         except Refused as refusal:
             at.note(str(refusal), warning=True)
             refusals.append(str(refusal))
@@ -68,27 +68,26 @@ def prove_the_standby(at: Step, outage: Outage) -> Standby:
 @step("approve-the-plan", Lasts.ONCE_CHANGED)
 def approve_the_plan(at: Step, standby: Standby) -> Plan:
     """One record set, before and after, approved by its digest."""
-    cdn = at.site.cdn(standby.name)
-    plan = steering.steering_plan(at.run, steering.by_cdn(at.site, cdn), at.within)
-    return steering.approve(at, plan)
+    known = [steering.through(at.site, cdn.name) for cdn in at.site.cdns]
+    return steering.approve(at, steering.steering_plan(at.run, steering.through(at.site, standby.name), known, at.within))
 
 
 @step("steer-traffic")
 def steer_traffic(at: Step, plan: Plan, standby: Standby) -> None:
     """The change, right after one more look at where it leads."""
-    steering.steer(at, plan, at.site.cdn(standby.name), standby.build)
+    steering.steer(at, plan, steering.through(at.site, standby.name), standby.build)
 
 
 @step("warm-the-standby")
 def warm_the_standby(at: Step, standby: Standby) -> None:
     """Fetch what users will fetch, while answers move."""
-    warm(at, at.site.cdn(standby.name))
+    warm(at, steering.through(at.site, standby.name))
 
 
 @step("watch-the-answers", Lasts.NEVER)
-def watch_the_answers(at: Step, standby: Standby) -> entries.AnswersMoved:
+def watch_the_answers(at: Step, plan: Plan, standby: Standby) -> entries.AnswersMoved:
     """Every authoritative server, and enough resolvers."""
-    return watch_answers(at, steering.by_cdn(at.site, at.site.cdn(standby.name)), old_is_dead=True)
+    return watch_answers(at, steering.through(at.site, standby.name), plan, old_is_dead=True)
 
 
 @step("verify-the-users", Lasts.NEVER)
@@ -106,16 +105,16 @@ def play(run: Run) -> None:
     plan = approve_the_plan(run, standby)
     steer_traffic(run, plan, standby)
     warm_the_standby(run, standby)
-    watch_the_answers(run, standby)
+    watch_the_answers(run, plan, standby)
     verify_the_users(run, outage, standby)
 
 
 def _not_the_dns(at: Step) -> None:
     """Refuse where users cannot find a CDN that would serve them: another one could not be found either."""
-    for cdn in at.site.cdns:
-        if cdn.role == "primary" and looking.look_through(at, cdn).is_served():
-            text = f"{cdn.name} serves the site, but users do not find it: what fails is the DNS, not the CDN"
-            looking.insist(at, text, then="look at the name servers of the site file; --force to fail over all the same")
+    primary = steering.through(at.site, at.site.primary.name)
+    if looking.look_through(at, primary).is_served():
+        text = f"{primary.name} serves the site, but users do not find it: what fails is the DNS, not the CDN"
+        looking.insist(at, text, then="look at the name servers of the site file; --force to fail over all the same")
 
 
 def _nothing_to_recover(at: Step, users: looking.Judged) -> None:

@@ -12,6 +12,7 @@ from defib.propagation import watch_answers
 from defib.run import Lasts, Run, Step
 from defib.served import hold_users, worse_off
 from defib.standby import prove_stable
+from defib.ways import way_named
 from flows.engine import Procedure, step
 
 LOOKS = 5
@@ -31,7 +32,7 @@ def prove_stability(at: Step) -> WayBack:
     """Where users will go back to serves the site without a break for the stable time."""
     way = steering.way_back(at.run)
     now = _as_users_have_it(at)
-    return WayBack(way.name, prove_stable(at, at.site.cdn(way.name), expected=now.build))
+    return WayBack(way.name, prove_stable(at, way, expected=now.build))
 
 
 @step("approve-the-plan", Lasts.ONCE_CHANGED)
@@ -43,13 +44,13 @@ def approve_the_plan(at: Step) -> Plan:
 @step("steer-back")
 def steer_back(at: Step, plan: Plan, back: WayBack) -> None:
     """The change, right after one more look at where it leads."""
-    steering.steer(at, plan, at.site.cdn(back.name), back.build)
+    steering.steer(at, plan, way_named(at.site, back.name), back.build)
 
 
 @step("watch-the-answers", Lasts.NEVER)
-def watch_the_answers(at: Step) -> entries.AnswersMoved:
+def watch_the_answers(at: Step, plan: Plan) -> entries.AnswersMoved:
     """Every authoritative server, and enough resolvers."""
-    return watch_answers(at, steering.way_back(at.run), old_is_dead=False)
+    return watch_answers(at, steering.way_back(at.run), plan, old_is_dead=False)
 
 
 @step("verify-the-users", Lasts.NEVER)
@@ -73,7 +74,7 @@ def play(run: Run) -> None:
     back = prove_stability(run)
     plan = approve_the_plan(run)
     steer_back(run, plan, back)
-    watch_the_answers(run)
+    watch_the_answers(run, plan)
     verify_the_users(run, back)
 
 

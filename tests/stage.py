@@ -117,19 +117,19 @@ class Stage:
     def __post_init__(self) -> None:
         self.site: Site = load_site(self.site_path)
         self.primary, self.standby = self.site.primary, self.site.standbys[0]
-        self.before = RecordSet(self.site.steering.key, self.site.steering.ttl, (self.primary.hostname,))
+        self.before = RecordSet(self.site.steered.key, self.site.steered.ttl, (self.primary.hostname,))
         self.after = replace(self.before, values=(self.standby.hostname,))
-        self.memory = MemoryZone(self.site.dns.zone, [self.before])
+        self.memory = MemoryZone(self.site.zones[0], [self.before])
         self.zone: DnsZone = self.memory
         self.edges = {self.primary.name: GOOD, self.standby.name: GOOD}
         self.origin = GOOD
         self.online = True
         self.reaches: Callable[[str], bool] = lambda _: self.online
         self.view: World = self.see
-        self.servers = [MemoryServer(server.name) for server in self.site.dns.servers]
+        self.servers = [MemoryServer(server.name) for server in self.site.servers]
         self.resolvers = [MemoryServer(server.name) for server in self.site.resolvers]
         self.cdns = {
-            cdn.name: MemoryCdn(cdn.name, EdgeStatus(True, True, (self.site.steering.name,), "origin", "1"))
+            cdn.name: MemoryCdn(cdn.name, EdgeStatus(True, True, (self.site.steered.name,), "origin", "1"))
             for cdn in self.site.cdns
         }
         self.desk = Desk(

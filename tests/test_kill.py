@@ -49,7 +49,7 @@ class Ground:
     def present(self) -> RecordSet | None:
         """The steering record set as the vendor has it."""
         within = Deadline.after(SystemClock(), timedelta(seconds=10))
-        return self.outside.zones[0].read([self.site.steering.key], within=within)[0]
+        return self.outside.zones[0].read([self.site.steered.key], within=within)[0]
 
     def put_back(self) -> None:
         """Make the record set what it was before the run, and wait until every observer's resolver says so."""
@@ -64,7 +64,7 @@ class Ground:
             clock.sleep(timedelta(milliseconds=50))
 
     def _resolvers_back(self, within: Deadline) -> set[str]:
-        answers = self.outside.answers.resolvers(self.site.steering.key, within=within.sooner(timedelta(seconds=2)))
+        answers = self.outside.answers.resolvers(self.site.steered.key, within=within.sooner(timedelta(seconds=2)))
         return {answer.server for answer in answers if answer.values == self.before.values}
 
     def run_killed_after(self, entries_written: int) -> tuple[str, bool]:
@@ -92,7 +92,7 @@ def ground(defib: Defib, site_name: str) -> Ground:
     outside = open_outside(site, Home(defib.home), Redactor(), SystemClock())
     outside.fence.arm(lambda: None)  # this hand sets the stage; it is no run and has no lease
     within = Deadline.after(SystemClock(), timedelta(seconds=10))
-    slow_set = outside.zones[0].read([site.steering.key], within=within)[0]
+    slow_set = outside.zones[0].read([site.steered.key], within=within)[0]
     assert slow_set is not None
     quick = RecordSet(slow_set.key, timedelta(seconds=1), slow_set.values, slow_set.attributes)
     outside.zones[0].replace([RecordChange(slow_set, quick)], within=within)

@@ -181,7 +181,7 @@ class TestLateCalls:
     def test_signal_between_two_changes(self, stage: Stage, run: Run) -> None:
         """E3: a signal between two changes stops before the second; the first is known."""
         other = RecordSet(RecordKey("api.pulse-trading.test.", "A"), seconds(60), ("192.0.2.1",))
-        stage.memory = stage.zone = MemoryZone(stage.site.dns.zone, [stage.before, other])
+        stage.memory = stage.zone = MemoryZone(stage.site.zones[0], [stage.before, other])
         stage.zone = Told(stage.memory, stage.clock.interrupt)
         stage.reach(run)
         moved = RecordChange(other, RecordSet(other.key, other.ttl, ("192.0.2.2",)))

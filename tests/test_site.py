@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from defib.errors import SiteInvalid, UnknownSite
-from defib.site import Site, find_site, load_site, parse_duration
+from defib.site import Site, find_site, load_site
+from defib.sitevalues import parse_duration
 from tests.stage import LAB, RUNBOOKS
 
 TEXT = LAB.read_text(encoding="utf-8")
@@ -42,7 +43,7 @@ class TestLoading:
         """Roles and fully qualified names."""
         site = load_site(LAB)
         assert (site.primary.name, [cdn.name for cdn in site.standbys]) == ("cloudfront", ["cloudflare"])
-        assert site.steering.key.name == "www.pulse-trading.test."
+        assert site.steered.key.name == "www.pulse-trading.test."
 
     def test_unknown_key(self, tmp_path: Path) -> None:
         """E14: an unknown key is refused with file, line and the nearest key that exists."""

@@ -21,7 +21,8 @@ from defib.observe.fetch import trust_of
 from defib.observe.loop import LoopThread
 from defib.observe.question import Reply, ask
 from defib.ports import Answer, RecordKey
-from defib.site import Server, Site
+from defib.site import Site
+from defib.sitevendors import FailoverSwitch, Server
 
 _NAMES = {"CNAME", "NS", "PTR", "DNAME"}
 """Types whose value is a name, in which the case of letters means nothing (RFC 4343)."""
@@ -34,15 +35,17 @@ class DnsAnswers:
     """
 
     def __init__(self, site: Site, home: Path, clock: Clock) -> None:
-        self._servers = site.dns.servers
+        self._zones = [zone for zone in site.dns if not isinstance(zone, FailoverSwitch)]
         self._resolvers = site.resolvers
         self._clock = clock
         self._trust = trust_of(site.trust, home)
         self._loop = LoopThread(f"defib-answers-{site.site}")
 
-    def authoritative(self, key: RecordKey, *, within: Deadline) -> tuple[Answer, ...]:
+    def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
         """The answer of each authoritative server; one that does not claim authority is a problem, not an answer."""
-        return self._loop.run(self._ask_all(self._servers, key, within, recursive=False))
+        held = [zone for zone in self._zones if f".{key.name}".endswith(f".{zone.zone}") and at in {"", zone.provider}]
+        servers = [server for zone in held for server in zone.servers]
+        return self._loop.run(self._ask_all(servers, key, within, recursive=False))
 
     def resolvers(self, key: RecordKey, *, within: Deadline) -> tuple[Answer, ...]:
         """The answer of each resolver, over HTTPS where port 53 is closed or dead; `via` says so."""

@@ -177,8 +177,9 @@ class MemoryAnswers:
         self._resolvers = tuple(resolvers)
         self._clock = clock
 
-    def authoritative(self, key: RecordKey, *, within: Deadline) -> tuple[Answer, ...]:
-        """The answer of each server."""
+    def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
+        """The answer of each server; there is one provider."""
+        del at
         present, now = self._zone.read([key], within=within)[0], self._clock.monotonic()
         return tuple(server.authoritative(key, present, now) for server in self._servers)
 

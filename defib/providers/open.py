@@ -25,15 +25,17 @@ from defib.providers.wrappers import (
     RetryingZone,
 )
 from defib.providers.wrappers.fenced import Check, FencedCdn, FencedHost, FencedZone
-from defib.site import (
-    Aws,
+from defib.site import Site
+from defib.sitevalues import Aws
+from defib.sitevendors import (
     CloudflareDistribution,
     CloudflareZone,
     CloudFrontDistribution,
+    DnsZoneConfig,
+    FailoverSwitch,
     NetlifyHost,
     Rfc2136Zone,
     Route53Zone,
-    Site,
     VercelHost,
 )
 
@@ -49,18 +51,20 @@ Secrets = Callable[[str], str]
 """Turns a secret reference into its value, or raises :class:`SecretMissing`."""
 
 
-def open_zone(site: Site, secrets: Secrets, before_write: Check = free) -> DnsZone:
-    """The zone of `site`, ready to be asked; nothing is asked yet. `before_write` is called right before each write."""
+def open_zone(config: DnsZoneConfig, secrets: Secrets, before_write: Check = free) -> DnsZone:
+    """A zone, ready to be asked; nothing is asked yet. `before_write` is called right before each write."""
     chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
-    return RetryingZone(_limited_zone(site, secrets, before_write), chance)
+    return RetryingZone(_limited_zone(config, secrets, before_write), chance)
 
 
-def _limited_zone(site: Site, secrets: Secrets, before_write: Check) -> DnsZone:
-    if isinstance(site.dns, Rfc2136Zone):
-        return FencedZone(_rfc2136(site.dns, secrets), before_write)
-    if isinstance(site.dns, CloudflareZone):
-        return _cloudflare_zone(site.dns, secrets, before_write)
-    return RateLimitedZone(FencedZone(_route53(site.dns, secrets), before_write), _route53_rate())
+def _limited_zone(config: DnsZoneConfig, secrets: Secrets, before_write: Check) -> DnsZone:
+    if isinstance(config, Rfc2136Zone):
+        return FencedZone(_rfc2136(config, secrets), before_write)
+    if isinstance(config, CloudflareZone):
+        return _cloudflare_zone(config, secrets, before_write)
+    if isinstance(config, FailoverSwitch):
+        raise NotImplementedError("SWITCH")
+    return RateLimitedZone(FencedZone(_route53(config, secrets), before_write), _route53_rate())
 
 
 def open_cdn(

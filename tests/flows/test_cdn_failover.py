@@ -89,7 +89,7 @@ class TestRecovery:
     def test_keeps_ttl_and_attributes(self, stage: Stage) -> None:
         """The change keeps everything of the record set but its value."""
         special = replace(stage.before, ttl=seconds(60), attributes=(("comment", "steering"),))
-        stage.memory = stage.zone = MemoryZone(stage.site.dns.zone, [special])
+        stage.memory = stage.zone = MemoryZone(stage.site.zones[0], [special])
         assert stage.recover()[1].status is Status.RECOVERED
         assert stage.record == replace(special, values=(stage.standby.hostname,))
 
@@ -279,7 +279,7 @@ class TestRefusal:
 
     def test_missing_record(self, stage: Stage) -> None:
         """D1: a record that is not there is not made up."""
-        stage.memory = stage.zone = MemoryZone(stage.site.dns.zone)
+        stage.memory = stage.zone = MemoryZone(stage.site.zones[0])
         self.refused(stage, "no such record set")
 
     def test_foreign_change_before_the_write(self, stage: Stage) -> None:
@@ -304,7 +304,7 @@ class TestRefusal:
         with pytest.raises(PlanReady) as ready:
             cdn_failover.play(planned)
         digest = ready.value.plan.short_digest
-        stage.memory = stage.zone = MemoryZone(stage.site.dns.zone, [replace(stage.before, ttl=seconds(30))])
+        stage.memory = stage.zone = MemoryZone(stage.site.zones[0], [replace(stage.before, ttl=seconds(30))])
         self.refused(stage, "not the one that was approved", approver=ByDigest(digest, "ann", "defib run"))
 
     def test_the_approved_plan(self, stage: Stage) -> None:
@@ -333,7 +333,7 @@ class TestRefusal:
     def test_looks_like_a_secret(self, stage: Stage) -> None:
         """A record set that the journal would not hold as it is could not be put back, so it is not changed."""
         secret = replace(stage.before, attributes=(("comment", "api_key=0123456789abcdef"),))
-        stage.memory = stage.zone = MemoryZone(stage.site.dns.zone, [secret])
+        stage.memory = stage.zone = MemoryZone(stage.site.zones[0], [secret])
         self.refused(stage, "looks like a secret")
 
 

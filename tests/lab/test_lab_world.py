@@ -24,15 +24,8 @@ from mypy_boto3_route53.client import Route53Client
 from defib.clock import Deadline, SystemClock
 from defib.errors import InputError
 from defib.lab import furniture
-from defib.site import (
-    CloudflareDistribution,
-    CloudflareZone,
-    CloudFrontDistribution,
-    Rfc2136Zone,
-    Route53Zone,
-    Site,
-    load_site,
-)
+from defib.site import Site, load_site
+from defib.sitevendors import CloudflareDistribution, CloudflareZone, CloudFrontDistribution, Rfc2136Zone, Route53Zone
 from tests.lab.lab_stage import Stage, running_world
 
 SITES = Path(__file__).parents[2] / "runbooks" / "sites"
@@ -129,13 +122,13 @@ def fetch(stage: Stage, url: str, connect_to: str) -> httpx.Response:
 
 def test_every_server_of_the_site_file_is_there(stage: Stage, site: Site) -> None:
     """Every authoritative server gives the steering record with its TTL, every resolver the address of the primary."""
-    for server in site.dns.servers:
-        assert ask(server.address, site.steering.name) == [site.primary.hostname]
-        query = dns.message.make_query(site.steering.name, "CNAME")
+    for server in site.servers:
+        assert ask(server.address, site.steered.name) == [site.primary.hostname]
+        query = dns.message.make_query(site.steered.name, "CNAME")
         answer = dns.query.udp(query, server.address, port=server.port, timeout=1)
-        assert answer.answer[0].ttl == int(site.steering.ttl.total_seconds())
+        assert answer.answer[0].ttl == int(site.steered.ttl.total_seconds())
     for resolver in site.resolvers:
-        assert ask(resolver.address, site.steering.name, "A") == [stage.world.plan.at("3.1")]
+        assert ask(resolver.address, site.steered.name, "A") == [stage.world.plan.at("3.1")]
         assert ask_https(stage, resolver.doh, site.standbys[0].hostname) == [stage.world.plan.at("4.1")]
 
 
@@ -166,13 +159,13 @@ def test_the_origin_and_the_references_of_the_site_file_answer(stage: Stage, sit
 def test_every_id_and_endpoint_of_the_site_file_exists(stage: Stage, site: Site) -> None:
     """Zones, distributions and APIs are where the site file says."""
     world = stage.world
-    if isinstance(site.dns, Route53Zone):
-        assert world.aws.route53.zones()[site.dns.zone_id] == site.dns.zone
-        assert site.dns.aws.endpoint == world.aws.server.url
-    if isinstance(site.dns, CloudflareZone):
+    if isinstance(site.dns[0], Route53Zone):
+        assert world.aws.route53.zones()[site.dns[0].zone_id] == site.dns[0].zone
+        assert site.dns[0].aws.endpoint == world.aws.server.url
+    if isinstance(site.dns[0], CloudflareZone):
         zones = {zone.id: (f"{zone.name}.", zone.full) for zone in world.cloudflare.zones}
-        assert zones[site.dns.zone_id] == (site.dns.zone, True)
-        assert site.dns.api == f"{world.cloudflare.server.url}/client/v4"
+        assert zones[site.dns[0].zone_id] == (site.dns[0].zone, True)
+        assert site.dns[0].api == f"{world.cloudflare.server.url}/client/v4"
     for cdn in site.cdns:
         if isinstance(cdn, CloudFrontDistribution):
             assert cdn.distribution in [live.id for live in world.aws.cloudfront.live()]
@@ -236,7 +229,7 @@ def test_the_zone_takes_signed_updates_only(stage: Stage, tmp_path: Path) -> Non
         if signed:
             assert answer.rcode() == 0
             for server in config.servers:
-                wait_until(lambda server=server, target=target: ask(server.address, name) == [target])  # type: ignore[misc]
+                wait_until(lambda server=server, target=target: ask(server.address, name) == [target])
         else:
             assert answer.rcode() != 0
             assert ask(config.primary.address, name) == before

@@ -16,7 +16,8 @@ from defib.lab.dns.resolver import Resolver
 from defib.lab.dns.zone import PublishedSet, PublishedZone
 from defib.observe.caa import CaaLookup, CaaPolicy, CaaRecord, climb
 from defib.observe.failure import NoAnswer
-from defib.site import Server, Site, load_site
+from defib.site import Site, load_site
+from defib.sitevendors import Server
 from tests.lab.lab_stage import Stage, running_world
 
 SITES = Path(__file__).parents[2] / "runbooks" / "sites"

@@ -17,16 +17,9 @@ from defib.lab.alone import serve_aws, serve_cloudflare
 from defib.lab.furniture import DISTRIBUTION_DOMAIN
 from defib.ports import RecordChange
 from defib.providers.open import open_cdn, open_zone
-from defib.site import (
-    Aws,
-    CloudflareDistribution,
-    CloudflareZone,
-    CloudFrontDistribution,
-    Rfc2136Zone,
-    Route53Zone,
-    Site,
-    load_site,
-)
+from defib.site import Site, load_site
+from defib.sitevalues import Aws
+from defib.sitevendors import CloudflareDistribution, CloudflareZone, CloudFrontDistribution, Rfc2136Zone, Route53Zone
 from tests.contracts.dns_zone import WWW
 from tests.providers.dns.test_rfc2136 import SECRET, running_primary, server
 
@@ -52,21 +45,21 @@ def known(**values: str) -> Callable[[str], str]:
 def test_opens_route53_and_cloudfront() -> None:
     """The lab's site reads its own steering record and its own distribution through what was opened."""
     lab = site()
-    assert isinstance(lab.dns, Route53Zone)
+    assert isinstance(lab.dns[0], Route53Zone)
     assert isinstance(lab.primary, CloudFrontDistribution)
     with serve_aws() as aws:
-        reached = lab.dns.aws.model_copy(update={"endpoint": aws.endpoint})
-        lab = lab.model_copy(update={"dns": lab.dns.model_copy(update={"aws": reached})})
+        reached = lab.dns[0].aws.model_copy(update={"endpoint": aws.endpoint})
+        dns = lab.dns[0].model_copy(update={"aws": reached})
         secrets = known(aws_access_key=aws.credentials.access_key, aws_secret_key=aws.credentials.secret_key)
-        zone = open_zone(lab, secrets)
+        zone = open_zone(dns, secrets)
         assert (zone.vendor, zone.zone) == ("route53", "Z0PULSETRADING")
-        (steering,) = zone.read([lab.steering.key], within=soon())
+        (steering,) = zone.read([lab.steered.key], within=soon())
         assert steering is not None
         assert steering.values == (f"{DISTRIBUTION_DOMAIN}.",)
         config = lab.primary.model_copy(update={"aws": reached})
         cdn = open_cdn(lab, config, secrets)
         assert (cdn.vendor, cdn.distribution) == ("cloudfront", "E2PULSETRADING")
-        assert lab.steering.name in cdn.status(within=soon()).names
+        assert lab.steered.name in cdn.status(within=soon()).names
 
 
 def test_opens_cloudflare_for_the_name_of_the_page() -> None:
@@ -78,20 +71,20 @@ def test_opens_cloudflare_for_the_name_of_the_page() -> None:
         reached = config.model_copy(update={"api": running.endpoint})
         cdn = open_cdn(lab, reached, known(cloudflare_token=running.token))
         assert (cdn.vendor, cdn.distribution) == ("cloudflare", config.zone_id)
-        assert cdn.status(within=soon()).names == (lab.steering.name,)
+        assert cdn.status(within=soon()).names == (lab.steered.name,)
 
 
 def test_opens_a_zone_at_cloudflare() -> None:
     """The lab's zone at Cloudflare reads its steering record through what was opened, TTL and comment included."""
     lab = site("lab-cloudflare")
-    assert isinstance(lab.dns, CloudflareZone)
+    assert isinstance(lab.dns[0], CloudflareZone)
     with serve_cloudflare() as running:
-        dns = lab.dns.model_copy(update={"api": running.endpoint})
-        zone = open_zone(lab.model_copy(update={"dns": dns}), known(cloudflare_token=running.token))
-        assert (zone.vendor, zone.zone) == ("cloudflare", lab.dns.zone_id)
-        (steering,) = zone.read([lab.steering.key], within=soon())
+        dns = lab.dns[0].model_copy(update={"api": running.endpoint})
+        zone = open_zone(dns, known(cloudflare_token=running.token))
+        assert (zone.vendor, zone.zone) == ("cloudflare", lab.dns[0].zone_id)
+        (steering,) = zone.read([lab.steered.key], within=soon())
         assert steering is not None
-        assert (steering.ttl, steering.values) == (lab.steering.ttl, (f"{DISTRIBUTION_DOMAIN}.",))
+        assert (steering.ttl, steering.values) == (lab.steered.ttl, (f"{DISTRIBUTION_DOMAIN}.",))
         assert steering.attributes == (("comment", "steering, by defib"),)
 
 
@@ -102,12 +95,12 @@ def test_writing_at_cloudflare_is_checked_first() -> None:
         raise LeaseLost("another run holds the site")
 
     lab = site("lab-cloudflare")
-    assert isinstance(lab.dns, CloudflareZone)
+    assert isinstance(lab.dns[0], CloudflareZone)
     with serve_cloudflare() as running:
-        dns = lab.dns.model_copy(update={"api": running.endpoint})
+        dns = lab.dns[0].model_copy(update={"api": running.endpoint})
         secrets = known(cloudflare_token=running.token)
-        zone = open_zone(lab.model_copy(update={"dns": dns}), secrets, lost)
-        (steering,) = zone.read([lab.steering.key], within=soon())
+        zone = open_zone(dns, secrets, lost)
+        (steering,) = zone.read([lab.steered.key], within=soon())
         assert steering is not None
         stood = running.api.zones
         with pytest.raises(LeaseLost):
@@ -118,16 +111,16 @@ def test_writing_at_cloudflare_is_checked_first() -> None:
 def test_opens_rfc2136_with_its_key_and_servers() -> None:
     """The zone on a name server is asked at the site file's primary, signed with the site file's key."""
     lab = site("lab-rfc2136")
-    assert isinstance(lab.dns, Rfc2136Zone)
+    assert isinstance(lab.dns[0], Rfc2136Zone)
     with running_primary() as running:
-        dns = lab.dns.model_copy(
+        dns = lab.dns[0].model_copy(
             update={
                 "zone": "contract.test.",
                 "primary": server(running.primary.authority),
                 "servers": running.servers(),
             }
         )
-        zone = open_zone(lab.model_copy(update={"dns": dns}), known(tsig_key=SECRET))
+        zone = open_zone(dns, known(tsig_key=SECRET))
         assert (zone.vendor, zone.zone) == ("rfc2136", "contract.test.")
         assert zone.read([WWW.key], within=soon()) == (WWW,)
 
@@ -135,7 +128,7 @@ def test_opens_rfc2136_with_its_key_and_servers() -> None:
 def test_tsig_secret_that_is_not_base64_is_told_and_not_shown() -> None:
     """E13: a mangled secret is refused by its reference, and not repeated."""
     with pytest.raises(SecretMissing) as caught:
-        open_zone(site("lab-rfc2136"), known(tsig_key="mangled-secret!"))
+        open_zone(site("lab-rfc2136").dns[0], known(tsig_key="mangled-secret!"))
     assert caught.value.where == "file:lab/secrets/tsig-key"
     assert "mangled" not in f"{caught.value} {caught.value.__cause__!r}"
 
@@ -158,7 +151,7 @@ def test_missing_secret_is_told_before_anything_is_asked() -> None:
 
     for name in ("lab", "lab-rfc2136", "lab-cloudflare"):
         with pytest.raises(SecretMissing):
-            open_zone(site(name), nowhere)
+            open_zone(site(name).dns[0], nowhere)
 
 
 def test_importing_loads_no_vendor_library() -> None:
