@@ -9,13 +9,16 @@ from defib.clock import Clock
 from defib.errors import LabDown, Refused
 from defib.home import Home
 from defib.observe.answers import DnsAnswers
+from defib.observe.caa import CaaLookup
+from defib.observe.certificate import CertificateProbe
 from defib.observe.web import WebObservers
-from defib.ports import Answers, Cdn, DnsZone, Observers
-from defib.providers.open import open_cdn, open_zone
+from defib.ports import Answers, Cdn, DnsZone, Host, Observers
+from defib.providers.open import open_cdn, open_host, open_zone
 from defib.providers.secret import resolve
-from defib.providers.wrappers import ReadOnlyCdn, ReadOnlyZone
+from defib.providers.wrappers import ReadOnlyCdn, ReadOnlyHost, ReadOnlyZone
 from defib.redact import Redactor
 from defib.site import Site
+from defib.trust import CaaPolicies, Certificates
 
 
 class Fence:
@@ -42,6 +45,9 @@ class Outside:
     cdns: Mapping[str, Cdn]
     observers: Observers
     answers: Answers
+    certificates: Certificates
+    caa: CaaPolicies
+    hosts: Mapping[str, Host] = field(default_factory=dict)
     fence: Fence = field(default_factory=Fence)
 
 
@@ -51,6 +57,7 @@ def read_only(outside: Outside) -> Outside:
         outside,
         zones=tuple(ReadOnlyZone(zone) for zone in outside.zones),
         cdns={name: ReadOnlyCdn(cdn) for name, cdn in outside.cdns.items()},
+        hosts={name: ReadOnlyHost(host) for name, host in outside.hosts.items()},
     )
 
 
@@ -71,5 +78,8 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
         cdns={cdn.name: open_cdn(site, cdn, secret, fence) for cdn in site.cdns},
         observers=WebObservers(site, home.path, clock),
         answers=DnsAnswers(site, home.path, clock),
+        certificates=CertificateProbe(site, home.path, clock),
+        caa=CaaLookup(site, home.path),
+        hosts={host.name: open_host(host, secret, fence) for host in site.hosts},
         fence=fence,
     )

@@ -70,7 +70,7 @@ LabMaker = Callable[[str], Defib]
 
 @pytest.fixture(scope="module")
 def make_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabMaker]:
-    """Bring labs up on networks of their own; each is stopped at the end of its module, because an idle one costs time too."""
+    """Bring labs up on networks of their own; each stops with its module, because an idle one costs time too."""
     homes: list[Home] = []
 
     def make(net: str) -> Defib:

@@ -19,7 +19,7 @@ from defib.conduct import Outcome, roll_back
 from defib.home import Home
 from defib.journal import Record, Sink
 from defib.objectives import Mode
-from defib.observe.memory import HANG, MemoryAnswers, MemoryObservers, MemoryServer, Sight, World
+from defib.observe.memory import HANG, MemoryAnswers, MemoryObservers, MemoryServer, MemoryTrust, Sight, World
 from defib.outside import Outside
 from defib.plan import Plan
 from defib.ports import Aim, Build, DnsZone, EdgeStatus, Health, RecordChange, RecordSet
@@ -123,6 +123,7 @@ class Stage:
         self.zone: DnsZone = self.memory
         self.edges = {self.primary.name: GOOD, self.standby.name: GOOD}
         self.origin = GOOD
+        self.trust = MemoryTrust(self.clock)
         self.online = True
         self.reaches: Callable[[str], bool] = lambda _: self.online
         self.view: World = self.see
@@ -165,7 +166,7 @@ class Stage:
         """The world through the ports of a run."""
         names = [observer.name for observer in self.site.observers]
         observers = MemoryObservers(names, self.view, self.clock, lambda observer, _: self.reaches(observer))
-        return Outside((self.zone,), self.cdns, observers, self._answers())
+        return Outside((self.zone,), self.cdns, observers, self._answers(), self.trust, self.trust)
 
     def order(self, procedure: str = "cdn-failover", approver: Approver | None = None) -> Order:
         """What somebody asks for."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,57 +17,9 @@ from defib.observe.fetch import trust_of
 from defib.observe.loop import LoopThread
 from defib.observe.question import Reply, ask
 from defib.site import Site
+from defib.trust import CaaPolicy, CaaRecord
 
-_CRITICAL = 128
-_KNOWN = {"issue", "issuewild", "iodef", "issuemail", "issuevmc", "contactemail", "contactphone"}
 _USABLE = {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}
-
-
-@dataclass(frozen=True)
-class CaaRecord:
-    """One CAA record; `tag` is in lower case."""
-
-    flags: int
-    tag: str
-    value: str
-
-    @property
-    def issuer(self) -> str:
-        """The domain of the authority that an `issue` or `issuewild` record names, "" where it names none."""
-        return self.value.partition(";")[0].strip().lower()
-
-    @property
-    def conditions(self) -> str:
-        """What else the record asks of that authority, such as ``accounturi=…``; nobody but the authority can judge it."""
-        return self.value.partition(";")[2].strip()
-
-
-@dataclass(frozen=True)
-class CaaPolicy:
-    """The records that decide for `name`, and the ancestor that holds them ("" where none does, so that all may issue).
-
-    `problem` says why it could not be told who may issue; it is "" where it could.
-    """
-
-    name: str
-    found_at: str = ""
-    records: tuple[CaaRecord, ...] = ()
-    problem: str = ""
-
-    def allows(self, issuer: str) -> bool | None:
-        """Whether the authority of the domain `issuer` (``letsencrypt.org``) may issue for the name; None if unknown.
-
-        A record with `conditions` counts as leave. A critical record of an unknown tag forbids everybody
-        (RFC 8659, section 4.1); records without any `issue` restrict nobody (section 4.2).
-        """
-        if self.problem:
-            return None
-        if any(record.flags & _CRITICAL and record.tag not in _KNOWN for record in self.records):
-            return False
-        deciding = [record for record in self.records if record.tag == "issue"]
-        if self.name.startswith("*."):
-            deciding = [record for record in self.records if record.tag == "issuewild"] or deciding
-        return not deciding or issuer.lower().rstrip(".") in {record.issuer for record in deciding}
 
 
 Find = Callable[[str], Awaitable[tuple[CaaRecord, ...]]]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,27 +19,7 @@ from defib.observe.loop import LoopThread
 from defib.observe.question import addresses
 from defib.ports import Health
 from defib.site import Site
-
-
-@dataclass(frozen=True)
-class SeenCertificate:
-    """What one address showed for a name.
-
-    `health` is good where the certificate was verified for the name against the site's trust, bad where it was turned down
-    or none was shown, and unknown where this machine could not look; `problem` says why it is not good. `names`, `issuer`
-    and `not_after` are those of what was shown, also where it was turned down; `not_after` is None where nothing was.
-    """
-
-    address: str
-    health: Health
-    names: tuple[str, ...] = ()
-    issuer: str = ""
-    not_after: datetime | None = None
-    problem: str = ""
-
-    def lasts(self, now: datetime, at_least: timedelta) -> bool:
-        """Whether it is valid now and for `at_least` longer."""
-        return self.health is Health.GOOD and self.not_after is not None and self.not_after - now >= at_least
+from defib.trust import SeenCertificate
 
 
 def judge_certificate(

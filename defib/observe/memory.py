@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from defib.clock import Clock, Deadline
 from defib.observe.failure import plain, seconds
 from defib.ports import Aim, Answer, Build, Health, Observation, RecordKey, RecordSet
+from defib.trust import CaaPolicy, SeenCertificate
 
 _TOOK = timedelta(milliseconds=20)
 
@@ -189,3 +191,25 @@ class MemoryAnswers:
         answering = next((server for server in self._servers if not server.problem), None)
         upstream = None if answering is None else lambda: answering.holds(key, present, now)
         return tuple(resolver.cached(key, upstream, now) for resolver in self._resolvers)
+
+
+@dataclass
+class MemoryTrust:
+    """The certificates and the CAA records of a scripted world, by host; whoever is not named is trusted for a year."""
+
+    clock: Clock
+    shown: dict[str, SeenCertificate] = field(default_factory=dict)
+    policies: dict[str, CaaPolicy] = field(default_factory=dict)
+
+    def look(self, url: str, connect_to: str = "", *, within: Deadline) -> tuple[SeenCertificate, ...]:
+        """What is shown at `connect_to`, or else for the host of `url`."""
+        del within
+        host = urlsplit(url).hostname or ""
+        until = self.clock.now() + timedelta(days=365)
+        known = self.shown.get(connect_to) or self.shown.get(host)
+        return (known or SeenCertificate(connect_to, Health.GOOD, (host,), "an authority", until),)
+
+    def policy(self, name: str, *, within: Deadline) -> CaaPolicy:
+        """Who may issue for `name`."""
+        del within
+        return self.policies.get(name, CaaPolicy(name))

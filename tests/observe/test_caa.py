@@ -14,10 +14,11 @@ from defib.lab.background import BackgroundLoop
 from defib.lab.dns.authority import Authority
 from defib.lab.dns.resolver import Resolver
 from defib.lab.dns.zone import PublishedSet, PublishedZone
-from defib.observe.caa import CaaLookup, CaaPolicy, CaaRecord, climb
+from defib.observe.caa import CaaLookup, climb
 from defib.observe.failure import NoAnswer
 from defib.site import Site, load_site
 from defib.sitevendors import Server
+from defib.trust import CaaPolicy, CaaRecord
 from tests.lab.lab_stage import Stage, running_world
 
 SITES = Path(__file__).parents[2] / "runbooks" / "sites"

@@ -14,9 +14,10 @@ from defib.clock import Deadline, SystemClock
 from defib.lab.hosting import furniture
 from defib.lab.hosting.project import HeldName
 from defib.lab.plan import WEB_PORT
-from defib.observe.certificate import CertificateProbe, SeenCertificate, judge_certificate
+from defib.observe.certificate import CertificateProbe, judge_certificate
 from defib.ports import Health
 from defib.site import Site, load_site
+from defib.trust import SeenCertificate
 from tests.lab.lab_stage import Stage, running_world
 
 SITES = Path(__file__).parents[2] / "runbooks" / "sites"
