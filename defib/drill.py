@@ -85,9 +85,9 @@ class _Rehearsal:
         self._fault = fault
         self._site = site
         self._site_path = site_path
-        self._target = site.primary.provider
         self.id = new_id(self._desk.clock.now(), DRILL, procedure, site.site)
         runbook = load_runbook(procedure, self._desk.runbooks)
+        self._target = runbook.primary_of(site).provider
         folder = new_folder(self._desk.home, self.id, Path(site_path), runbook)
         sink = self._desk.sink(folder / JOURNAL)
         self._journal = Journal(sink, self._desk.clock, self._desk.redact, listen=self._desk.listen)

@@ -94,6 +94,14 @@ class Observed:
 
 
 @dataclass(frozen=True)
+class UsersHad:
+    """The newest build that users were known to have before the run began, and when they were seen to have it."""
+
+    build: Build
+    seen_at: datetime
+
+
+@dataclass(frozen=True)
 class RecoveryPointRead:
     """How far the copy that users go to lags behind what they had. `lag` is None where it could not be read."""
 
@@ -265,6 +273,7 @@ Entry = (
     | StepEnded
     | Noted
     | Observed
+    | UsersHad
     | RecoveryPointRead
     | Planned
     | Approved

@@ -254,12 +254,14 @@ class Expect(StrEnum):
     """How much of the site file a look must find.
 
     ``page`` is all of it. ``content`` leaves out the headers, which a CDN adds to what an origin serves. ``asset`` is for
-    a file that is not the page: it has to arrive whole over valid TLS with status 200, whatever it holds.
+    a file that is not the page: it has to arrive whole over valid TLS with status 200, whatever it holds. ``reachable`` is
+    for other people's APIs: any answer over valid TLS that is no failure of the server.
     """
 
     PAGE = "page"
     CONTENT = "content"
     ASSET = "asset"
+    REACHABLE = "reachable"
 
 
 @dataclass(frozen=True)
@@ -290,7 +292,8 @@ class Observation:
     """One look by one observer.
 
     `at` is when the request was sent: a user who clicked at that moment got this answer. `reason` says in a few words
-    what was wrong ("TLS: certificate expired 2 h ago", "HTTP 503", "build marker missing"), "" when good.
+    what was wrong ("TLS: certificate expired 2 h ago", "HTTP 503", "build marker missing"), "" when good. `server` is what
+    the answer's header of that name says.
     """
 
     observer: str
@@ -300,6 +303,7 @@ class Observation:
     reason: str = ""
     address: str = ""
     build: Build | None = None
+    server: str = ""
 
 
 class Observers(Protocol):

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -36,6 +36,7 @@ from defib.errors import InputError, RunbookInvalid
 from defib.objectives import Objectives, Phase, Plane
 from defib.site import Site
 from defib.sitevalues import Duration, parse_duration
+from defib.sitevendors import CdnOfSite, HostOfSite
 from defib.yamlfile import parse_model
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -47,6 +48,7 @@ class _FrontMatter(BaseModel):
     rto: Duration
     rpo: Duration
     automatic: bool = False
+    against: Literal["", "cdn", "host"] = ""
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,16 @@ class RunbookStep:
 
 @dataclass(frozen=True)
 class Runbook:
-    """One procedure as a person reads it. `automatic` allows detection to start it without an approval."""
+    """One procedure as a person reads it. `automatic` allows detection to start it without an approval.
+
+    `against` is whose failure it answers: that of the primary ``cdn``, of the primary ``host``, or "" nobody's.
+    """
 
     procedure: str
     title: str
     objectives: Objectives
     automatic: bool
+    against: str
     steps: tuple[RunbookStep, ...]
     path: Path
     text: str
@@ -102,6 +108,12 @@ class Runbook:
                     where=f"{self.path}:{step.line}",
                     expected=", ".join(flow_steps),
                 )
+
+    def primary_of(self, site: Site) -> CdnOfSite | HostOfSite:
+        """What fails where this procedure is the answer; :class:`InputError` where the site has no such thing."""
+        if not self.against:
+            raise InputError(f"{self.procedure} answers no failure of its own", then="defib plan cdn-failover")
+        return site.primary if self.against == "cdn" else site.primary_host
 
     def objectives_for(self, site: Site) -> Objectives:
         """The stricter of what the runbook and the site file promise."""
@@ -141,6 +153,7 @@ def parse_runbook(text: str, path: Path) -> Runbook:
         title=title,
         objectives=Objectives(rto=front.rto, rpo=front.rpo),
         automatic=front.automatic,
+        against=front.against,
         steps=_steps(lines, end + 1, path),
         path=path,
         text=text,

@@ -13,11 +13,13 @@ from defib.errors import ForeignChange, ProviderError, Refused
 from defib.looking import insist, look_through
 from defib.objectives import Mode
 from defib.plan import Change, Plan
-from defib.ports import Build, DnsZone, RecordChange, RecordSet
+from defib.ports import Build, DnsZone, RecordChange, RecordKey, RecordSet
 from defib.run import PlanReady, Run, Step
 from defib.site import Site
 from defib.sitevendors import DnsZoneConfig, FailoverSwitch
 from defib.ways import Lead, Way, way_named, way_of, ways
+
+_ADDRESSING = ("A", "AAAA", "CNAME")
 
 _ASK_WITHIN = timedelta(seconds=15)
 """For one question to a DNS vendor: a person's budget is not the vendor's."""
@@ -63,6 +65,38 @@ def _moves(
         if not lead.holds(record):
             moves.append(RecordChange(record, lead.put_into(record)))
     return tuple(moves)
+
+
+def proxies(plan: Plan) -> bool:
+    """Whether a name of the plan reaches users through Cloudflare's proxy."""
+    records = [record.before for change in plan.changes for record in change.records if record.before]
+    return any(name.startswith("proxied") and value == "true" for record in records for name, value in record.attributes)
+
+
+def refuse_forgotten(step: Step, way: Way) -> None:
+    """Refuse where a name has addresses, or an alias, of which the site file does not say where they lead.
+
+    Users who got those would stay behind: A switched without its AAAA is an outage for everyone with IPv6.
+    """
+    for config, zone in zip(step.site.dns, step.run.outside.zones, strict=True):
+        if isinstance(config, FailoverSwitch):
+            continue
+        named = {(lead.key.name, lead.key.type) for lead in way.at(config.provider, config.zone)}
+        keys = [RecordKey(name, kind) for name in sorted({name for name, _ in named}) for kind in _ADDRESSING]
+        keys = [key for key in keys if (key.name, key.type) not in named]
+        try:
+            present = zone.read(keys, within=step.within.sooner(_ASK_WITHIN))
+        except ProviderError as error:
+            step.note(f"{zone.vendor} could not be asked for forgotten record sets: {error}", warning=True)
+            continue
+        for record in filter(None, present):
+            raise Refused(
+                f"{record.key} would stay as it is, and its users behind",
+                where=f"{zone.vendor}/{zone.zone}",
+                expected="every A, AAAA and CNAME of the site's names in the site file",
+                seen=str(record),
+                then=f"add it to the records of each host in {step.site.site}.yaml",
+            )
 
 
 def way_back(run: Run) -> Way:

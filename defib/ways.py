@@ -102,6 +102,13 @@ class Way:
         """The public names that are sent this way, each once."""
         return tuple(dict.fromkeys(lead.key.name for lead in self.leads))
 
+    def leads_to(self, name: str) -> str:
+        """Where users of `name` connect on this way: a host name, or an address; "" where the way does not say."""
+        for lead in self.leads:
+            if lead.key.name == name and lead.key.type != SWITCH and not lead.absent:
+                return dict(lead.attributes).get("AliasTarget.DNSName") or lead.values[0]
+        return ""
+
     def only(self, keys: Collection[RecordKey]) -> Way:
         """The same way for these record sets alone."""
         return replace(self, leads=tuple(lead for lead in self.leads if lead.key in keys))
@@ -142,7 +149,8 @@ def by_cdn(site: Site, cdn: CdnOfSite) -> Way:
 
 def to_host(site: Site, host: HostOfSite) -> Way:
     """The way to one of the hosts, without a CDN in between."""
-    return Way(host.name, _connect_to(site, host), tuple(_leads(site, host)), host=host)
+    way = Way(host.name, "", tuple(_leads(site, host)), host=host)
+    return replace(way, connect_to=way.leads_to(f"{urlsplit(site.page.url).hostname}."))
 
 
 def _reached_directly(site: Site) -> Iterator[HostOfSite]:
@@ -170,12 +178,3 @@ def _alias(record: HostRecords) -> tuple[tuple[str, str], ...]:
         ("AliasTarget.EvaluateTargetHealth", str(record.alias.evaluate_health).lower()),
         ("AliasTarget.HostedZoneId", record.alias.zone_id),
     )
-
-
-def _connect_to(site: Site, host: HostOfSite) -> str:
-    """Where the page's own name leads at `host`."""
-    page = f"{urlsplit(site.page.url).hostname}."
-    for record in host.records:
-        if record.name == page and (record.values or record.alias):
-            return record.alias.name if record.alias else record.values[0]
-    return ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from defib import entries, looking, steering
+from defib.confirm import fails_in_the_dns, users_must_be_down
 from defib.errors import Refused
-from defib.objectives import Mode
 from defib.plan import Plan
 from defib.ports import Build
 from defib.propagation import watch_answers
@@ -35,10 +35,8 @@ class Standby:
 @step("confirm-the-outage", Lasts.ONCE_CHANGED)
 def confirm_the_outage(at: Step) -> Outage:
     """Users are not served, the CDN that they are sent to is why, the origin is fine, and it is not us who are offline."""
-    users = looking.look_at_users(at)
-    if users.bad < at.site.detection.quorum:
-        _nothing_to_recover(at, users)
-    elif any(reason.startswith("DNS") for reason in users.reasons):
+    users = users_must_be_down(at)
+    if fails_in_the_dns(users):
         _not_the_dns(at)
     origin = looking.look_at_origin(at)
     if not origin.is_served():
@@ -115,21 +113,6 @@ def _not_the_dns(at: Step) -> None:
     if looking.look_through(at, primary).is_served():
         text = f"{primary.name} serves the site, but users do not find it: what fails is the DNS, not the CDN"
         looking.insist(at, text, then="look at the name servers of the site file; --force to fail over all the same")
-
-
-def _nothing_to_recover(at: Step, users: looking.Judged) -> None:
-    """Refuse: users are served, or nobody here can tell."""
-    online = at.run.outside.observers.online(within=at.within.sooner(looking.ONLINE_WITHIN))
-    if not any(online):
-        text = "no observer reaches even the sites of other people: it is our own network that is down"
-    elif users.is_served():
-        text = "users are served; there is nothing to recover from"
-    else:
-        text = f"too few observers see the site down to be sure: {users}"
-    if at.run.mode is Mode.PLAN and any(online):
-        at.note(text)
-        return
-    looking.insist(at, text, then="defib plan cdn-failover; --force to fail over all the same")
 
 
 PROCEDURE = Procedure(

@@ -19,7 +19,16 @@ from defib.conduct import Outcome, roll_back
 from defib.home import Home
 from defib.journal import Record, Sink
 from defib.objectives import Mode
-from defib.observe.memory import HANG, MemoryAnswers, MemoryObservers, MemoryServer, MemoryTrust, Sight, World
+from defib.observe.memory import (
+    HANG,
+    MemoryAnswers,
+    MemoryAuthority,
+    MemoryObservers,
+    MemoryServer,
+    MemoryTrust,
+    Sight,
+    World,
+)
 from defib.outside import Outside
 from defib.plan import Plan
 from defib.ports import Aim, Build, DnsZone, EdgeStatus, Health, RecordChange, RecordSet
@@ -247,7 +256,7 @@ class Stage:
         self.memory.replace([change], within=Deadline.after(self.clock, seconds(1)))
 
     def _answers(self) -> MemoryAnswers:
-        return MemoryAnswers(self.memory, self.servers, self.resolvers, self.clock)
+        return MemoryAnswers([MemoryAuthority(self.memory, self.servers)], self.resolvers, self.clock)
 
     def see(self, observer: str, aim: Aim, _at: datetime) -> Sight:
         """What an observer sees; `view` may be set to something that sees otherwise."""

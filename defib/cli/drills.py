@@ -23,6 +23,7 @@ from defib.report.as_json import as_json
 from defib.report.figures import drill_exit_code, drill_figures
 from defib.report.summary import drill_summary
 from defib.report.write import write_drill
+from defib.runbook import load_runbook
 from defib.site import load_site
 
 
@@ -40,7 +41,8 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) ->
     must_match(at, procedure)
     if not site.lab:
         raise Refused(f"{site.site} is not in the lab", expected="a site file with lab: true", then="defib lab up")
-    check({site.primary.provider: EDGE_FAULTS}, site.primary.provider, Fault(fault))
+    target = load_runbook(procedure, at.runbooks).primary_of(site).provider
+    check({target: EDGE_FAULTS}, target, Fault(fault))
     with ExitStack() as stack:
         stack.enter_context(signals_interrupt(clock, lines.stopping))
         brought = not labs.is_up(at.home)

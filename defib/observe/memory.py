@@ -164,33 +164,55 @@ class MemoryServer:
         return Answer(self.name, tuple(sorted(found.values)), ttl, self.via)
 
 
-class MemoryAnswers:
-    """The DNS of a scripted world: servers and resolvers that answer from a zone, `MemoryZone` or any other."""
+@dataclass(frozen=True)
+class MemoryAuthority:
+    """A zone at one provider, and the servers that answer for it; without a `name` it holds every name."""
 
-    def __init__(
-        self,
-        zone: Readable,
-        servers: Sequence[MemoryServer],
-        resolvers: Sequence[MemoryServer],
-        clock: Clock,
-    ) -> None:
-        self._zone = zone
-        self._servers = tuple(servers)
+    zone: Readable
+    servers: Sequence[MemoryServer]
+    name: str = ""
+    provider: str = ""
+
+    def holds(self, key: RecordKey, at: str) -> bool:
+        """Whether its servers are asked for `key`, where the provider `at` is asked, or any."""
+        return f".{key.name}".endswith(f".{self.name}") and at in {"", self.provider}
+
+    def present(self, key: RecordKey, within: Deadline) -> RecordSet | None:
+        """The record set as it stands."""
+        return self.zone.read([key], within=within)[0]
+
+
+class MemoryAnswers:
+    """The DNS of a scripted world: servers and resolvers that answer from zones, `MemoryZone` or any other."""
+
+    def __init__(self, authorities: Sequence[MemoryAuthority], resolvers: Sequence[MemoryServer], clock: Clock) -> None:
+        self._authorities = tuple(authorities)
         self._resolvers = tuple(resolvers)
         self._clock = clock
 
     def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
-        """The answer of each server; there is one provider."""
-        del at
-        present, now = self._zone.read([key], within=within)[0], self._clock.monotonic()
-        return tuple(server.authoritative(key, present, now) for server in self._servers)
+        """The answer of each server of the key's zone, of the provider `at` alone where it is named."""
+        now = self._clock.monotonic()
+        return tuple(
+            server.authoritative(key, held.present(key, within), now)
+            for held in self._authorities
+            if held.holds(key, at)
+            for server in held.servers
+        )
 
     def resolvers(self, key: RecordKey, *, within: Deadline) -> tuple[Answer, ...]:
-        """The answer of each resolver, which asks the first server that answers."""
-        present, now = self._zone.read([key], within=within)[0], self._clock.monotonic()
-        answering = next((server for server in self._servers if not server.problem), None)
+        """The answer of each resolver; they ask the first server that answers, of one provider each in turn."""
+        holding = [held for held in self._authorities if held.holds(key, "")]
+        return tuple(
+            self._resolved(resolver, key, holding[number % len(holding)], within)
+            for number, resolver in enumerate(self._resolvers)
+        )
+
+    def _resolved(self, resolver: MemoryServer, key: RecordKey, held: MemoryAuthority, within: Deadline) -> Answer:
+        present, now = held.present(key, within), self._clock.monotonic()
+        answering = next((server for server in held.servers if not server.problem), None)
         upstream = None if answering is None else lambda: answering.holds(key, present, now)
-        return tuple(resolver.cached(key, upstream, now) for resolver in self._resolvers)
+        return resolver.cached(key, upstream, now)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from defib.ports import Build, Expect, Health
 from defib.site import Page
 
 _HTTP_OK = 200
+_SERVER_ERROR = 500
 _GZIP = 16 + zlib.MAX_WBITS
 LONGEST_PAGE = 16 * 1024 * 1024
 """A page that a browser starts with is far below this; whatever is above is not read to its end."""
@@ -45,6 +46,7 @@ class Judgement:
     health: Health
     reason: str = ""
     build: Build | None = None
+    server: str = ""
 
 
 class _Unfit(Exception):
@@ -55,6 +57,8 @@ def judge(fetched: Fetched, page: Page, expect: Expect = Expect.PAGE) -> Judgeme
     """Good if everything that is expected of the page holds; otherwise bad with the first thing that does not."""
     build: Build | None = None
     try:
+        if expect is Expect.REACHABLE:
+            return _reachable(fetched)
         _check_transfer(fetched)
         if expect is Expect.ASSET:
             return Judgement(Health.GOOD)
@@ -67,7 +71,13 @@ def judge(fetched: Fetched, page: Page, expect: Expect = Expect.PAGE) -> Judgeme
         _check_speed(fetched, page)
     except _Unfit as unfit:
         return Judgement(Health.BAD, str(unfit), build)
-    return Judgement(Health.GOOD, "", build)
+    return Judgement(Health.GOOD, "", build, fetched.header("Server") or "")
+
+
+def _reachable(fetched: Fetched) -> Judgement:
+    if fetched.status >= _SERVER_ERROR:
+        raise _Unfit(f"HTTP {fetched.status}")
+    return Judgement(Health.GOOD)
 
 
 def _check_transfer(fetched: Fetched) -> None:

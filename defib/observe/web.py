@@ -106,8 +106,8 @@ class WebObservers:
                 judgement = Judgement(Health.BAD, f"{visit.progress.text()} within {seconds(allowed)}")
         took = self._clock.monotonic() - started
         # What the server said ends up on terminals, in journals and on command lines: it is made harmless here, once.
-        reason, address = plain(judgement.reason), plain(visit.progress.address)
-        return Observation(name, at, took, judgement.health, reason, address, judgement.build)
+        reason, address, server = plain(judgement.reason), plain(visit.progress.address), plain(judgement.server)
+        return Observation(name, at, took, judgement.health, reason, address, judgement.build, server)
 
     def _visit(self, resolver: Server, aim: Aim, within: Deadline) -> _Visit:
         url = aim.url

@@ -126,7 +126,7 @@ def site(stage: Stage, tmp_path: Path) -> Site:
     return load_site(file)
 
 
-@pytest.mark.parametrize("zone", ["pulse-hosting.test.", "pulse-hosting-2136.test."])
+@pytest.mark.parametrize("zone", ["pulse-trading.test.", "pulse-trading-2136.test.", "pulse-trading-cf.test."])
 def test_the_labs_zones_let_lets_encrypt_issue(stage: Stage, tmp_path: Path, zone: str) -> None:
     """D13: found at the apex, past the CNAME of www, through a real resolver; another authority may not."""
     with CaaLookup(site(stage, tmp_path), tmp_path) as lookup:
@@ -138,8 +138,8 @@ def test_the_labs_zones_let_lets_encrypt_issue(stage: Stage, tmp_path: Path, zon
 def test_a_zone_without_records_restricts_nobody(stage: Stage, tmp_path: Path) -> None:
     """Up to the top-level domain nobody has a CAA record."""
     with CaaLookup(site(stage, tmp_path), tmp_path) as lookup:
-        found = lookup.policy("www.pulse-trading.test.", within=soon())
-    assert found == CaaPolicy("www.pulse-trading.test.")
+        found = lookup.policy("www.reference-one.test.", within=soon())
+    assert found == CaaPolicy("www.reference-one.test.")
 
 
 def test_broken_resolvers_are_passed_over_and_all_of_them_leave_it_unknown(stage: Stage, tmp_path: Path) -> None:
@@ -147,15 +147,15 @@ def test_broken_resolvers_are_passed_over_and_all_of_them_leave_it_unknown(stage
     stage.break_("resolver-1", "servfail")
     stage.break_("resolver-2", "port53-closed")
     with CaaLookup(site(stage, tmp_path), tmp_path) as lookup:
-        assert lookup.policy("www.pulse-hosting.test.", within=soon()).allows(LETS_ENCRYPT)
+        assert lookup.policy("www.pulse-trading.test.", within=soon()).allows(LETS_ENCRYPT)
         for number in range(1, 7):
             stage.break_(f"resolver-{number}", "servfail")
-        found = lookup.policy("www.pulse-hosting.test.", within=soon())
+        found = lookup.policy("www.pulse-trading.test.", within=soon())
         assert found.allows(LETS_ENCRYPT) is None
         assert "resolver-6: SERVFAIL" in found.problem
         for number in range(1, 7):
             stage.break_(f"resolver-{number}", "silent")
-        assert lookup.policy("www.pulse-hosting.test.", within=soon(0.5)).allows(LETS_ENCRYPT) is None
+        assert lookup.policy("www.pulse-trading.test.", within=soon(0.5)).allows(LETS_ENCRYPT) is None
 
 
 def test_records_behind_an_alias_are_the_names_own(stage: Stage, tmp_path: Path) -> None:

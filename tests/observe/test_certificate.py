@@ -22,7 +22,7 @@ from tests.lab.lab_stage import Stage, running_world
 
 SITES = Path(__file__).parents[2] / "runbooks" / "sites"
 CLOCK = SystemClock()
-PUBLIC = furniture.PUBLIC_NAMES[0]
+PUBLIC = furniture.HELD_NAMES[0]
 URL = f"https://{PUBLIC}:{WEB_PORT}/"
 
 
@@ -83,7 +83,7 @@ def test_right_certificate_is_good_and_told(stage: Stage, probe: CertificateProb
 
 def test_users_own_way_and_a_hosts_name_are_resolved(stage: Stage, probe: CertificateProbe) -> None:
     """With nothing to connect to it is what users are shown; a host's own name is resolved by the site's resolvers."""
-    for connect_to, edge in (("", furniture.VERCEL_EDGE), (furniture.NETLIFY_NAME, furniture.NETLIFY_EDGE)):
+    for connect_to, edge in (("", "3.1"), (furniture.NETLIFY_NAME, furniture.NETLIFY_EDGE)):
         (seen,) = probe.look(URL, connect_to, within=soon())
         assert (seen.address, seen.health) == (stage.world.plan.at(edge), Health.GOOD)
 
@@ -109,7 +109,7 @@ def test_certificate_that_ends_soon_does_not_last(stage: Stage, probe: Certifica
 
 def test_host_that_was_never_asked_for_the_name_is_bad(stage: Stage, probe: CertificateProbe) -> None:
     """D14: the platform's default certificate is for another name, which is told."""
-    seen = at_netlify(stage, probe, f"https://www.pulse-trading.test:{WEB_PORT}/")
+    seen = at_netlify(stage, probe, f"https://www.never-attached.test:{WEB_PORT}/")
     assert (seen.health, seen.names) == (Health.BAD, ("*.netlify.app",))
     assert seen.problem == "TLS: certificate is for *.netlify.app"
     assert not seen.lasts(CLOCK.now(), timedelta(0))

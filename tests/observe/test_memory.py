@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from defib.clock import Deadline, SimulatedClock
-from defib.observe.memory import HANG, MemoryAnswers, MemoryObservers, MemoryServer, Sight
+from defib.observe.memory import HANG, MemoryAnswers, MemoryAuthority, MemoryObservers, MemoryServer, Sight
 from defib.ports import Aim, Answer, Health, Observation, RecordKey, RecordSet
 
 KEY = RecordKey("www.pulse.test.", "CNAME")
@@ -67,7 +67,7 @@ class Rig:
     def __init__(self, servers: Sequence[MemoryServer], resolvers: Sequence[MemoryServer]) -> None:
         self.clock = SimulatedClock()
         self.zone = OneRecord()
-        self.answers = MemoryAnswers(self.zone, servers, resolvers, self.clock)
+        self.answers = MemoryAnswers([MemoryAuthority(self.zone, servers)], resolvers, self.clock)
 
     def authoritative(self) -> list[tuple[str, ...] | None]:
         """What the servers answer now."""

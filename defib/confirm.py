@@ -1,0 +1,45 @@
+"""Whether users have lost service, and whether that is our own network: what every recovery confirms before it begins."""
+
+from __future__ import annotations
+
+from defib import entries, looking
+from defib.looking import Judged
+from defib.objectives import Mode
+from defib.ports import Build, Health
+from defib.run import Step
+
+
+def users_must_be_down(at: Step) -> Judged:
+    """Look at the site as users do; refused where they are served, and where nobody here can tell."""
+    users = looking.look_at_users(at)
+    if users.bad < at.site.detection.quorum:
+        _nothing_to_recover(at, users)
+    return users
+
+
+def fails_in_the_dns(users: Judged) -> bool:
+    """Whether users did not even find out where to go."""
+    return any(reason.startswith("DNS") for reason in users.reasons)
+
+
+def what_users_had(at: Step) -> Build | None:
+    """The newest build that users were seen to have, by the looks of this run or by what was remembered at its start."""
+    seen = [look.observation for look in at.run.journal.of(entries.Observed) if look.aim == looking.USERS]
+    builds = [each.build for each in seen if each.build and each.health is Health.GOOD]
+    builds += [had.build for had in at.run.journal.of(entries.UsersHad)]
+    return max(builds, key=lambda build: build.built, default=None)
+
+
+def _nothing_to_recover(at: Step, users: Judged) -> None:
+    """Refuse: users are served, or nobody here can tell."""
+    online = at.run.outside.observers.online(within=at.within.sooner(looking.ONLINE_WITHIN))
+    if not any(online):
+        text = "no observer reaches even the sites of other people: it is our own network that is down"
+    elif users.is_served():
+        text = "users are served; there is nothing to recover from"
+    else:
+        text = f"too few observers see the site down to be sure: {users}"
+    if at.run.mode is Mode.PLAN and any(online):
+        at.note(text)
+        return
+    looking.insist(at, text, then=f"defib plan {at.run.runbook.procedure}; --force to go on all the same")
