@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from defib.clock import Deadline
@@ -12,7 +12,8 @@ from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of, message_of
 from defib.providers.dns.records import canonical, canonical_key, check, compare
-from defib.providers.dns.route53_format import from_route53, to_route53
+from defib.providers.dns.route53_format import from_route53, to_route53, unescaped
+from defib.providers.dns.route53_listing import Page, in_order
 
 if TYPE_CHECKING:
     from mypy_boto3_route53 import Route53Client
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_route53.type_defs import (
         ChangeTypeDef,
         ListResourceRecordSetsRequestTypeDef,
+        ListResourceRecordSetsResponseTypeDef,
         ResourceRecordSetOutputTypeDef,
         ResourceRecordSetUnionTypeDef,
     )
@@ -32,11 +34,18 @@ _DIFFERS = re.compile(r"was not found|do not match|already exists|conflicts with
 # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html#limits-api-entities-records
 _ONE_NAME_AT_MOST = "100"
 
+# "If MaxItems is greater than 300, Route 53 returns only the first 300":
+# https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListResourceRecordSets.html
+_PAGE = "300"
+
 # "A request cannot contain more than 1,000 ResourceRecord elements", and "the sum of the number of characters (including
 # spaces) in all Value elements in a request cannot exceed 32,000 characters"; both count twice in an UPSERT, which is not
 # used here: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html#limits-api-requests-changeresourcerecordsets
 _VALUES_AT_MOST = 1_000
 _CHARACTERS_AT_MOST = 32_000
+
+Pace = Callable[[Deadline], None]
+"""Waits until one more call may be sent, or raises :class:`defib.errors.Unavailable`."""
 
 
 class Route53:
@@ -46,7 +55,9 @@ class Route53:
     of its changes or none reach a name server together, so no name is ever without an answer
     (https://docs.aws.amazon.com/Route53/latest/APIReference/API_ChangeResourceRecordSets.html).
 
-    Reading costs one call a key, and writing one call, whatever the size of the zone. A batch above Route 53's limits (1,000
+    Reading costs at most one call a name, and one call for all names that stand within 300 record sets of each other, so
+    mostly one; writing costs one. Neither grows with the zone. `pace` is called before each call of a read, whose number
+    nobody can tell beforehand; a write is paced by whoever fences it. A batch above Route 53's limits (1,000
     values or 32,000 characters, before and after together) raises :class:`NotFound` and is not sent: in two it would be
     no transaction.
 
@@ -57,8 +68,9 @@ class Route53:
     checks as well, so a set that is in place need not be what users get.
     """
 
-    def __init__(self, zone_id: str, access: AwsAccess) -> None:
+    def __init__(self, zone_id: str, access: AwsAccess, pace: Pace = lambda _: None) -> None:
         self._zone_id = zone_id.removeprefix("/hostedzone/")
+        self._pace = pace
         session = access.session()
         self._clients: Clients[Route53Client] = Clients(
             lambda timeout: session.client("route53", endpoint_url=access.endpoint or None, config=access.config(timeout))
@@ -76,7 +88,7 @@ class Route53:
 
     def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
         """The record sets of `keys` as Route 53's API holds them, which may be ahead of its name servers."""
-        found = [self._find(canonical_key(key), within) for key in keys]
+        found = self._find(keys, within)
         return tuple(from_route53(record) if record is not None else None for record in found)
 
     def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
@@ -114,7 +126,24 @@ class Route53:
                 seen=f"{len(values):,} values and {characters:,} characters",
             )
 
-    def _find(self, key: RecordKey, within: Deadline) -> ResourceRecordSetOutputTypeDef | None:
+    def _find(self, keys: Sequence[RecordKey], within: Deadline) -> list[ResourceRecordSetOutputTypeDef | None]:
+        """Page from the first key that is still open, until none is: records between far keys are never paged through."""
+        wanted = [canonical_key(key) for key in keys]
+        known: dict[RecordKey, ResourceRecordSetOutputTypeDef | None] = {}
+        while left := sorted({key for key in wanted if key not in known}, key=in_order):
+            if len(left) > 1:
+                known |= self._page(left[0].name, within).answered(left)
+            if left[0] not in known:  # it is the only one, or its name has more record sets than a page
+                known[left[0]] = self._find_one(left[0], within)
+        return [known[key] for key in wanted]
+
+    def _page(self, name: str, within: Deadline) -> Page:
+        """A page from `name` on, whatever the type: types of one name are then on it whole, in whatever order."""
+        listed = self._list({"HostedZoneId": self._zone_id, "StartRecordName": name, "MaxItems": _PAGE}, within)
+        following = canonical_key(RecordKey(unescaped(listed["NextRecordName"]), "")).name if listed["IsTruncated"] else ""
+        return Page(name, tuple(listed["ResourceRecordSets"]), following)
+
+    def _find_one(self, key: RecordKey, within: Deadline) -> ResourceRecordSetOutputTypeDef | None:
         """List from where `key` would stand: the list is in order, so one page tells, however large the zone is."""
         question: ListResourceRecordSetsRequestTypeDef = {
             "HostedZoneId": self._zone_id,
@@ -124,13 +153,19 @@ class Route53:
         }
         if key.set_identifier:
             question["StartRecordIdentifier"] = key.set_identifier
-        page = asked(
+        page = self._list(question, within)
+        return next((each for each in page["ResourceRecordSets"] if from_route53(each).key == key), None)
+
+    def _list(
+        self, question: ListResourceRecordSetsRequestTypeDef, within: Deadline
+    ) -> ListResourceRecordSetsResponseTypeDef:
+        self._pace(within)
+        return asked(
             lambda: self._clients.within(within).list_resource_record_sets(**question),
             within,
             "ListResourceRecordSets",
             self._where,
         )
-        return next((each for each in page["ResourceRecordSets"] if from_route53(each).key == key), None)
 
     def _submit(self, actions: list[ChangeTypeDef], within: Deadline) -> Receipt:
         answer = asked(
@@ -149,7 +184,7 @@ class Route53:
         People enter host names with and without the final dot and Route 53 lists them as entered, while DELETE must
         name the values that stand. The second batch compares and sets just as the first.
         """
-        found = [self._find(canonical_key(change.key), within) for change in changes]
+        found = self._find([change.key for change in changes], within)
         seen = [from_route53(record) if record is not None else None for record in found]
         compare(changes, seen, self._where)
         if found != [_spelt(change.before) for change in changes]:

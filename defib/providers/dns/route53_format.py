@@ -25,7 +25,7 @@ def from_route53(found: ResourceRecordSetOutputTypeDef) -> RecordSet:
     """One record set as Route 53 lists it; an alias has no values, and no TTL of its own, which reads as zero."""
     return canonical(
         RecordSet(
-            key=RecordKey(_unescaped(found["Name"]), found["Type"], found.get("SetIdentifier", "")),
+            key=RecordKey(unescaped(found["Name"]), found["Type"], found.get("SetIdentifier", "")),
             ttl=timedelta(seconds=found.get("TTL", 0)),
             values=tuple(record["Value"] for record in found.get("ResourceRecords", [])),
             attributes=tuple(_flat(cast("Mapping[str, object]", found))),
@@ -67,7 +67,8 @@ def _put(made: dict[str, object], path: str, text: str) -> None:
     place[leaf] = int(text) if path in _NUMBERS else text == "true" if path in _FLAGS else text
 
 
-def _unescaped(name: str) -> str:
+def unescaped(name: str) -> str:
+    """A name as Route 53 lists it, as ours."""
     # Route 53 lists the asterisk of a wildcard as its octal code:
     # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DomainNameFormat.html
     return name.replace("\\052", "*")

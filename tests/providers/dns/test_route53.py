@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -41,10 +42,15 @@ def access(aws: RunningAws, secret_key: str = "") -> AwsAccess:
 
 def fresh_zone(aws: RunningAws) -> str:
     """The id of a new hosted zone that holds the seed."""
+    return zone_of(aws, *SEED)
+
+
+def zone_of(aws: RunningAws, *sets: RecordSet) -> str:
+    """The id of a new hosted zone that holds `sets`."""
     zone_id = f"Z{next(_NUMBERS):013d}"
 
     async def add() -> None:
-        aws.aws.route53.add_zone(zone_id, ZONE, SEED)
+        aws.aws.route53.add_zone(zone_id, ZONE, sets)
 
     aws.loop.run(add())
     return zone_id
@@ -88,6 +94,17 @@ class CountingSwitch(FaultSwitch):
         return super().spend()
 
 
+@contextmanager
+def counted(aws: RunningAws) -> Iterator[CountingSwitch]:
+    """Counts Route 53's calls."""
+    before, counter = aws.aws.switches["route53"], CountingSwitch()
+    aws.aws.switches["route53"] = counter
+    try:
+        yield counter
+    finally:
+        aws.aws.switches["route53"] = before
+
+
 class TestRoute53Alone:
     """What only Route 53 does."""
 
@@ -101,23 +118,38 @@ class TestRoute53Alone:
         """A deadline."""
         return Deadline.after(SystemClock(), timedelta(seconds=seconds))
 
-    def test_one_call_a_key_in_a_large_zone(self, aws: RunningAws) -> None:
-        """The number of calls does not grow with the zone: one for each key read, one for a batch."""
-        many = tuple(record(f"host-{number}", "A", "192.0.2.1") for number in range(500))
+    def test_far_keys_in_a_large_zone_cost_a_call_each(self, aws: RunningAws) -> None:
+        """The number of calls does not grow with the zone: one for each far key read, one for a batch."""
+        many = tuple(record(f"host-{number:04}", "A", "192.0.2.1") for number in range(2_000))
+        zone = Route53(zone_of(aws, *SEED, *many), access(aws))
+        with counted(aws) as counter:
+            assert zone.read([WWW.key, many[250].key, many[1500].key], within=self.soon()) == (WWW, many[250], many[1500])
+            assert counter.requests == 3
+            zone.replace([change(WWW, WWW_B), change(many[7], None)], within=self.soon())
+            assert counter.requests == 4
 
-        async def add() -> None:
-            aws.aws.route53.add_zone("ZLARGE", "contract.test.", (*SEED, *many))
+    @pytest.mark.parametrize("others", [0, 40, 2_000])
+    def test_keys_of_neighbouring_names_cost_one_call(self, aws: RunningAws, others: int) -> None:
+        """Fifteen record sets of five neighbouring names are read at once, present or absent, in any order."""
+        names = ("shop-1", "shop-2", "shop-3", "shop-4", "shop-5")
+        held = [record(name, kind, value) for name in names for kind, value in (("A", "192.0.2.1"), ("AAAA", "2001:db8::1"))]
+        many = [record(f"{'aes'[number % 3]}{number:04}", "A", "192.0.2.1") for number in range(others)]
+        zone = Route53(zone_of(aws, *held, *many), access(aws))
+        absent = [RecordKey(f"{name}.{ZONE}", "CNAME") for name in names]
+        wanted = sorted([each.key for each in held] + absent, key=lambda key: key.name[::-1] + key.type[::-1])
+        by_key = {each.key: each for each in held}
+        with counted(aws) as counter:
+            assert zone.read(wanted, within=self.soon()) == tuple(by_key.get(key) for key in wanted)
+            assert counter.requests == 1
 
-        aws.loop.run(add())
-        zone = Route53("ZLARGE", access(aws))
-        before, aws.aws.switches["route53"] = aws.aws.switches["route53"], CountingSwitch()
-        counter = aws.aws.switches["route53"]
-        assert isinstance(counter, CountingSwitch)
-        assert zone.read([WWW.key, many[250].key], within=self.soon()) == (WWW, many[250])
-        assert counter.requests == 2
-        zone.replace([change(WWW, WWW_B), change(many[7], None)], within=self.soon())
-        assert counter.requests == 3
-        aws.aws.switches["route53"] = before
+    def test_a_read_waits_before_each_call_that_it_makes(self, aws: RunningAws) -> None:
+        """The limit of calls is asked once for each call, however many keys it is for."""
+        paced: list[Deadline] = []
+        zone = Route53(fresh_zone(aws), access(aws), paced.append)
+        within = self.soon()
+        zone.read([each.key for each in SEED], within=within)
+        zone.read([WWW.key], within=within)
+        assert paced == [within, within]
 
     def test_spelling_of_a_host_name_is_no_difference(self, aws: RunningAws) -> None:
         """A value that was entered without its final dot or in capitals is changed and compared as what it means."""
@@ -197,19 +229,14 @@ class TestRoute53Alone:
     )
     def test_batch_above_the_limits_is_not_sent(self, aws: RunningAws, zone: Route53, values: tuple[str, ...]) -> None:
         """1,000 values and 32,000 characters are a batch; more is refused before anything is asked, and never split."""
-        before, aws.aws.switches["route53"] = aws.aws.switches["route53"], CountingSwitch()
-        counter = aws.aws.switches["route53"]
-        assert isinstance(counter, CountingSwitch)
         kind = "A" if values[0][0] != '"' else "TXT"
-        try:
+        with counted(aws) as counter:
             with pytest.raises(NotFound) as caught:
                 zone.replace([change(None, record("many", kind, *values))], within=self.soon())
             assert (counter.requests, "batch" in caught.value.what) == (0, True)
             fitting = record("many", kind, *values[: len(values) - 1])
             zone.replace([change(None, fitting)], within=self.soon(30))
             assert counter.requests == 1
-        finally:
-            aws.aws.switches["route53"] = before
 
     def test_wildcard_reads_under_its_own_name(self, zone: Route53) -> None:
         """Route 53 lists an asterisk as its octal code; ours is an asterisk."""
