@@ -21,7 +21,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from defib.clock import Clock, SystemClock
 from defib.lab.faults import Fault, FaultSwitch
-from defib.lab.strict import xml
+from defib.lab.strict import s3, xml
 from defib.lab.strict.cloudfront import StrictCloudFront
 from defib.lab.strict.route53 import Publish, StrictRoute53
 from defib.lab.strict.signature import Credentials, authenticate, service_of
@@ -32,7 +32,7 @@ _NAMESPACES = {"route53": xml.ROUTE53, "cloudfront": xml.CLOUDFRONT}
 
 
 class Aws:
-    """Route 53, CloudFront and S3 on one address; `switches` break Route 53 and CloudFront."""
+    """Route 53, CloudFront and S3 on one address; `switches` break each of them."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Aws:
         self._credentials = credentials
         self._app = DomainDispatcherApplication(create_backend_app)
         self._one_at_a_time = asyncio.Lock()
-        self.switches = {"route53": FaultSwitch(), "cloudfront": FaultSwitch()}
+        self.switches = {service: FaultSwitch() for service in ("route53", "cloudfront", "s3")}
         self.server = WebServer(address, port, self._answer)
         self.route53 = StrictRoute53(get_backend("route53")[DEFAULT_ACCOUNT_ID]["aws"], clock, publish)
         self.cloudfront = StrictCloudFront(
@@ -69,10 +69,12 @@ class Aws:
         await self.server.stop()
 
     async def _answer(self, request: Request) -> Response | None:
-        service = service_of(request)
+        anybody = s3.readable_by_all(request)
+        service = "s3" if anybody else service_of(request)
         fault = Fault("none")
         try:
-            authenticate(request, self._credentials)
+            if not anybody:
+                authenticate(request, self._credentials)
             switch = self.switches.get(service)
             if switch is not None:
                 fault = switch.spend() or fault
@@ -92,7 +94,8 @@ class Aws:
             return answered or await self._moto(request)
         if service == "cloudfront":
             return await self._through_cloudfront(request, lying=lying)
-        return await self._moto(request)
+        told = s3.lie(request) if lying else None
+        return told or await self._moto(request)
 
     async def _through_cloudfront(self, request: Request, *, lying: bool) -> Response:
         answered = self.cloudfront.before(request, lying=lying)
@@ -112,7 +115,10 @@ async def _spoil(fault: Fault, service: str) -> None:
     if fault.name == "429":
         # AWS throttles with 400 and a code, not with 429:
         # https://docs.aws.amazon.com/Route53/latest/APIReference/CommonErrors.html
+        # S3 with 503: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
         wait = ("Retry-After", f"{fault.option('retry_after', 1):g}")
+        if service == "s3":
+            raise AwsError(503, "SlowDown", "Please reduce your request rate.", (wait,))
         raise AwsError(400, "Throttling", "Rate exceeded", (wait,))
     if fault.name == "500":
         raise AwsError(500, "InternalFailure", "We encountered an internal error. Please try again.")

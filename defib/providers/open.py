@@ -63,7 +63,9 @@ def _limited_zone(config: DnsZoneConfig, secrets: Secrets, before_write: Check) 
     if isinstance(config, CloudflareZone):
         return _cloudflare_zone(config, secrets, before_write)
     if isinstance(config, FailoverSwitch):
-        raise NotImplementedError("SWITCH")
+        # S3 serves "at least 3,500 PUT/COPY/POST/DELETE or 5,500 GET/HEAD requests per second per partitioned prefix", and
+        # a switch is turned once: https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
+        return FencedZone(_s3_switch(config, secrets), before_write)
     return RateLimitedZone(FencedZone(_route53(config, secrets), before_write), _route53_rate())
 
 
@@ -120,6 +122,12 @@ def _route53(config: Route53Zone, secrets: Secrets) -> DnsZone:
     from defib.providers.dns.route53 import Route53  # noqa: PLC0415 - see the module's docstring
 
     return Route53(config.zone_id, aws_access(config.aws, secrets))
+
+
+def _s3_switch(config: FailoverSwitch, secrets: Secrets) -> DnsZone:
+    from defib.providers.dns.s3_switch import S3Switch  # noqa: PLC0415 - see the module's docstring
+
+    return S3Switch(config.names, config.bucket, config.key, aws_access(config.aws, secrets))
 
 
 def _rfc2136(config: Rfc2136Zone, secrets: Secrets) -> DnsZone:

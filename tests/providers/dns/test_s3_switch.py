@@ -1,0 +1,431 @@
+"""The switch in S3 turns all its names by one compare-and-set, and says what its failures mean."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from defib.clock import Deadline, SystemClock
+from defib.errors import Conflict, Denied, LeaseLost, NotFound, ProviderError, Unavailable
+from defib.lab.alone import RunningAws, serve_aws
+from defib.lab.bucket import Bucket
+from defib.lab.content import StoredObject
+from defib.lab.faults import Fault
+from defib.ports import DnsZone, Receipt, RecordChange, RecordKey, RecordSet
+from defib.providers.aws import AwsAccess
+from defib.providers.dns.s3_switch import S3Switch
+from defib.providers.open import open_zone
+from defib.providers.wrappers import RetryingZone
+from defib.providers.wrappers.around import ZoneAround
+from defib.sitevalues import Aws
+from defib.sitevendors import FailoverSwitch
+
+CLOCK = SystemClock()
+KEY = "users-go-to-the-backup"
+NAMES = ("pulse.test.", "www.pulse.test.")
+_NUMBERS = itertools.count(1)
+
+
+def at(value: str, name: str) -> RecordSet:
+    """A name while the switch stands at `value`."""
+    return RecordSet(RecordKey(name, "SWITCH"), timedelta(0), (value,))
+
+
+def turned(before: str, after: str, names: Sequence[str] = NAMES) -> list[RecordChange]:
+    """The batch that turns the names."""
+    return [RecordChange(at(before, name), at(after, name)) for name in names]
+
+
+KEYS = [at("", name).key for name in NAMES]
+PRIMARY = tuple(at("primary", name) for name in NAMES)
+SECONDARY = tuple(at("secondary", name) for name in NAMES)
+OVER = turned("primary", "secondary")
+BACK = turned("secondary", "primary")
+
+
+def soon(seconds: float = 10) -> Deadline:
+    """A deadline that is far enough."""
+    return Deadline.after(CLOCK, timedelta(seconds=seconds))
+
+
+def access(aws: RunningAws, secret_key: str = "") -> AwsAccess:
+    """The lab's credentials, or its key with another secret."""
+    return AwsAccess("us-east-1", aws.endpoint, aws.credentials.access_key, secret_key or aws.credentials.secret_key)
+
+
+@dataclass(frozen=True)
+class World:
+    """A switch in a bucket of its own, and the bucket past it."""
+
+    switch: S3Switch
+    bucket: Bucket
+    aws: RunningAws
+
+    @property
+    def found(self) -> StoredObject | None:
+        """The object, past the adapter."""
+        return self.bucket.get(KEY)
+
+    def other(self, secret_key: str = "", bucket: str = "") -> S3Switch:
+        """The same switch for somebody else."""
+        return S3Switch(NAMES, bucket or self.bucket.name, KEY, access(self.aws, secret_key))
+
+    def put_by_hand(self, body: bytes) -> None:
+        """What a person does with the AWS command line."""
+        client = access(self.aws).session().client("s3", endpoint_url=self.aws.endpoint)
+        client.put_object(Bucket=self.bucket.name, Key=KEY, Body=body)
+        client.close()
+
+    def retrying(self) -> RetryingZone:
+        """The switch as a run has it."""
+        return RetryingZone(self.switch, random.Random(1))
+
+
+class Losing(ZoneAround):
+    """A switch whose first write is made and never answered."""
+
+    writes = 0
+
+    def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
+        """Write; the answer gets lost on its way the first time."""
+        receipt = self._inner.replace(changes, within=within)
+        self.writes += 1
+        if self.writes == 1:
+            raise Unavailable("PutObject: no answer")
+        return receipt
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[RunningAws]:
+    """AWS of the lab, for all tests of this file."""
+    with serve_aws() as running:
+        yield running
+
+
+@pytest.fixture
+def world(aws: RunningAws) -> Iterator[World]:
+    """A switch that stands at its primary."""
+    bucket = Bucket(f"switch-{next(_NUMBERS)}")
+    bucket.create()
+    yield World(S3Switch(NAMES, bucket.name, KEY, access(aws)), bucket, aws)
+    aws.set_fault("s3", None)
+
+
+class TestReading:
+    """Where the switch stands."""
+
+    def test_absence_is_the_primary_and_presence_the_secondary(self, world: World) -> None:
+        """Every name reads alike, in the order asked, and the object alone decides."""
+        assert world.switch.read(KEYS, within=soon()) == PRIMARY
+        world.put_by_hand(b"")
+        assert world.switch.read(KEYS[::-1], within=soon()) == SECONDARY[::-1]
+
+    def test_it_is_called_by_bucket_and_key(self, world: World) -> None:
+        """Vendor and zone name the object, under which a journal finds it again."""
+        assert (world.switch.vendor, world.switch.zone) == ("s3-switch", f"{world.bucket.name}/{KEY}")
+
+    def test_what_it_does_not_turn_is_not_there(self, world: World) -> None:
+        """Another name, another type and a set identifier read as None; case makes no difference."""
+        strangers = [
+            RecordKey("api.pulse.test.", "SWITCH"),
+            RecordKey(NAMES[0], "A"),
+            RecordKey(NAMES[0], "SWITCH", "one"),
+            RecordKey(NAMES[0].upper(), "switch"),
+        ]
+        assert world.switch.read(strangers, within=soon()) == (None, None, None, PRIMARY[0])
+
+    def test_nothing_asked_costs_nothing(self, world: World) -> None:
+        """What needs no answer of S3's is answered while S3 is down."""
+        world.aws.set_fault("s3", Fault("500"))
+        assert world.switch.read([], within=soon()) == ()
+        assert world.switch.read([RecordKey(NAMES[0], "A")], within=soon()) == (None,)
+
+    def test_a_large_object_costs_no_more_than_a_small_one(self, world: World) -> None:
+        """Presence says it all: a body that cannot have been read by the deadline is not waited for."""
+        world.put_by_hand(b"x" * 4_000_000)
+        assert world.switch.read(KEYS, within=soon()) == SECONDARY
+        world.switch.replace(BACK, within=soon())
+        assert world.found is None
+
+
+class TestTurning:
+    """All names together, by compare-and-set."""
+
+    def test_there_and_back(self, world: World) -> None:
+        """D19: turning puts the object there, turning back takes it away, and both are settled at once."""
+        receipt = world.switch.replace(OVER, within=soon())
+        assert world.switch.settled(receipt, within=soon())
+        assert world.switch.read(KEYS, within=soon()) == SECONDARY
+        receipt = world.switch.replace([each.reversed() for each in OVER], within=soon())
+        assert world.switch.settled(receipt, within=soon())
+        assert world.switch.read(KEYS, within=soon()) == PRIMARY
+        assert world.bucket.keys() == ()
+
+    def test_the_object_says_what_it_does_and_is_always_the_same(self, world: World) -> None:
+        """Whoever finds it learns what it does and how to take it back; two runs write the same bytes."""
+        bodies = []
+        for _ in range(2):
+            world.switch.replace(OVER, within=soon())
+            assert world.found is not None
+            bodies.append(world.found.body)
+            world.switch.replace(BACK, within=soon())
+        assert bodies[0] == bodies[1]
+        told = json.loads(bodies[0])
+        assert told["names"] == list(NAMES)
+        assert told["to take it back"] == f"aws s3 rm s3://{world.bucket.name}/{KEY}"
+
+    def test_what_somebody_put_there_by_hand_is_taken_back(self, world: World) -> None:
+        """The object turns the switch whatever it says, so a failback after a manual failover works."""
+        world.put_by_hand(b"by hand, at three in the morning")
+        world.switch.replace(BACK, within=soon())
+        assert world.found is None
+
+    @pytest.mark.parametrize(("there", "batch"), [(True, OVER), (False, BACK)], ids=["over", "back"])
+    def test_stale_before_conflicts(self, world: World, there: bool, batch: list[RecordChange]) -> None:
+        """D1: a switch that somebody turned already is not turned again, what it holds stays, and the error says where."""
+        if there:
+            world.put_by_hand(b"theirs")
+        with pytest.raises(Conflict) as caught:
+            world.switch.replace(batch, within=soon())
+        assert str(batch[0].key) in str(caught.value)
+        assert world.switch.zone in caught.value.where
+        assert (world.found.body if world.found else None) == (b"theirs" if there else None)
+
+    @pytest.mark.parametrize(
+        "before",
+        [None, at("elsewhere", NAMES[0]), replace(PRIMARY[0], ttl=timedelta(seconds=60)), SECONDARY[0]],
+        ids=["absence", "value", "ttl", "mixed"],
+    )
+    def test_before_that_no_switch_can_hold_conflicts(self, world: World, before: RecordSet | None) -> None:
+        """One name's `before` that does not hold stops the whole batch."""
+        with pytest.raises(Conflict):
+            world.switch.replace([RecordChange(before, SECONDARY[0]), OVER[1]], within=soon())
+        assert world.found is None
+
+    @pytest.mark.parametrize(
+        "batch",
+        [
+            OVER[:1],
+            [*OVER, *turned("primary", "secondary", ["api.pulse.test."])],
+            [OVER[0], RecordChange(PRIMARY[1], PRIMARY[1])],
+            [OVER[0], RecordChange(PRIMARY[1], None)],
+            [OVER[0], RecordChange(PRIMARY[1], at("tertiary", NAMES[1]))],
+            [OVER[0], RecordChange(PRIMARY[1], replace(SECONDARY[1], ttl=timedelta(seconds=60)))],
+            [RecordChange(RecordSet(RecordKey(NAMES[0], "A"), timedelta(0), ("192.0.2.1",)), None)],
+        ],
+        ids=["partial", "strange-name", "both-ways", "removal", "value", "ttl", "record-set"],
+    )
+    def test_what_one_object_cannot_say_is_refused(self, world: World, batch: list[RecordChange]) -> None:
+        """A batch that turns some names and not others, or to what there is not, is refused and not sent."""
+        with pytest.raises(NotFound):
+            world.switch.replace(batch, within=soon())
+        assert world.found is None
+
+    def test_a_name_twice_in_a_batch_conflicts(self, world: World) -> None:
+        """A batch that contradicts itself changes nothing."""
+        with pytest.raises(Conflict):
+            world.switch.replace([*OVER, OVER[0]], within=soon())
+        assert world.found is None
+
+    def test_what_stands_may_be_set_again(self, world: World) -> None:
+        """A change from what stands to itself is taken; from what does not stand, it conflicts."""
+        stay = turned("primary", "primary")
+        world.switch.replace(stay, within=soon())
+        assert world.found is None
+        world.put_by_hand(b"theirs")
+        with pytest.raises(Conflict):
+            world.switch.replace(stay, within=soon())
+
+    def test_empty_batch_changes_nothing(self, world: World) -> None:
+        """No changes are made, and they are settled."""
+        assert world.switch.settled(world.switch.replace([], within=soon()), within=soon())
+        assert world.found is None
+
+    @pytest.mark.parametrize("batch", [OVER, BACK], ids=["over", "back"])
+    def test_one_of_two_writers_wins(self, world: World, batch: list[RecordChange]) -> None:
+        """Of two that turn it the same way at the same time one does, and the other learns that it did not."""
+        if batch is BACK:
+            world.put_by_hand(b"")
+        rivals = [world.switch, world.other()]
+        start = threading.Barrier(len(rivals))
+
+        def attempt(rival: S3Switch) -> type[ProviderError] | None:
+            start.wait(timeout=10)
+            try:
+                rival.replace(batch, within=soon())
+            except ProviderError as error:
+                return type(error)
+            return None
+
+        with ThreadPoolExecutor(len(rivals)) as pool:
+            outcomes = list(pool.map(attempt, rivals))
+        assert sorted(outcomes, key=str) == [Conflict, None]
+
+
+class TestFailures:
+    """What goes wrong is told apart, costs no more than the deadline, and gives nothing away."""
+
+    @pytest.mark.parametrize(
+        ("fault", "expected"),
+        [("429", Unavailable), ("500", Unavailable), ("denied", Denied), ("lost-answer", Unavailable)],
+    )
+    def test_faults_of_s3_are_told_apart(self, world: World, fault: str, expected: type[ProviderError]) -> None:
+        """SlowDown, a failure of the service and a lost answer may pass; a refusal does not."""
+        world.aws.set_fault("s3", Fault(fault))
+        calls: list[Callable[[], object]] = [
+            lambda: world.switch.read(KEYS, within=soon()),
+            lambda: world.switch.replace(BACK, within=soon()),
+            lambda: world.switch.replace(OVER, within=soon()),
+        ]
+        for call in calls:
+            with pytest.raises(expected):
+                call()
+
+    def test_slow_down_carries_the_wish_of_s3(self, world: World) -> None:
+        """The wait that S3 asks for reaches whoever retries, and nothing was written."""
+        world.aws.set_fault("s3", Fault("429", {"retry_after": 3}))
+        with pytest.raises(Unavailable) as caught:
+            world.switch.replace(OVER, within=soon())
+        assert caught.value.retry_after == timedelta(seconds=3)
+        assert "SlowDown" in caught.value.seen
+        assert world.found is None
+
+    def test_a_refusal_says_which_permissions_are_needed(self, world: World) -> None:
+        """D11: S3 answers for an absent object with 403 to who may not list, so the message says what to allow."""
+        world.aws.set_fault("s3", Fault("denied"))
+        with pytest.raises(Denied) as caught:
+            world.switch.read(KEYS, within=soon())
+        assert "s3:ListBucket" in caught.value.then
+
+    def test_wrong_credentials_are_denied_and_not_repeated(self, world: World) -> None:
+        """Who may not, learns so by reading and writing; no secret stands in the error or its causes."""
+        secret = "wrong-secret-of-somebody"
+        for call in (
+            lambda: world.other(secret).read(KEYS, within=soon()),
+            lambda: world.other(secret).replace(OVER, within=soon()),
+        ):
+            with pytest.raises(Denied) as caught:
+                call()
+            shown = f"{caught.value} {caught.value.__cause__!r}"
+            assert secret not in shown
+            assert world.aws.credentials.secret_key not in shown
+        assert world.found is None
+
+    def test_missing_bucket_is_not_the_primary(self, world: World) -> None:
+        """A bucket that does not exist is told as such: absence of the object in it would be a comfortable lie."""
+        lost = world.other(bucket="no-such-bucket")
+        for call in (
+            lambda: lost.read(KEYS, within=soon()),
+            lambda: lost.replace(OVER, within=soon()),
+            lambda: lost.replace(BACK, within=soon()),
+        ):
+            with pytest.raises(NotFound) as caught:
+                call()
+            assert "NoSuchBucket" in caught.value.seen
+
+    def test_spent_deadline_is_unavailable_at_once(self, world: World) -> None:
+        """A call without time left neither asks nor writes."""
+        for call in (
+            lambda: world.switch.read(KEYS, within=soon(0)),
+            lambda: world.switch.replace(OVER, within=soon(0)),
+        ):
+            with pytest.raises(Unavailable):
+                call()
+        assert world.found is None
+
+    def test_hanging_s3_is_unavailable_by_the_deadline(self, world: World) -> None:
+        """An endpoint that accepts and then says nothing costs the deadline, not more."""
+        world.aws.set_fault("s3", Fault("hang"))
+        started = CLOCK.monotonic()
+        with pytest.raises(Unavailable):
+            world.switch.replace(OVER, within=soon(0.3))
+        assert CLOCK.monotonic() - started < timedelta(seconds=5)
+
+    def test_refused_connection_is_unavailable(self) -> None:
+        """An endpoint that nobody listens on may come back."""
+        nobody = S3Switch(NAMES, "b", "k", AwsAccess("us-east-1", "http://127.0.0.1:9", "AKIA0", "s"))
+        with pytest.raises(Unavailable):
+            nobody.read(KEYS, within=soon())
+
+    @pytest.mark.parametrize("batch", [OVER, BACK], ids=["over", "back"])
+    def test_lost_answer_of_a_write_is_found_by_reading(self, world: World, batch: list[RecordChange]) -> None:
+        """A write whose answer is lost stands, and whoever retries finds it in place instead of failing."""
+        if batch is BACK:
+            world.put_by_hand(b"")
+        losing = Losing(world.switch)
+        RetryingZone(losing, random.Random(1)).replace(batch, within=soon())
+        assert losing.writes == 1
+        assert (world.found is not None) == (batch is OVER)
+
+    def test_write_that_landed_while_its_answer_was_lost(self, world: World) -> None:
+        """The same over the wire: S3 takes the object, resets the connection, and is not asked to take it again."""
+        world.aws.set_fault("s3", Fault("lost-answer", {"times": 1}))
+        world.retrying().replace(OVER, within=soon())
+        assert world.found is not None
+
+    def test_slow_down_is_waited_out(self, world: World) -> None:
+        """A few refusals cost time and not the recovery."""
+        world.aws.set_fault("s3", Fault("429", {"retry_after": 0.1, "times": 2}))
+        world.retrying().replace(OVER, within=soon())
+        assert world.found is not None
+
+    def test_success_that_was_none_is_seen_by_reading(self, world: World) -> None:
+        """Where S3 says yes and did nothing, the next read says so."""
+        world.aws.set_fault("s3", Fault("lying", {"times": 1}))
+        world.switch.replace(OVER, within=soon())
+        assert world.switch.read(KEYS, within=soon()) == PRIMARY
+
+
+class TestOpened:
+    """As a site file asks for it."""
+
+    def config(self, world: World) -> FailoverSwitch:
+        """The part of a site file."""
+        return FailoverSwitch(
+            provider="s3-switch",
+            zone="pulse.test.",
+            names=NAMES,
+            bucket=world.bucket.name,
+            key=KEY,
+            health_check="abcdef11-2222-3333-4444-555555fedcba",
+            aws=Aws(endpoint=world.aws.endpoint, access_key="env:KEY", secret_key="env:SECRET"),
+        )
+
+    def opened(self, world: World, before_write: Callable[[], None]) -> DnsZone:
+        """The zone that a run gets."""
+        values = {"env:KEY": world.aws.credentials.access_key, "env:SECRET": world.aws.credentials.secret_key}
+        return open_zone(self.config(world), values.__getitem__, before_write)
+
+    def test_site_file_leads_to_the_switch(self, world: World) -> None:
+        """D9: names, bucket, key and credentials of the site file turn the object, after a check for each write."""
+        checks: list[str] = []
+        zone = self.opened(world, lambda: checks.append("checked"))
+        assert zone.read(KEYS, within=soon()) == PRIMARY
+        zone.replace(OVER, within=soon())
+        assert (world.found is not None, checks) == (True, ["checked"])
+
+    def test_fence_stops_a_write(self, world: World) -> None:
+        """E8: who may no longer write turns nothing, and can still read."""
+
+        def lost() -> None:
+            raise LeaseLost("another run holds the site")
+
+        zone = self.opened(world, lost)
+        with pytest.raises(LeaseLost):
+            zone.replace(OVER, within=soon())
+        assert world.found is None
+        assert zone.read(KEYS, within=soon()) == PRIMARY
+
+    def test_refusals_are_waited_out(self, world: World) -> None:
+        """What may pass is tried again, inside the deadline."""
+        world.aws.set_fault("s3", Fault("500", {"times": 1}))
+        zone = self.opened(world, lambda: None)
+        assert zone.read(KEYS, within=soon()) == PRIMARY
