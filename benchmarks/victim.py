@@ -18,7 +18,7 @@ from defib.lab.content import make_build
 from defib.lab.dns.authority import Authority
 from defib.lab.dns.zone import PublishedSet, PublishedZone
 from defib.lab.faults import Fault
-from defib.lab.origin import Reference
+from defib.lab.others import Reference
 from defib.lab.plan import AddressPlan
 from defib.lab.siteserver import SiteServer
 from defib.lab.web import Request, Response

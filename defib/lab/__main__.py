@@ -15,7 +15,6 @@ from defib.errors import DefibError, PortTaken
 from defib.lab import furniture
 from defib.lab.controlserver import Control
 from defib.lab.eyewitness import log_name
-from defib.lab.hosting import furniture as hosting
 from defib.lab.plan import DEFAULT_NET, WEB_PORT, AddressPlan
 from defib.lab.processid import ProcessId
 from defib.lab.state import LabState, port_taken
@@ -93,7 +92,7 @@ async def _listen(control: Control, world: World) -> None:
 
 
 async def _eyewitness(folder: Path, plan: AddressPlan) -> asyncio.subprocess.Process:
-    urls = [f"https://{name}:{WEB_PORT}/" for name in (*furniture.PUBLIC_NAMES, *hosting.PUBLIC_NAMES)]
+    urls = [f"https://{name}:{WEB_PORT}/" for name in furniture.PUBLIC_NAMES]
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "defib.lab.eyewitness"),
         *("--resolvers", ",".join(f"{address}:{port}" for address, port in plan.eyewitness_resolvers)),

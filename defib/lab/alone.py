@@ -16,6 +16,7 @@ from defib.lab.cloudflare import CloudflareApi
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.furniture import cloudflare_zones, furnish
 from defib.lab.inbox import Inbox
+from defib.lab.plan import AddressPlan
 from defib.lab.statuspage import StatuspageApi
 from defib.lab.strict.signature import Credentials
 from defib.ports import RecordSet
@@ -69,7 +70,7 @@ def serve_aws(
 
         async def build() -> Aws:
             aws = Aws(address, port, credentials, publish, clock, deploys_in=deploys_in)
-            furnish(aws)
+            furnish(aws, AddressPlan())
             await aws.start()
             return aws
 
@@ -88,7 +89,7 @@ def serve_cloudflare(
     with BackgroundLoop() as loop:
         token = secrets.token_urlsafe(30)
         clock = clock or SystemClock()
-        api = CloudflareApi(address, port, token, cloudflare_zones(clock.now()), clock)
+        api = CloudflareApi(address, port, token, cloudflare_zones(AddressPlan(), clock.now()), clock)
         loop.run(api.start())
         try:
             yield RunningCloudflare(f"{api.server.url}/client/v4", token, api, loop)

@@ -1,15 +1,17 @@
-"""A bucket in moto's S3, used in process: the origin serves what the API holds."""
+"""A bucket in moto's S3, used in process: what was put over the API is seen here."""
 
 from __future__ import annotations
+
+import json
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import S3Backend, s3_backends
 
-from defib.lab.content import SiteBuild, StoredObject
+from defib.lab.content import StoredObject
 
 
 class Bucket:
-    """One bucket; what is put here is seen over S3's API, and the other way round."""
+    """One bucket, as S3's API holds it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -19,11 +21,12 @@ class Bucket:
         """Make the bucket; it must not exist."""
         self._backend.create_bucket(self.name, "us-east-1")
 
-    def put(self, build: SiteBuild) -> None:
-        """Put every object of a build, the page that refers to the others last."""
-        for each in sorted(build.objects, key=lambda each: each.key == "index.html"):
-            made = self._backend.put_object(self.name, each.key, each.body, disable_notification=True)
-            made.set_metadata({"Content-Type": each.content_type, "Cache-Control": each.cache_control})
+    def let_everybody_read(self) -> None:
+        """Give the bucket a policy under which its objects are read without a signature."""
+        resource = f"arn:aws:s3:::{self.name}/*"
+        statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": resource}
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        self._backend.put_bucket_policy(self.name, json.dumps(policy).encode())
 
     def keys(self) -> tuple[str, ...]:
         """The keys of everything in it, sorted."""

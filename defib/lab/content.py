@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from defib.lab.faults import Fault
 
 _INDEX = """<!DOCTYPE html>
 <html lang="en">
@@ -26,6 +28,8 @@ _INDEX = """<!DOCTYPE html>
 # Flutter puts no hash into these names, so each must be asked for anew (flutter/flutter#63500).
 _REVALIDATE = "no-cache"
 _LONG = "public, max-age=86400"
+
+STALE_BY = timedelta(hours=3)
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,12 @@ def make_build(built: datetime, version: str) -> SiteBuild:
         StoredObject("canvaskit/canvaskit.wasm", _wasm(build_id), "application/wasm", _LONG),
     )
     return SiteBuild(build_id, built, objects)
+
+
+def older_build(build: SiteBuild, fault: Fault) -> SiteBuild:
+    """The build that a stale server still has; the option `age` says how much older it is, in seconds."""
+    age = timedelta(seconds=fault.option("age", STALE_BY.total_seconds()))
+    return make_build(build.built - age, "1.4.1")
 
 
 def _text(key: str, content_type: str, body: str) -> StoredObject:

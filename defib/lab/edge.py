@@ -13,12 +13,11 @@ from urllib.parse import urlsplit
 
 from defib.clock import Clock
 from defib.lab.certificates import LabAuthority
-from defib.lab.content import SiteBuild
+from defib.lab.content import SiteBuild, older_build
 from defib.lab.edgecache import CacheKey, Copy, EdgeCache
 from defib.lab.faults import Fault
-from defib.lab.origin import http_date, older_build
 from defib.lab.purge import Purge
-from defib.lab.siteserver import SiteServer
+from defib.lab.siteserver import SiteServer, http_date
 from defib.lab.web import BadMessage, Request, Response, fetch
 
 PARKED = b"<!DOCTYPE html><html><head><title>Domain parked</title></head><body>For sale.</body></html>\n"
@@ -123,7 +122,9 @@ class Edge:
             response = await self._through_cache(key, serving)
         if request.headers.get("if-none-match") == response.header("ETag") != "":
             response = Response(304, response.headers)
-        return response if fault.name == "missing-headers" else response.with_headers(*serving.headers)
+        if fault.name == "missing-headers":
+            return response.without_headers(*(name for name, _ in serving.headers))
+        return response.with_headers(*serving.headers)
 
     async def _through_cache(self, key: CacheKey, serving: Serving) -> Response:
         copy = self._cache.get(key, self._vendor.purges(serving))

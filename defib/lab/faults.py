@@ -22,8 +22,8 @@ EDGE_FAULTS = (
     "stale-build",
     "missing-headers",
 )
-ORIGIN_FAULTS = ("refuse", "hang", "5xx", "stale-build")
 REFERENCE_FAULTS = ("refuse", "hang")
+OTHERS_API_FAULTS = ("refuse", "hang", "5xx")
 AWS_FAULTS = ("429", "500", "denied", "slow", "hang", "lying", "lost-answer")
 CLOUDFLARE_FAULTS = (*AWS_FAULTS, "ignored")
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from defib.lab import furniture
 from defib.lab.cloudflare_state import CloudflareZone
 from defib.lab.dns.zone import PublishedZone
 from defib.ports import RecordSet
@@ -17,7 +18,7 @@ _TIMES = ("created_on", "modified_on", "activated_on")
 
 
 def fingerprint(world: World) -> str:
-    """Route 53 and RFC 2136 zones, distributions, hosts, Cloudflare's zones, open incidents, and the faults in force.
+    """Zones, distributions, hosts, the pre-armed switch, Cloudflare's zones, open incidents, and the faults in force.
 
     What changes without meaning is left out: SOA serials, ETags, times of change and the ids of Cloudflare's records,
     which are new where a record was removed and comes back.
@@ -25,11 +26,12 @@ def fingerprint(world: World) -> str:
     route53 = world.aws.route53
     state = {
         "route53": {zone_id: [_record_set(each) for each in route53.content(zone_id)] for zone_id in route53.zones()},
-        "rfc2136": [*_dynamic(world.names.dynamic.zone), *_dynamic(world.names.hosting_dynamic.zone)],
+        "rfc2136": _dynamic(world.names.dynamic.zone),
         "cloudfront": world.aws.cloudfront.configurations(),
         "cloudflare": [_cloudflare(zone) for zone in world.cloudflare.zones],
         "statuspage": {"open": list(world.statuspage.unresolved), "component": world.statuspage.component_status},
         "static status page": _static_page(world),
+        "switch": {"turned": world.switch_bucket.get(furniture.SWITCH_KEY) is not None},
         "hosting": world.hosting.state(),
         "faults": world.active_plain(),
     }

@@ -11,18 +11,24 @@ from defib.lab.aws import Aws
 from defib.lab.bucket import Bucket
 from defib.lab.cloudflare_records import DnsRecord
 from defib.lab.cloudflare_state import CloudflareZone
+from defib.lab.plan import AddressPlan
 from defib.ports import RecordKey, RecordSet
 
 ZONE = "pulse-trading.test."
 ZONE_ID = "Z0PULSETRADING"
 ZONE_2136 = "pulse-trading-2136.test."
 ZONE_CF = "pulse-trading-cf.test."
+ZONES = (ZONE, ZONE_2136, ZONE_CF)
+"""The same property behind CDNs, several times: on Route 53, by RFC 2136, at Cloudflare."""
+
 DISTRIBUTION = "E2PULSETRADING"
 DISTRIBUTION_DOMAIN = "d2pulsetrading.cloudfront.net"
-BUCKET = "pulse-trading-origin"
 STATUS_BUCKET = "pulse-trading-status"
-ORIGIN = f"{BUCKET}.s3.us-east-1.amazonaws.com"
-PUBLIC_NAMES = tuple(f"www.{zone}".rstrip(".") for zone in (ZONE, ZONE_2136, ZONE_CF))
+ORIGIN = "pulse-trading.vercel.app"
+"""The primary host's own name for the project, which the CDNs fetch from."""
+
+ORIGIN_EDGE = "8.1"
+PUBLIC_NAMES = tuple(f"www.{zone}".rstrip(".") for zone in ZONES)
 CLOUDFLARE_ZONES = {
     "023e105f4ecef8ad9ca31a8372d0c353": ZONE.rstrip("."),
     "9a7806061c88ada191ed06f989cc3dac": ZONE_2136.rstrip("."),
@@ -39,9 +45,18 @@ CLOUDFLARE_TTL = timedelta(seconds=60)
 """The least that Cloudflare takes below its Enterprise plan."""
 
 HEALTH_CHECK = "abcdef11-2222-3333-4444-555555fedcba"
+ARMED_HEALTH_CHECK = "abcdef11-2222-3333-4444-666666fedcba"
+"""Inverted: it fails while the object of the switch is there."""
+
+SWITCH_BUCKET = "pulse-trading-switch"
+SWITCH_KEY = "users-go-to-the-backup"
 REFERENCES = ("reference-one.test", "reference-two.test")
+APIS = {"api-broker": "api.alpaca.test", "api-data": "pulse-trading.supabase.test"}
+"""What the page calls at other people's, by the name of the target."""
+
 HEADERS_POLICY = "5cc3b908-e619-4b99-88e5-2cf7f45965bd"
 STEERING_TTL = timedelta(seconds=3)
+_CAA_TTL = timedelta(hours=1)
 
 _CONTENT_SECURITY_POLICY = (
     "default-src 'self'; "
@@ -63,9 +78,24 @@ SECURITY_HEADERS = (
 """The headers that both vendors add at their edge: a response headers policy at one, a transform rule at the other."""
 
 
+def others(plan: AddressPlan) -> dict[str, str]:
+    """The addresses of other people's sites and APIs, by name."""
+    names = (*REFERENCES, *APIS.values())
+    return {name: plan.at(f"7.{number}") for number, name in enumerate(names, 1)}
+
+
 def steering(name: str) -> RecordSet:
     """The record set that sends users of `name` to CloudFront."""
     return RecordSet(RecordKey(f"{name}.", "CNAME"), STEERING_TTL, (f"{DISTRIBUTION_DOMAIN}.",))
+
+
+def public_sets(plan: AddressPlan, zone: str) -> tuple[RecordSet, ...]:
+    """The zone while all is well: apex at Vercel by address (the lab has no IPv6), www by CDN, Let's Encrypt may issue."""
+    return (
+        RecordSet(RecordKey(zone, "A"), STEERING_TTL, (plan.at(ORIGIN_EDGE),)),
+        steering(f"www.{zone}".rstrip(".")),
+        RecordSet(RecordKey(zone, "CAA"), _CAA_TTL, ('0 issue "letsencrypt.org"',)),
+    )
 
 
 def distribution_config(names: Sequence[str] = PUBLIC_NAMES) -> dict[str, Any]:
@@ -77,11 +107,11 @@ def distribution_config(names: Sequence[str] = PUBLIC_NAMES) -> dict[str, Any]:
         "Origins": {
             "Quantity": 1,
             "Items": [
-                {"Id": "s3", "DomainName": ORIGIN, "S3OriginConfig": {"OriginAccessIdentity": ""}},
+                {"Id": "vercel", "DomainName": ORIGIN, "CustomOriginConfig": _custom_origin()},
             ],
         },
         "DefaultCacheBehavior": {
-            "TargetOriginId": "s3",
+            "TargetOriginId": "vercel",
             "ViewerProtocolPolicy": "redirect-to-https",
             "ResponseHeadersPolicyId": HEADERS_POLICY,
             "AllowedMethods": {"Items": ["GET", "HEAD"]},
@@ -91,13 +121,19 @@ def distribution_config(names: Sequence[str] = PUBLIC_NAMES) -> dict[str, Any]:
     }
 
 
-def furnish(aws: Aws) -> Bucket:
-    """Put the zone, the distribution and the bucket in their places."""
-    aws.route53.add_zone(ZONE_ID, ZONE, (steering(PUBLIC_NAMES[0]),))
+def _custom_origin() -> dict[str, Any]:
+    return {
+        "HTTPPort": 80,
+        "HTTPSPort": 443,
+        "OriginProtocolPolicy": "https-only",
+        "OriginSslProtocols": {"Quantity": 1, "Items": ["TLSv1.2"]},
+    }
+
+
+def furnish(aws: Aws, plan: AddressPlan) -> None:
+    """Put the zone and the distribution in their places."""
+    aws.route53.add_zone(ZONE_ID, ZONE, public_sets(plan, ZONE))
     aws.cloudfront.add_distribution(DISTRIBUTION, DISTRIBUTION_DOMAIN, distribution_config())
-    bucket = Bucket(BUCKET)
-    bucket.create()
-    return bucket
 
 
 def status_bucket() -> Bucket:
@@ -107,7 +143,15 @@ def status_bucket() -> Bucket:
     return bucket
 
 
-def cloudflare_zones(now: datetime) -> tuple[CloudflareZone, ...]:
+def switch_bucket() -> Bucket:
+    """The bucket of the pre-armed switch, empty, which health checkers may read: they have no credentials."""
+    bucket = Bucket(SWITCH_BUCKET)
+    bucket.create()
+    bucket.let_everybody_read()
+    return bucket
+
+
+def cloudflare_zones(plan: AddressPlan, now: datetime) -> tuple[CloudflareZone, ...]:
     """Zones in CNAME set-up, each with a proxied record that leads its public name to the origin, and one in full set-up.
 
     The last answers for a name which the first ones' account serves as a CDN; at Cloudflare they are two accounts'.
@@ -117,18 +161,19 @@ def cloudflare_zones(now: datetime) -> tuple[CloudflareZone, ...]:
         record_id = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
         record = DnsRecord(record_id, "CNAME", f"www.{name}", ORIGIN, now, now, proxied=True)
         zones.append(CloudflareZone(zone_id, name, now, now, (record,), SECURITY_HEADERS))
-    return (*zones, _cloudflare_dns(now))
+    return (*zones, _cloudflare_dns(plan, now))
 
 
-def _cloudflare_dns(now: datetime) -> CloudflareZone:
-    """A zone that Cloudflare's own name servers answer for: the public name, the apex as its like, and mail."""
+def _cloudflare_dns(plan: AddressPlan, now: datetime) -> CloudflareZone:
+    """A zone that Cloudflare's own name servers answer for: the public name, the apex, and mail; none of them proxied."""
     apex, ttl = ZONE_CF.rstrip("."), int(CLOUDFLARE_TTL.total_seconds())
     records = (
         DnsRecord(_record_id(1), "CNAME", f"www.{apex}", DISTRIBUTION_DOMAIN, now, now, ttl, comment="steering, by defib"),
-        DnsRecord(_record_id(2), "CNAME", apex, DISTRIBUTION_DOMAIN, now, now),
+        DnsRecord(_record_id(2), "A", apex, plan.at(ORIGIN_EDGE), now, now, ttl),
         DnsRecord(_record_id(3), "CNAME", PROXIED_NAME, ORIGIN, now, now, proxied=True),
         DnsRecord(_record_id(4), "MX", apex, "mail.example.net", now, now, ttl, priority=10),
         DnsRecord(_record_id(5), "TXT", apex, '"v=spf1 -all"', now, now, ttl),
+        DnsRecord(_record_id(6), "CAA", apex, '0 issue "letsencrypt.org"', now, now, int(_CAA_TTL.total_seconds())),
     )
     servers = tuple(f"{name}.lab.invalid" for name in CLOUDFLARE_SERVERS)
     return CloudflareZone(CLOUDFLARE_DNS_ZONE_ID, apex, now, now, records, SECURITY_HEADERS, full=True, servers=servers)

@@ -58,18 +58,9 @@ class NameService:
             "ns-primary",
             plan.at("5.11"),
             DNS_PORT,
-            zone=_zone(furniture.ZONE_2136, (furniture.steering(furniture.PUBLIC_NAMES[1]),)),
+            zone=_zone(furniture.ZONE_2136, furniture.public_sets(plan, furniture.ZONE_2136)),
             keys=(TsigKey(TSIG_NAME, tsig_secret),),
             secondaries=(self._secondary,),
-        )
-        self._hosting_secondary = Authority("ns-hosting-secondary", plan.at("5.14"), DNS_PORT, delay=_DELAYS[1])
-        self.hosting_dynamic = DynamicPrimary(
-            "ns-hosting-primary",
-            plan.at("5.13"),
-            DNS_PORT,
-            zone=_zone(hosting.ZONE_2136, hosting.public_sets(plan, hosting.ZONE_2136)),
-            keys=(TsigKey(TSIG_NAME, tsig_secret),),
-            secondaries=(self._hosting_secondary,),
         )
         self._elsewhere = Authority("ns-elsewhere", plan.at("5.31"), DNS_PORT)
         for zone in _static_zones(self.hosts):
@@ -90,8 +81,7 @@ class NameService:
 
     @property
     def _dynamic_servers(self) -> tuple[Authority, ...]:
-        primaries = (self.dynamic.authority, self.hosting_dynamic.authority)
-        return (*primaries, self._secondary, self._hosting_secondary)
+        return (self.dynamic.authority, self._secondary)
 
     async def start(self) -> None:
         """Listen everywhere; raises :class:`defib.errors.PortTaken`."""
@@ -158,9 +148,8 @@ class NameService:
     def set_fault(self, target: str, fault: str | None) -> None:
         """Break one server as `fault` says, or heal it with None."""
         if target == "rfc2136":
-            for primary in (self.dynamic, self.hosting_dynamic):
-                primary.lying = fault == "lying"
-                primary.mute = fault == "lost-answer"
+            self.dynamic.lying = fault == "lying"
+            self.dynamic.mute = fault == "lost-answer"
             return
         if target == "health-check":
             self.set_health(furniture.HEALTH_CHECK, healthy=fault is None)
@@ -184,8 +173,6 @@ class NameService:
         dynamic = [(plan.at("5.11"), DNS_PORT), (plan.at("5.12"), DNS_PORT)]
         cloudflare = [(server.address, DNS_PORT) for server in self.cloudflare]
         stubs = {furniture.ZONE: route53, furniture.ZONE_2136: dynamic, furniture.ZONE_CF: cloudflare}
-        stubs |= {hosting.ZONE: route53, hosting.ZONE_2136: [(plan.at("5.13"), DNS_PORT), (plan.at("5.14"), DNS_PORT)]}
-        stubs[hosting.ZONE_CF] = cloudflare
         stubs |= {zone.origin: [(plan.at("5.31"), DNS_PORT)] for zone in _static_zones(self.hosts)}
         stubborn = STUBBORN if number == _RESOLVERS else timedelta(0)
         return Resolver(f"resolver-{number}", plan.at(f"6.{number}"), DNS_PORT, stubs, minimum_ttl=stubborn)
@@ -193,22 +180,19 @@ class NameService:
 
 def _hosts(plan: AddressPlan) -> dict[str, str]:
     """The names that other people's zones hold, with their addresses."""
-    hosts = {furniture.DISTRIBUTION_DOMAIN: plan.at("3.1"), furniture.ORIGIN: plan.at("2.1")}
-    hosts |= hosting.addresses(plan)
-    hosts |= {f"{name}.cdn.cloudflare.net": plan.at("4.1") for name in furniture.PUBLIC_NAMES}
-    return hosts | {name: plan.at(f"7.{number}") for number, name in enumerate(furniture.REFERENCES, 1)}
+    hosts = {furniture.DISTRIBUTION_DOMAIN: plan.at("3.1")} | hosting.addresses(plan) | furniture.others(plan)
+    return hosts | {f"{name}.cdn.cloudflare.net": plan.at("4.1") for name in furniture.PUBLIC_NAMES}
 
 
 _ELSEWHERE = (
-    *("cloudfront.net.", "cdn.cloudflare.net.", "amazonaws.com."),
-    *("vercel-dns.com.", "vercel.app.", "netlify.app."),
+    *("cloudfront.net.", "cdn.cloudflare.net.", "vercel-dns.com.", "vercel.app.", "netlify.app."),
     "test.",  # of which the public zones are parts, so that who climbs from a name to its parents gets an answer
 )
 
 
 def _static_zones(hosts: Mapping[str, str]) -> list[PublishedZone]:
     zones = []
-    for origin in (*_ELSEWHERE, *_with_dots(furniture.REFERENCES)):
+    for origin in (*_ELSEWHERE, *_with_dots((*furniture.REFERENCES, *furniture.APIS.values()))):
         sets = [
             PublishedSet(f"{name}.", "A", STATIC_TTL, (address,))
             for name, address in hosts.items()

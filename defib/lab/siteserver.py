@@ -1,10 +1,12 @@
-"""A web server of the lab that can be broken: what edges, the origin and the reference sites have in common."""
+"""A web server of the lab that can be broken: what edges, hosts and the sites of other people have in common."""
 
 from __future__ import annotations
 
 import ssl
+from email.utils import format_datetime
 from typing import Protocol
 
+from defib.clock import Clock
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.web import Handler, WebServer
 
@@ -64,3 +66,8 @@ class SiteServer:
             self._identity.show_wrong()
         else:
             self._identity.show_right()
+
+
+def http_date(clock: Clock) -> str:
+    """Now, as HTTP writes it."""
+    return format_datetime(clock.now(), usegmt=True)

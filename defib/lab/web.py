@@ -67,9 +67,14 @@ class Response:
 
     def with_headers(self, *pairs: tuple[str, str]) -> Response:
         """The same answer with `pairs` in place of any headers of those names."""
-        names = {name.lower() for name, _ in pairs}
-        kept = tuple(pair for pair in self.headers if pair[0].lower() not in names)
+        kept = self.without_headers(*(name for name, _ in pairs)).headers
         return Response(self.status, kept + pairs, self.body, self.cut)
+
+    def without_headers(self, *names: str) -> Response:
+        """The same answer without any headers of these names."""
+        unwanted = {name.lower() for name in names}
+        kept = tuple(pair for pair in self.headers if pair[0].lower() not in unwanted)
+        return Response(self.status, kept, self.body, self.cut)
 
 
 Handler = Callable[[Request], Awaitable[Response | None]]

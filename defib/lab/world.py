@@ -20,12 +20,12 @@ from defib.lab.content import make_build
 from defib.lab.edge import Edge, Vendor
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.fingerprint import fingerprint
-from defib.lab.hosting import furniture as hosting
+from defib.lab.healthcheck import Endpoint, InvertedCheck
 from defib.lab.hosting.bearings import asking
 from defib.lab.hosting.platforms import HostingPlatforms, Tokens
 from defib.lab.inbox import Inbox
 from defib.lab.names import NameService
-from defib.lab.origin import Origin, Reference
+from defib.lab.others import OthersApi, Reference
 from defib.lab.plan import API_PORT, SMTP_PORT, WEB_PORT, AddressPlan
 from defib.lab.siteserver import SiteServer
 from defib.lab.statuspage import StatuspageApi
@@ -88,10 +88,8 @@ class World:
         self.build = make_build(self.clock.now() - BUILT_BEFORE_START, "1.5.0")
         self.names = NameService(plan, keys.tsig_key, self.authority)
         self.aws = Aws(plan.at("1.1"), API_PORT, keys.aws, self.names.publish, self.clock)
-        self._bucket = furniture.furnish(self.aws)
-        self._bucket.put(self.build)
-        now = self.clock.now()
-        zones = (*furniture.cloudflare_zones(now), hosting.cloudflare_zone(plan, now))
+        furniture.furnish(self.aws, plan)
+        zones = furniture.cloudflare_zones(plan, self.clock.now())
         self.cloudflare = CloudflareApi(
             plan.at("1.2"), API_PORT, keys.cloudflare_token, zones, self.clock, publish=self.names.publish_cloudflare
         )
@@ -99,24 +97,34 @@ class World:
         self.statuspage = StatuspageApi(plan.at("1.6"), API_PORT, keys.statuspage_token, self.clock)
         self._told: dict[str, Inbox | StatuspageApi] = {"inbox": self.inbox, "statuspage": self.statuspage}
         self.status_bucket = furniture.status_bucket()
-        self.aws.route53.add_zone(hosting.ZONE_ID, hosting.ZONE, hosting.public_sets(plan, hosting.ZONE))
+        self.switch_bucket = furniture.switch_bucket()
+        self._armed = self._make_armed()
         ask = asking(self.names.vendors_resolver)
         self.hosting = HostingPlatforms(plan, keys.hosting, self.build, self.authority, ask, self.clock)
         self._faults: dict[str, Fault] = {}
         self._sites = self._make_sites()
 
+    def _make_armed(self) -> InvertedCheck:
+        """The health check that failover record sets name: it asks S3, as anybody may, and nothing of Route 53's API."""
+        path = f"/{furniture.SWITCH_BUCKET}/{furniture.SWITCH_KEY}"
+
+        def tell(healthy: bool) -> None:
+            self.names.set_health(furniture.ARMED_HEALTH_CHECK, healthy=healthy)
+
+        return InvertedCheck(Endpoint(self.plan.at("1.1"), API_PORT, path), tell)
+
     def _make_sites(self) -> dict[str, SiteServer]:
         policies = {furniture.HEADERS_POLICY: furniture.SECURITY_HEADERS}
-        origin = Origin(self.plan.at("2.1"), WEB_PORT, furniture.ORIGIN, self._bucket, self.build, self.authority)
         sites = {
             "cloudfront": self._edge("3.1", CloudFrontVendor(self.aws.cloudfront, policies)),
             "cloudflare": self._edge("4.1", CloudflareVendor(self.cloudflare)),
-            "origin": origin.server,
             **self.hosting.edges(),
         }
-        for number, name in enumerate(furniture.REFERENCES, 1):
-            reference = Reference(self.plan.at(f"7.{number}"), WEB_PORT, name, self.authority)
-            sites[name.removesuffix(".test")] = reference.server
+        addresses = furniture.others(self.plan)
+        for name in furniture.REFERENCES:
+            sites[name.removesuffix(".test")] = Reference(addresses[name], WEB_PORT, name, self.authority).server
+        for target, name in furniture.APIS.items():
+            sites[target] = OthersApi(addresses[name], WEB_PORT, name, self.authority).server
         return sites
 
     def _edge(self, last: str, vendor: Vendor) -> SiteServer:
@@ -126,7 +134,7 @@ class World:
             WEB_PORT,
             vendor,
             names=names,
-            origins={furniture.ORIGIN: (self.plan.at("2.1"), WEB_PORT)},
+            origins={furniture.ORIGIN: (self.plan.at(furniture.ORIGIN_EDGE), WEB_PORT)},
             build=self.build,
             authority=self.authority,
             clock=self.clock,
@@ -143,9 +151,11 @@ class World:
         for told in self._told.values():
             await told.start()
         await self.names.start()
+        await self._armed.start()
 
     async def stop(self) -> None:
         """Stop every server. Safe to repeat."""
+        await self._armed.stop()
         await self.names.stop()
         for told in self._told.values():
             await told.stop()
@@ -160,10 +170,10 @@ class World:
         """Everything that can be broken, and how."""
         sites: dict[str, tuple[str, ...]]
         sites = dict.fromkeys(("cloudfront", "cloudflare", "vercel", "netlify"), faults.EDGE_FAULTS)
-        sites["origin"] = faults.ORIGIN_FAULTS
         sites |= {name.removesuffix(".test"): faults.REFERENCE_FAULTS for name in furniture.REFERENCES}
+        sites |= dict.fromkeys(furniture.APIS, faults.OTHERS_API_FAULTS)
         apis: dict[str, tuple[str, ...]]
-        apis = {"route53-api": faults.AWS_FAULTS, "cloudfront-api": faults.AWS_FAULTS}
+        apis = dict.fromkeys(("route53-api", "cloudfront-api", "s3-api"), faults.AWS_FAULTS)
         apis["cloudflare-api"] = faults.CLOUDFLARE_FAULTS
         apis |= dict.fromkeys(self.hosting.switches, faults.AWS_FAULTS)
         return {**sites, **apis, **dict.fromkeys(self._told, faulty.FAULTS), **self.names.targets}

@@ -24,7 +24,7 @@ APEX = "pulse-trading-cf.test"
 RECORDS = f"/zones/{CLOUDFLARE_DNS_ZONE_ID}/dns_records"
 NOW = SystemClock().now()
 EDGE = "127.77.4.1"
-HOSTS = {DISTRIBUTION_DOMAIN: "127.77.3.1", ORIGIN: "127.77.2.1"}
+HOSTS = {DISTRIBUTION_DOMAIN: "127.77.3.1", ORIGIN: "127.77.8.1"}
 
 
 @pytest.fixture
@@ -48,11 +48,11 @@ def held(api: httpx.Client) -> list[dict[str, Any]]:
 
 
 def test_the_zone_is_in_full_set_up(api: httpx.Client) -> None:
-    """It names its own servers, and holds an alias at the apex, mail beside it, and a proxied name."""
+    """It names its own servers, and holds an address at the apex, mail beside it, and a proxied name."""
     zone = api.get(f"/zones/{CLOUDFLARE_DNS_ZONE_ID}").json()["result"]
     assert (zone["type"], zone["name_servers"]) == ("full", ["cf-ns-1.lab.invalid", "cf-ns-2.lab.invalid"])
     shown = {(each["name"], each["type"], each["ttl"], each["proxied"]) for each in held(api)}
-    assert {(f"www.{APEX}", "CNAME", 60, False), (APEX, "CNAME", 1, False), (PROXIED_NAME, "CNAME", 1, True)} <= shown
+    assert {(f"www.{APEX}", "CNAME", 60, False), (APEX, "A", 60, False), (PROXIED_NAME, "CNAME", 1, True)} <= shown
 
 
 def test_records_come_and_go_one_by_one(api: httpx.Client) -> None:
@@ -95,14 +95,14 @@ def test_text_stands_beside_an_alias(api: httpx.Client) -> None:
 def test_a_batch_is_made_in_its_order(api: httpx.Client) -> None:
     """Deletes go before patches, puts and posts, whatever the order of the body, so that types can be exchanged."""
     (www,) = api.get(RECORDS, params={"name.exact": f"www.{APEX}"}).json()["result"]
-    (apex,) = api.get(RECORDS, params={"name.exact": APEX, "type": "CNAME"}).json()["result"]
+    alias = api.post(RECORDS, json={"name": "docs", "type": "CNAME", "content": DISTRIBUTION_DOMAIN}).json()["result"]
     (mail,) = api.get(RECORDS, params={"type": "MX"}).json()["result"]
     told = api.post(
         f"{RECORDS}/batch",
         json={
             "posts": [{"name": "www", "type": "A", "content": "192.0.2.1", "ttl": 60, "tags": ["owner:web"]}],
             "puts": [{"id": mail["id"], "name": APEX, "type": "MX", "content": "mx.example.net", "priority": 5}],
-            "patches": [{"id": apex["id"], "comment": "apex", "settings": {"flatten_cname": True}}],
+            "patches": [{"id": alias["id"], "comment": "alias", "settings": {"flatten_cname": True}}],
             "deletes": [{"id": www["id"]}],
         },
     ).json()
@@ -111,7 +111,7 @@ def test_a_batch_is_made_in_its_order(api: httpx.Client) -> None:
     assert told["result"]["posts"][0]["tags"] == ["owner:web"]
     after = {each["id"]: each for each in held(api)}
     assert www["id"] not in after
-    assert (after[apex["id"]]["comment"], after[apex["id"]]["settings"]) == ("apex", {"flatten_cname": True})
+    assert (after[alias["id"]]["comment"], after[alias["id"]]["settings"]) == ("alias", {"flatten_cname": True})
     assert (after[mail["id"]]["content"], after[mail["id"]]["priority"], after[mail["id"]]["ttl"]) == (
         "mx.example.net",
         5,

@@ -18,11 +18,11 @@ import pytest
 
 from defib.clock import Deadline, SystemClock
 from defib.lab import furniture as common
+from defib.lab.content import STALE_BY
 from defib.lab.faults import AWS_FAULTS, EDGE_FAULTS, Fault
 from defib.lab.hosting import furniture
 from defib.lab.hosting.alone import RunningHosting, serve_netlify, serve_vercel
 from defib.lab.hosting.project import HeldName, HostedProject
-from defib.lab.origin import STALE_BY
 from defib.ports import RecordSet
 from defib.providers.host.netlify import Netlify
 from defib.providers.host.vercel import Vercel
@@ -32,7 +32,7 @@ from tests.lab.lab_stage import Stage, running_world
 EDGES = {"vercel": furniture.VERCEL_EDGE, "netlify": furniture.NETLIFY_EDGE}
 OLDER = {"vercel": furniture.VERCEL_OLDER, "netlify": furniture.NETLIFY_OLDER}
 OWN = {"vercel": furniture.VERCEL_NAME, "netlify": furniture.NETLIFY_NAME}
-PUBLIC = furniture.PUBLIC_NAMES[0]
+PUBLIC = common.PUBLIC_NAMES[0]
 PROJECT, SITE = f"/v9/projects/{furniture.VERCEL_PROJECT}", f"/sites/{furniture.NETLIFY_SITE}"
 CLOCK = SystemClock()
 
@@ -97,19 +97,19 @@ def publish(stage: Stage, sets: tuple[RecordSet, ...]) -> None:
     """Let the name servers answer with `sets` for the zone on Route 53, all of them when this returns."""
 
     async def on_the_loop() -> None:
-        await asyncio.wrap_future(stage.world.names.publish(furniture.ZONE, sets))
+        await asyncio.wrap_future(stage.world.names.publish(common.ZONE, sets))
 
     stage.loop.run(on_the_loop())
 
 
-@pytest.mark.parametrize("zone", furniture.ZONES)
+@pytest.mark.parametrize("zone", common.ZONES)
 def test_every_zone_leads_to_vercel(stage: Stage, zone: str) -> None:
-    """Apex by address, www by name, and a CAA record that lets Let's Encrypt issue, at each of three DNS providers."""
-    address = stage.world.plan.at(furniture.VERCEL_EDGE)
-    assert answers(stage, zone, "A") == [address]
-    assert answers(stage, f"www.{zone}", "A") == ["cname.vercel-dns.com.", address]
+    """Apex by address, www by CDN, and a CAA record that lets Let's Encrypt issue, at each of three DNS providers."""
+    assert answers(stage, zone, "A") == [stage.world.plan.at(furniture.VERCEL_EDGE)]
+    assert answers(stage, f"www.{zone}", "A") == [f"{common.DISTRIBUTION_DOMAIN}.", stage.world.plan.at("3.1")]
     assert answers(stage, zone, "CAA") == ['0 issue "letsencrypt.org"']
     assert answers(stage, furniture.NETLIFY_NAME, "A") == [stage.world.plan.at(furniture.NETLIFY_EDGE)]
+    assert {live.origin for live in stage.world.aws.cloudfront.live()} == {furniture.VERCEL_NAME}
 
 
 @pytest.mark.parametrize("name", [*furniture.HELD_NAMES])
@@ -131,12 +131,12 @@ def test_the_vendors_own_name_is_served(stage: Stage, host: str) -> None:
 def test_a_name_that_was_never_attached_has_no_certificate(stage: Stage, host: str) -> None:
     """D14: a backup that was never asked for the name shows its own certificate: a wrong name, to a browser."""
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
-        stage.get(EDGES[host], host="www.pulse-trading.test")
+        stage.get(EDGES[host], host="www.never-attached.test")
 
 
 def test_a_name_without_certificate_is_not_served_over_tls(stage: Stage, host: str) -> None:
     """D14: attached and verified is not enough."""
-    held = HeldName("new.pulse-hosting.test", CLOCK.now())
+    held = HeldName("new.pulse-trading.test", CLOCK.now())
     api = stage.world.hosting.vercel if host == "vercel" else stage.world.hosting.netlify
     api.project = api.project.holding(held)
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
@@ -178,9 +178,9 @@ def test_what_is_published_is_served(stage: Stage, host: str) -> None:
 
 def test_a_name_that_was_attached_is_served(stage: Stage, host: str) -> None:
     """D14: once it is attached where it leads to, the platform certifies the name and answers for it."""
-    name = "new.pulse-hosting.test"
+    name = "new.pulse-trading.test"
     address = stage.world.plan.at(EDGES[host])
-    before = stage.world.aws.route53.content(furniture.ZONE_ID)
+    before = stage.world.aws.route53.content(common.ZONE_ID)
     extra = replace(
         next(each for each in before if each.key.type == "A"), key=replace(before[0].key, name=f"{name}.", type="A")
     )
@@ -196,7 +196,7 @@ def test_a_name_that_was_attached_is_served(stage: Stage, host: str) -> None:
 
 def test_a_failing_lookup_certifies_nothing(stage: Stage) -> None:
     """D13: where the CAA records cannot be told, nobody issues; the attachment stands all the same."""
-    name = "newer.pulse-hosting.test"
+    name = "newer.pulse-trading.test"
     for server in ("ns-1", "ns-2", "ns-3", "ns-4"):
         stage.break_(server, "refusing")
     found = adapter(stage, "vercel").attach(name, within=soon())
@@ -270,8 +270,8 @@ def test_the_fingerprint_follows_hosts_and_zones(stage: Stage, host: str) -> Non
     change(stage, host, live=OLDER[host])
     assert before != stage.world.fingerprint()
     state = json.loads(before)
-    assert furniture.PUBLIC_NAMES[1] in {each["name"].rstrip(".") for each in state["rfc2136"]}
-    assert furniture.ZONE_ID in state["route53"]
+    assert common.PUBLIC_NAMES[1] in {each["name"].rstrip(".") for each in state["rfc2136"]}
+    assert common.ZONE_ID in state["route53"]
 
 
 def test_the_secrets_are_files(stage: Stage, tmp_path: Any) -> None:
@@ -286,7 +286,7 @@ def test_vercels_answers_fit_its_own_description() -> None:
     """Every operation of the lab's Vercel, its requests and its answers, as the vendor's OpenAPI file has them."""
     if not VERCEL.path.exists():
         pytest.skip(f"the vendor's description is not beside the project: {VERCEL.path}")
-    new, unverified = "new.pulse-hosting.test", HeldName("u.pulse-hosting.test", CLOCK.now(), verified=False)
+    new, unverified = "new.pulse-trading.test", HeldName("u.pulse-trading.test", CLOCK.now(), verified=False)
     promote = f"/v10/projects/{furniture.VERCEL_PROJECT}/promote"
     with serve_vercel() as running, recording(running.endpoint) as recorder:
         running.change(lambda project: replace(project.holding(unverified), blocked="UNPAID_INVOICE"))
@@ -320,7 +320,7 @@ def test_netlifys_answers_fit_its_own_description() -> None:
     with serve_netlify() as running, recording(running.endpoint) as recorder:
         calls: list[tuple[str, str, Any]] = [
             ("GET", SITE, None),
-            ("PATCH", SITE, {"domain_aliases": ["new.pulse-hosting.test"]}),
+            ("PATCH", SITE, {"domain_aliases": ["new.pulse-trading.test"]}),
             ("GET", f"{SITE}/ssl", None),
             ("POST", f"{SITE}/ssl", None),
             ("GET", f"{SITE}/deploys/{furniture.NETLIFY_OLDER}", None),

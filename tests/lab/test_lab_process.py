@@ -234,7 +234,7 @@ def test_the_control_api_refuses_what_it_cannot_read(home: Path, lab: LabState) 
         ("/break", "nonsense", "not JSON"),
         ("/break", "[]", "not a JSON object"),
         ("/break", '{"target": "cloudfront"}', "fault is missing"),
-        ("/break", '{"target": "origin", "fault": "5xx", "options": {"status": "x"}}', "not a number"),
+        ("/break", '{"target": "vercel", "fault": "5xx", "options": {"status": "x"}}', "not a number"),
         ("/nonsense", "{}", "the lab has no POST /nonsense"),
     ):
         answer = httpx.post(f"{lab.control_url}{path}", content=body)

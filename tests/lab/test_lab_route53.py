@@ -81,10 +81,10 @@ def held(route53: Route53Client) -> dict[tuple[str, str], tuple[int, list[str]]]
 
 
 def test_the_zone_stands_from_the_start(route53: Route53Client) -> None:
-    """The zone of the site file has its SOA, its name servers and the steering record."""
+    """The zone of the site file has its SOA, its name servers, the steering record, the apex and who may issue for it."""
     found = held(route53)
     assert found[WWW, "CNAME"] == (3, ["d2pulsetrading.cloudfront.net."])
-    assert {type_ for name, type_ in found if name == furniture.ZONE} == {"SOA", "NS"}
+    assert {type_ for name, type_ in found if name == furniture.ZONE} == {"SOA", "NS", "A", "CAA"}
     assert all(value.endswith(".") for value in found[furniture.ZONE, "NS"][1])
 
 

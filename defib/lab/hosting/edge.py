@@ -11,13 +11,12 @@ from typing import Protocol
 
 from defib.clock import Clock
 from defib.lab.certificates import LabAuthority
-from defib.lab.content import StoredObject
+from defib.lab.content import StoredObject, older_build
 from defib.lab.edge import PARKED
 from defib.lab.faults import Fault
 from defib.lab.hosting.identity import HostingIdentity
 from defib.lab.hosting.project import Deployed, HostedProject
-from defib.lab.origin import http_date, older_build
-from defib.lab.siteserver import SiteServer
+from defib.lab.siteserver import SiteServer, http_date
 from defib.lab.web import Request, Response
 
 Headers = tuple[tuple[str, str], ...]

@@ -1,32 +1,19 @@
-"""What stands at both hosting platforms from the start, and the public zones whose names lead there without a CDN."""
+"""What stands at both hosting platforms from the start, and the public names that both hold."""
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta
 
-from defib.lab.cloudflare_records import DnsRecord
-from defib.lab.cloudflare_state import CloudflareZone
 from defib.lab.content import SiteBuild, make_build
-from defib.lab.furniture import CLOUDFLARE_SERVERS, CLOUDFLARE_TTL
+from defib.lab.furniture import ORIGIN, ORIGIN_EDGE, ZONES
 from defib.lab.hosting.project import CERTIFIED_FOR, Deployed, HeldName, HostedProject
 from defib.lab.plan import AddressPlan
-from defib.ports import RecordKey, RecordSet
 
-ZONE = "pulse-hosting.test."
-ZONE_ID = "Z0PULSEHOSTING"
-ZONE_2136 = "pulse-hosting-2136.test."
-ZONE_CF = "pulse-hosting-cf.test."
-CLOUDFLARE_ZONE_ID = "c2547eb745079dac9320b638f5e225cf"
-ZONES = (ZONE, ZONE_2136, ZONE_CF)
-"""The same property three times: on Route 53, by RFC 2136, and at Cloudflare."""
-
-PUBLIC_NAMES = tuple(f"www.{zone}".rstrip(".") for zone in ZONES)
 HELD_NAMES = tuple(name for zone in ZONES for name in (f"www.{zone}".rstrip("."), zone.rstrip(".")))
 """Attached, verified and certified at both platforms."""
 
 VERCEL_PROJECT = "prj_PulseTrading0000000000000001"
-VERCEL_NAME = "pulse-trading.vercel.app"
+VERCEL_NAME = ORIGIN
 VERCEL_TARGET = "cname.vercel-dns.com"
 VERCEL_LIVE, VERCEL_OLDER = "dpl_PulseTradingLive000000000001", "dpl_PulseTradingOlder00000000001"
 NETLIFY_SITE = "3970e0fe-8564-4903-9a55-c5f8de49fb8b"
@@ -35,39 +22,15 @@ NETLIFY_LIVE, NETLIFY_OLDER = "6744f3a1c0ffee0008f1a001", "6744f3a1c0ffee0008f1a
 TAKEN = "www.somebody-else.test"
 """A name that another customer's project holds at both platforms."""
 
-VERCEL_EDGE, NETLIFY_EDGE = "8.1", "9.1"
+VERCEL_EDGE, NETLIFY_EDGE = ORIGIN_EDGE, "9.1"
 VERCEL_API, NETLIFY_API = "1.3", "1.4"
-TTL = timedelta(seconds=3)
 _OLDER_BY = timedelta(days=2)
-_CAA_TTL = timedelta(hours=1)
 
 
 def addresses(plan: AddressPlan) -> dict[str, str]:
     """The vendors' own names, with their addresses."""
     vercel, netlify = plan.at(VERCEL_EDGE), plan.at(NETLIFY_EDGE)
     return {VERCEL_TARGET: vercel, VERCEL_NAME: vercel, NETLIFY_NAME: netlify}
-
-
-def public_sets(plan: AddressPlan, zone: str) -> tuple[RecordSet, ...]:
-    """The zone while users are at Vercel: apex by address (the lab has no IPv6), www by name, Let's Encrypt may issue."""
-    return (
-        RecordSet(RecordKey(zone, "A"), TTL, (plan.at(VERCEL_EDGE),)),
-        RecordSet(RecordKey(f"www.{zone}", "CNAME"), TTL, (f"{VERCEL_TARGET}.",)),
-        RecordSet(RecordKey(zone, "CAA"), _CAA_TTL, ('0 issue "letsencrypt.org"',)),
-    )
-
-
-def cloudflare_zone(plan: AddressPlan, now: datetime) -> CloudflareZone:
-    """The zone at Cloudflare, none of its records proxied; its TTLs are the least that Cloudflare takes."""
-    ttl = int(CLOUDFLARE_TTL.total_seconds())
-    records = []
-    for each in public_sets(plan, ZONE_CF):
-        name, (value,) = each.key.name.rstrip("."), each.values
-        record_id = hashlib.md5(str(each.key).encode(), usedforsecurity=False).hexdigest()
-        records.append(DnsRecord(record_id, each.key.type, name, value.rstrip("."), now, now, ttl))
-    servers = tuple(f"{name}.lab.invalid" for name in CLOUDFLARE_SERVERS)
-    zone = ZONE_CF.rstrip(".")
-    return CloudflareZone(CLOUDFLARE_ZONE_ID, zone, now, now, tuple(records), full=True, servers=servers)
 
 
 def vercel_project(build: SiteBuild, now: datetime) -> HostedProject:

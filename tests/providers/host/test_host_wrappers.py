@@ -24,7 +24,7 @@ from tests.providers.host.test_host_memory import FREE, HELD, TAKEN, memory_host
 from tests.providers.host.test_netlify import netlify_world
 from tests.providers.host.test_vercel import vercel_world
 
-RECORDS = (HostRecords(name="www.pulse-hosting.test", type="CNAME", values=("cname.vercel-dns.com.",)),)
+RECORDS = (HostRecords(name="www.pulse-trading.test", type="CNAME", values=("cname.vercel-dns.com.",)),)
 
 
 def wrapped(host: Host) -> Host:

@@ -21,7 +21,7 @@ from defib.providers.host.netlify import Netlify
 from tests.contracts.described import NETLIFY, compared, recording
 from tests.contracts.host import HostContract, HostWorld
 
-HELD, FREE = f"{furniture.PUBLIC_NAMES[0]}.", "new.pulse-hosting.test."
+HELD, FREE = f"{furniture.HELD_NAMES[0]}.", "new.pulse-trading.test."
 CLOCK = SystemClock()
 
 
@@ -109,7 +109,7 @@ class TestNetlifyAlone:
     def test_caa_that_excludes_netlifys_authority_leaves_no_certificate(self, running: RunningHosting) -> None:
         """D13: Let's Encrypt may not issue for the name, so it is not certified however often it is asked."""
         running.dns.lead(FREE.rstrip("."))
-        running.dns.records["pulse-hosting.test", "CAA"] = ('0 issue "digicert.com"',)
+        running.dns.records["pulse-trading.test", "CAA"] = ('0 issue "digicert.com"',)
         assert not adapter(running).attach(FREE, within=soon()).ready
 
     def test_attachment_that_was_only_pretended_is_no_success(self, running: RunningHosting) -> None:

@@ -23,7 +23,7 @@ from defib.providers.wrappers import RetryingHost
 from tests.contracts.described import VERCEL, compared
 from tests.contracts.host import HostContract, HostWorld
 
-HELD, FREE = f"{furniture.PUBLIC_NAMES[0]}.", "new.pulse-hosting.test."
+HELD, FREE = f"{furniture.HELD_NAMES[0]}.", "new.pulse-trading.test."
 CLOCK = SystemClock()
 
 
@@ -116,9 +116,9 @@ class TestVercelAlone:
         running.dns.lead(held.name)
         found = adapter(running).attach(FREE, within=soon())
         assert (found.attached, found.verified, found.ready) == (True, False, False)
-        assert "TXT _vercel.pulse-hosting.test = vc-domain-verify=" in found.problem
+        assert "TXT _vercel.pulse-trading.test = vc-domain-verify=" in found.problem
         wanted = found.problem.rpartition(" = ")[2]
-        running.dns.records["_vercel.pulse-hosting.test", "TXT"] = (f'"{wanted}"',)
+        running.dns.records["_vercel.pulse-trading.test", "TXT"] = (f'"{wanted}"',)
         after = adapter(running).attach(FREE, within=soon())
         assert after.ready
         assert after.certificate_until is not None
@@ -143,7 +143,7 @@ class TestVercelAlone:
     def test_caa_that_excludes_vercels_authority_leaves_no_certificate(self, running: RunningHosting) -> None:
         """D13: a name that leads to Vercel, and for which Let's Encrypt may not issue, gets no certificate."""
         running.dns.lead(FREE.rstrip("."))
-        running.dns.records["pulse-hosting.test", "CAA"] = ('0 issue "digicert.com"',)
+        running.dns.records["pulse-trading.test", "CAA"] = ('0 issue "digicert.com"',)
         assert not adapter(running).attach(FREE, within=soon()).ready
 
     def test_moment_of_a_deployment_is_exact(self, running: RunningHosting) -> None:
