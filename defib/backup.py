@@ -55,7 +55,7 @@ def _ask_the_platform(step: Step, way: Way, host: HostOfSite) -> None:
     api = step.run.outside.hosts[host.name]
     try:
         quota = api.quota(within=step.within.sooner(_ASK_WITHIN))
-        attachments = [api.attachment(name.rstrip("."), within=step.within.sooner(_ASK_WITHIN)) for name in way.names]
+        attachments = [api.attachment(name, within=step.within.sooner(_ASK_WITHIN)) for name in way.names]
     except ProviderError as error:
         step.note(f"{host.name} could not be asked about the site: {error}", warning=True)
         return

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from defib.errors import EvidenceBroken, HomeUnwritable
-from defib.ports import Build
+from defib.ports import Build, Health, Observation
 
 FILE = "users-build.json"
+
+AGAIN_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,22 @@ def remember(folder: Path, build: Build, seen_at: datetime) -> None:
         with suppress(OSError):
             new.unlink(missing_ok=True)
         raise HomeUnwritable(f"cannot keep the build that users have: {error.strerror}", where=str(path)) from error
+
+
+class BuildKeeper:
+    """Remembers what users have from the looks at them: each new build at once, a known one every :data:`AGAIN_AFTER`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kept: tuple[Build, datetime] | None = None
+
+    def saw(self, look: Observation) -> None:
+        """Take one look into account; errors are those of :func:`remember`."""
+        if look.health is not Health.GOOD or look.build is None:
+            return
+        if self._kept is None or self._kept[0] != look.build or look.at - self._kept[1] >= AGAIN_AFTER:
+            self._kept = look.build, look.at
+            remember(self._folder, look.build, look.at)
 
 
 def last_build(folder: Path) -> tuple[Build, datetime] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from defib.approval import Approver
 from defib.changes import Changes
 from defib.clock import Clock
 from defib.errors import EvidenceBroken, HomeUnwritable, InputError, Refused
+from defib.forecast import earlier_recoveries
 from defib.history import (
     JOURNAL,
     RUNBOOK,
@@ -27,6 +28,7 @@ from defib.history import (
 )
 from defib.home import Home
 from defib.journal import FileSink, Journal, Record, Sink, mend, read_journal
+from defib.lastbuild import last_build
 from defib.lease import Holder, Lease, operator
 from defib.looking import USERS
 from defib.objectives import Mode
@@ -99,6 +101,7 @@ def new_run(desk: Desk, order: Order) -> Run:
         journal.append(opening(run_id, order, site, runbook, digest(folder / SITE)))
         for look in order.looks:
             journal.append(entries.Observed("", USERS, look))
+        _recall_the_build(journal, desk.home, site)
         return _assemble(desk, run_id, order, site, runbook, journal, outside, lease, follows)
     except BaseException:
         lease.release()
@@ -112,6 +115,7 @@ def plan_run(desk: Desk, order: Order) -> Run:
     follows = recovered_changes(desk.home, order.follows) if order.follows else ()
     outside = read_only(desk.opener(site, desk.home, desk.redact, desk.clock))
     journal = Journal(_Forgotten(), desk.clock, desk.redact, listen=desk.listen)
+    _recall_the_build(journal, desk.home, site)
     return _assemble(desk, "plan", order, site, runbook, journal, outside, None, follows)
 
 
@@ -134,10 +138,22 @@ def take_up(desk: Desk, run_id: str, approver: Approver, how: str, *, forced: bo
         journal = Journal(desk.sink(folder / JOURNAL), desk.clock, desk.redact, records, desk.listen)
         journal.append(entries.Reopened(how, operator(), torn))
         order = Order(opened.procedure, site.site, opened.mode, approver, forced=opened.forced, follows=opened.follows)
+        order = replace(order, since=opened.since)
         return _assemble(desk, folder.name, order, site, runbook, journal, outside, lease, follows)
     except BaseException:
         lease.release()
         raise
+
+
+def _recall_the_build(journal: Journal, home: Home, site: Site) -> None:
+    """What users were last seen to have: when their host is down, nobody else can tell."""
+    try:
+        known = last_build(home.site(site.site))
+    except EvidenceBroken as error:
+        journal.append(entries.Noted("", str(error), warning=True))
+        return
+    if known is not None:
+        journal.append(entries.UsersHad(*known))
 
 
 def _guard_mode(site: Site, mode: Mode) -> None:
@@ -232,6 +248,8 @@ def _assemble(
         changes=Changes(journal, desk.clock, outside.zones, lease),
         forced=order.forced,
         follows=follows,
+        since=order.since,
+        earlier=earlier_recoveries(desk.home, site.site, runbook.procedure),
     )
 
 

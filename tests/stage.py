@@ -18,6 +18,7 @@ from defib.clock import Deadline, SimulatedClock
 from defib.conduct import Outcome, roll_back
 from defib.home import Home
 from defib.journal import Record, Sink
+from defib.lastbuild import remember
 from defib.objectives import Mode
 from defib.observe.memory import (
     HANG,
@@ -31,13 +32,17 @@ from defib.observe.memory import (
 )
 from defib.outside import Outside
 from defib.plan import Plan
-from defib.ports import Aim, Build, DnsZone, EdgeStatus, Health, RecordChange, RecordSet
+from defib.ports import Aim, Attachment, Build, Deployment, DnsZone, EdgeStatus, Expect, Health, RecordChange, RecordSet
 from defib.providers.cdn.memory import MemoryCdn
 from defib.providers.dns.memory import MemoryZone
+from defib.providers.host.memory import MemoryHost
 from defib.run import Run
 from defib.site import Site, load_site
+from defib.sitevendors import DnsZoneConfig, FailoverSwitch, HostOfSite
 from defib.start import Desk, Order, new_run, plan_run, take_up
-from flows import cdn_failover, failback
+from defib.steering import leads_at
+from defib.ways import by_cdn, to_host, ways
+from flows import cdn_failover, dns_switch, failback
 from flows.engine import Procedure, perform
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +51,9 @@ LAB = RUNBOOKS / "sites" / "lab.yaml"
 START = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 BUILD = Build("4f" * 20, START - timedelta(minutes=20))
 WITHOUT_PREFECT = entries.EngineChosen(prefect=False, why="a test")
-PROCEDURES: dict[str, Procedure] = {"cdn-failover": cdn_failover.PROCEDURE, "failback": failback.PROCEDURE}
+PROCEDURES: dict[str, Procedure] = {
+    each.name: each for each in (cdn_failover.PROCEDURE, dns_switch.PROCEDURE, failback.PROCEDURE)
+}
 
 GOOD = Sight(Health.GOOD, build=BUILD)
 REFUSED = Sight(Health.BAD, "connection refused", took=timedelta(milliseconds=1))
@@ -128,20 +135,23 @@ class Stage:
         self.primary, self.standby = self.site.primary, self.site.standbys[0]
         self.before = RecordSet(self.site.steered.key, self.site.steered.ttl, (self.primary.hostname,))
         self.after = replace(self.before, values=(self.standby.hostname,))
-        self.memory = MemoryZone(self.site.zones[0], [self.before])
+        self.memories = [self._as_at_first(config) for config in self.site.dns]
+        self.memory = self.memories[0]
         self.zone: DnsZone = self.memory
-        self.edges = {self.primary.name: GOOD, self.standby.name: GOOD}
+        self.edges = {way.name: GOOD for way in ways(self.site)}
         self.origin = GOOD
         self.trust = MemoryTrust(self.clock)
         self.online = True
         self.reaches: Callable[[str], bool] = lambda _: self.online
         self.view: World = self.see
+        self.apis = GOOD
         self.servers = [MemoryServer(server.name) for server in self.site.servers]
         self.resolvers = [MemoryServer(server.name) for server in self.site.resolvers]
         self.cdns = {
             cdn.name: MemoryCdn(cdn.name, EdgeStatus(True, True, (self.site.steered.name,), "origin", "1"))
             for cdn in self.site.cdns
         }
+        self.hosts = {host.name: self._host(host) for host in self.site.hosts}
         self.desk = Desk(
             Home.open(self.home),
             self.runbooks,
@@ -175,7 +185,8 @@ class Stage:
         """The world through the ports of a run."""
         names = [observer.name for observer in self.site.observers]
         observers = MemoryObservers(names, self.view, self.clock, lambda observer, _: self.reaches(observer))
-        return Outside((self.zone,), self.cdns, observers, self._answers(), self.trust, self.trust)
+        zones = (self.zone, *self.memories[1:])
+        return Outside(zones, self.cdns, observers, self._answers(), self.trust, self.trust, self.hosts)
 
     def order(self, procedure: str = "cdn-failover", approver: Approver | None = None) -> Order:
         """What somebody asks for."""
@@ -256,16 +267,52 @@ class Stage:
         self.memory.replace([change], within=Deadline.after(self.clock, seconds(1)))
 
     def _answers(self) -> MemoryAnswers:
-        return MemoryAnswers([MemoryAuthority(self.memory, self.servers)], self.resolvers, self.clock)
+        zones = (self.memory, *self.memories[1:])
+        held = [
+            MemoryAuthority(zone, self._servers_of(config), config.zone, config.provider)
+            for config, zone in zip(self.site.dns, zones, strict=True)
+        ]
+        return MemoryAnswers(held, self.resolvers, self.clock)
+
+    def _servers_of(self, config: DnsZoneConfig) -> list[MemoryServer]:
+        names = set() if isinstance(config, FailoverSwitch) else {server.name for server in config.servers}
+        return [server for server in self.servers if server.name in names]
+
+    def _as_at_first(self, config: DnsZoneConfig) -> MemoryZone:
+        """The zone while all is well: users come through the primary CDN, or are at the primary host."""
+        site = self.site
+        way = by_cdn(site, site.primary) if site.cdns else to_host(site, site.primary_host)
+        records = (lead.put_into(None) for lead in leads_at(config, way))
+        return MemoryZone(config.zone, [record for record in records if record], vendor=config.provider)
+
+    def _host(self, host: HostOfSite) -> MemoryHost:
+        """A host that holds every name of the site, verified and certified."""
+        until = START + timedelta(days=60)
+        names = to_host(self.site, host).names
+        attached = [Attachment(name, attached=True, verified=True, certificate_until=until) for name in names]
+        return MemoryHost(host.project, [Deployment("live", START - timedelta(minutes=19))], "live", attached)
+
+    def remember(self, build: Build = BUILD) -> None:
+        """Users were seen to have `build` a moment ago, by whoever watches."""
+        remember(self.desk.home.site(self.site.site), build, self.clock.now())
+
+    def host_fails(self, how: Sight = REFUSED) -> None:
+        """The primary host fails, and with it every CDN that fetches from it."""
+        self.origin = how
+        for name in self.edges:
+            if name not in {host.name for host in self.site.backups}:
+                self.edges[name] = how
 
     def see(self, observer: str, aim: Aim, _at: datetime) -> Sight:
         """What an observer sees; `view` may be set to something that sees otherwise."""
         if aim.url == self.site.origin.url:
             return self.origin
+        if aim.expect is Expect.REACHABLE:
+            return self.apis
         host = aim.connect_to or self._resolve(observer)
-        for cdn in self.site.cdns:
-            if cdn.hostname == host:
-                return self.edges[cdn.name]
+        for way in ways(self.site):
+            if way.connect_to == host:
+                return self.edges[way.name]
         return Sight(Health.BAD, f"nothing answers at {host!r}")
 
     def _resolve(self, observer: str) -> str:

@@ -57,7 +57,7 @@ def ended(run: Run) -> list[tuple[str, str, str]]:
 
 def approved(run: Run, stage: Stage) -> Plan:
     """The failover's plan, approved."""
-    plan = Plan("cdn-failover", "lab", (Change("memory", stage.memory.zone, (stage.change,), "send users away"),))
+    plan = Plan("cdn-failover", "lab", (Change(stage.memory.vendor, stage.memory.zone, (stage.change,), "send users away"),))
     run.journal.append(entries.Approved(plan.digest(), "a test", "automatic"))
     return plan
 
@@ -185,11 +185,8 @@ class TestLateCalls:
         stage.zone = Told(stage.memory, stage.clock.interrupt)
         stage.reach(run)
         moved = RecordChange(other, RecordSet(other.key, other.ttl, ("192.0.2.2",)))
-        plan = Plan(
-            "p",
-            "s",
-            (Change("memory", stage.memory.zone, (stage.change,), ""), Change("memory", stage.memory.zone, (moved,), "")),
-        )
+        vendor, zone = stage.memory.vendor, stage.memory.zone
+        plan = Plan("p", "s", (Change(vendor, zone, (stage.change,), ""), Change(vendor, zone, (moved,), "")))
         run.journal.append(entries.Approved(plan.digest(), "a test", "automatic"))
         with pytest.raises(Interrupted):
             run.do("steer-traffic", lambda step: step.apply(plan), type(None))
@@ -249,7 +246,7 @@ class TestStanding:
 
     def change(self, stage: Stage) -> Change:
         """Some change."""
-        return Change("memory", stage.memory.zone, (stage.change,), "")
+        return Change(stage.memory.vendor, stage.memory.zone, (stage.change,), "")
 
     @pytest.mark.parametrize(
         ("story", "stands", "back"),

@@ -16,12 +16,13 @@ from defib.cli.starting import Starter, What
 from defib.clock import Clock, SystemClock
 from defib.drill import EVIDENCE
 from defib.errors import DefibError
+from defib.lastbuild import BuildKeeper
 from defib.observe.detect import Decision, Detector, State
 from defib.observe.failure import plain
 from defib.observe.outage import OutageMemory
 from defib.observe.watch import Watcher
 from defib.outside import open_outside
-from defib.ports import Health
+from defib.ports import Health, Observation
 from defib.redact import Redactor
 from defib.report import words
 from defib.runbook import load_runbook
@@ -41,6 +42,7 @@ def watch(redact: Redactor, site_name: str, procedure: str, *, prefect: bool, as
     tell = Teller(clock, redact, as_json=as_json)
     what = What(at.home, site, site_path, procedure, prefect)
     outage = OutageMemory(at.home.path, site.site, EVIDENCE, clock.now())
+    kept = BuildKeeper(at.home.site(site.site))
     vigil = Vigil(outage, Starter(what, detector, clock, redact, tell.line), clock, tell, automatic=runbook.automatic)
     stopped = threading.Event()
 
@@ -48,7 +50,11 @@ def watch(redact: Redactor, site_name: str, procedure: str, *, prefect: bool, as
         vigil.looked(decision)
         return stopped.is_set()
 
-    watcher = Watcher(site, outside.observers, detector, clock, on_decision=vigil.decided, on_observation=outage.saw)
+    def saw(look: Observation) -> None:
+        outage.saw(look)
+        vigil.safely(lambda: kept.saw(look))
+
+    watcher = Watcher(site, outside.observers, detector, clock, on_decision=vigil.decided, on_observation=saw)
     tell.line(f"watching {site.title} ({site.page.url}) from {', '.join(outside.observers.names)}")
     if outage.outage is not None:
         tell.line(f"users were seen to be out since {outage.outage.first_bad:%H:%M:%S}, before this watching began")
@@ -70,18 +76,18 @@ class Vigil:
 
     def decided(self, decision: Decision) -> None:
         """The state has changed, or it is time to act."""
-        self._safely(lambda: self._note(decision))
-        self._safely(lambda: self._tell(decision, self._since(decision)))
+        self.safely(lambda: self._note(decision))
+        self.safely(lambda: self._tell(decision, self._since(decision)))
         if decision.act and self._automatic:
-            self._safely(lambda: self._starter.start(decision, self._outage.outage))
+            self.safely(lambda: self._starter.start(decision, self._outage.outage))
         elif decision.act:
-            self._safely(lambda: self._tell.line("the runbook is not automatic: a person has to start it with defib run"))
+            self.safely(lambda: self._tell.line("the runbook is not automatic: a person has to start it with defib run"))
 
     def looked(self, decision: Decision) -> None:
         """One more look was taken into account."""
-        self._safely(lambda: self._note(decision))
-        self._safely(lambda: self._tell_users(decision))
-        self._safely(self._starter.check)
+        self.safely(lambda: self._note(decision))
+        self.safely(lambda: self._tell_users(decision))
+        self.safely(self._starter.check)
 
     def _note(self, decision: Decision) -> None:
         problem = self._outage.follow(decision, self._clock.now())
@@ -105,7 +111,8 @@ class Vigil:
             took = words.duration((decision.at or lost) - lost)
             self._tell.line(f"users are served again; they were out since {lost:%H:%M:%S}, for {took}")
 
-    def _safely(self, act: Callable[[], object]) -> None:
+    def safely(self, act: Callable[[], object]) -> None:
+        """Do it, or say what was in the way."""
         try:
             act()
         except (OSError, ValueError, DefibError) as error:

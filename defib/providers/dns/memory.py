@@ -20,8 +20,16 @@ class MemoryZone:
     to go wrong; `applied` tells every batch that was made, and `records` what stands now.
     """
 
-    def __init__(self, zone: str, records: Iterable[RecordSet] = (), *, settles_after: timedelta = timedelta(0)) -> None:
+    def __init__(
+        self,
+        zone: str,
+        records: Iterable[RecordSet] = (),
+        *,
+        vendor: str = "memory",
+        settles_after: timedelta = timedelta(0),
+    ) -> None:
         self.failures = Failures()
+        self._vendor = vendor
         self._zone = zone
         self._records = {canonical_key(record.key): canonical(record) for record in records}
         self._settles_after = settles_after
@@ -32,8 +40,8 @@ class MemoryZone:
 
     @property
     def vendor(self) -> str:
-        """The name of this adapter."""
-        return "memory"
+        """The name of this adapter, or of the one that it stands in for."""
+        return self._vendor
 
     @property
     def zone(self) -> str:
