@@ -121,6 +121,57 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Foreseen:
+    """One stretch of an outage that is still to come: `expected` is None where nothing tells, `source` says what does."""
+
+    phase: Phase
+    expected: timedelta | None
+    worst: timedelta
+    source: str
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the RTO would be if the plan were approved at once; `so_far` is None where nobody knows when it began."""
+
+    digest: str
+    rto: timedelta
+    so_far: timedelta | None
+    so_far_source: str
+    parts: tuple[Foreseen, ...]
+
+    @property
+    def to_come(self) -> timedelta | None:
+        """What is expected to come yet; None where one of the parts is not known."""
+        known = [part.expected for part in self.parts if part.expected is not None]
+        return sum(known, timedelta(0)) if len(known) == len(self.parts) else None
+
+    @property
+    def to_come_at_worst(self) -> timedelta:
+        """What may come yet, if everything takes as long as it may."""
+        return sum((part.worst for part in self.parts), timedelta(0))
+
+    @property
+    def expected(self) -> timedelta | None:
+        """The whole outage as expected; None where the start or one of the parts is not known."""
+        return None if self.so_far is None or self.to_come is None else self.so_far + self.to_come
+
+    @property
+    def worst(self) -> timedelta | None:
+        """The whole outage at worst; None where its start is not known."""
+        return None if self.so_far is None else self.so_far + self.to_come_at_worst
+
+    @property
+    def verdict(self) -> str:
+        """``would meet``, ``would miss`` or ``unknown``: as expected, else where even the worst or the least decides."""
+        least = (self.so_far or timedelta(0)) + sum((part.expected or timedelta(0) for part in self.parts), timedelta(0))
+        if least > self.rto:
+            return "would miss"
+        within = self.expected if self.expected is not None else self.worst
+        return "would meet" if within is not None and within <= self.rto else "unknown"
+
+
+@dataclass(frozen=True)
 class Approved:
     """The plan with this digest may be carried out. `how` is automatic, terminal or option."""
 
@@ -276,6 +327,7 @@ Entry = (
     | UsersHad
     | RecoveryPointRead
     | Planned
+    | Forecast
     | Approved
     | ChangeIntended
     | ChangeMade

@@ -36,7 +36,7 @@ FIRST = "0" * 64
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {kind.__name__: TypeAdapter(kind) for kind in get_args(Entry)}
 _DURATION = TypeAdapter(timedelta)
 _STAMP = TypeAdapter(datetime)
-_BUFFERED = (entries.Observed, entries.Noted, entries.Told)
+_BUFFERED = (entries.Observed, entries.Noted, entries.Told, entries.Forecast)
 """Entries that may wait for the next flush: a lost look loses no change. A killed process loses none of them either."""
 
 Kind = TypeVar("Kind")

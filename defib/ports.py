@@ -19,7 +19,7 @@ wait nor journal: :mod:`defib.providers.wrappers` does the first two, the run do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -351,6 +351,9 @@ class Answers(Protocol):
         """
         ...
 
-    def resolvers(self, key: RecordKey, *, within: Deadline) -> tuple[Answer, ...]:
-        """The answer of each resolver of the site file, over HTTPS where port 53 is closed. Never raises."""
+    def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
+        """The answer of each resolver of the site file, or of those named in `only`, over HTTPS where port 53 is closed.
+
+        A resolver keeps what it is asked for. Never raises.
+        """
         ...

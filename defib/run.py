@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import TypeVar
 
@@ -37,6 +37,7 @@ from defib.plan import Change, Plan
 from defib.ports import Aim, Observation
 from defib.runbook import Runbook, RunbookStep
 from defib.site import Site
+from defib.timeline import Timeline
 
 T = TypeVar("T")
 
@@ -80,6 +81,10 @@ class Run:
     forced: bool = False
     follows: tuple[Change, ...] = ()
     """For a failback: the changes of the run that it takes back, oldest first."""
+    since: datetime | None = None
+    """When users first lost service, where somebody knows."""
+    earlier: Callable[[Deadline], Sequence[Timeline]] = lambda _: ()
+    """Earlier recoveries by the same procedure on the same site, newest first, as many as can be read in time."""
 
     def do(self, name: str, work: Callable[[Step], T], returns: type[T], lasts: Lasts = Lasts.ALWAYS) -> T:
         """Do one step, or give its recorded result if it was done before the run was taken up again, and still holds."""

@@ -10,6 +10,7 @@ from defib.approval import Approval
 from defib.changes import foreign
 from defib.clock import Deadline
 from defib.errors import ForeignChange, ProviderError, Refused
+from defib.forecast import foresee
 from defib.looking import insist, look_through
 from defib.objectives import Mode
 from defib.plan import Change, Plan
@@ -131,6 +132,7 @@ def approve(step: Step, plan: Plan) -> Plan:
     known = [lead for way in ways(run.site) for lead in way.leads if not lead.armed]
     plan.brake({lead.key for lead in known}, removable={lead.key for lead in known if lead.absent})
     step.record(entries.Planned(plan.digest(), plan.changes))
+    foresee(step, plan)
     if run.mode is Mode.PLAN:
         raise PlanReady(plan)
     if not plan.changes:

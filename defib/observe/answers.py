@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -47,9 +47,10 @@ class DnsAnswers:
         servers = [server for zone in held for server in zone.servers]
         return self._loop.run(self._ask_all(servers, key, within, recursive=False))
 
-    def resolvers(self, key: RecordKey, *, within: Deadline) -> tuple[Answer, ...]:
+    def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
         """The answer of each resolver, over HTTPS where port 53 is closed or dead; `via` says so."""
-        return self._loop.run(self._ask_all(self._resolvers, key, within, recursive=True))
+        servers = [server for server in self._resolvers if not only or server.name in only]
+        return self._loop.run(self._ask_all(servers, key, within, recursive=True))
 
     def close(self) -> None:
         """End the questions under way and the event loop. Idempotent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -200,12 +200,13 @@ class MemoryAnswers:
             for server in held.servers
         )
 
-    def resolvers(self, key: RecordKey, *, within: Deadline) -> tuple[Answer, ...]:
+    def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
         """The answer of each resolver; they ask the first server that answers, of one provider each in turn."""
         holding = [held for held in self._authorities if held.holds(key, "")]
         return tuple(
             self._resolved(resolver, key, holding[number % len(holding)], within)
             for number, resolver in enumerate(self._resolvers)
+            if not only or resolver.name in only
         )
 
     def _resolved(self, resolver: MemoryServer, key: RecordKey, held: MemoryAuthority, within: Deadline) -> Answer:

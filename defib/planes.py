@@ -1,0 +1,74 @@
+"""What each step of a plan needs: a vendor's control plane, and whose, or only what users have themselves.
+
+A data plane goes on answering while its control plane is down. Route 53's control plane is in us-east-1 alone, and its data
+plane, which answers and checks health, is everywhere
+(https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/appendix-b---edge-network-global-service-guidance.html).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from defib.objectives import Phase, Plane
+from defib.plan import Plan
+from defib.runbook import Runbook, RunbookStep
+from defib.site import Site
+from defib.sitevendors import DnsZoneConfig, FailoverSwitch, Rfc2136Zone
+
+_APIS: Mapping[str, str] = {
+    "route53": "Amazon Route 53's API, us-east-1",
+    "cloudflare": "Cloudflare's API",
+    "cloudfront": "Amazon CloudFront's API, us-east-1",
+    "vercel": "Vercel's API",
+    "netlify": "Netlify's API",
+}
+_OTHERWISE: Mapping[Plane, str] = {
+    Plane.DATA: "data: DNS and HTTPS, as users have them",
+    Plane.HUMAN: "human: a person who approves the digest",
+    Plane.LOCAL: "local: this machine alone",
+}
+
+
+def needs(site: Site, runbook: Runbook, step: RunbookStep, plan: Plan | None = None) -> str:
+    """What `step` cannot be done without: the plane first, then whose.
+
+    The step that acts needs what the `plan` changes, whatever plane the runbook gives it: a pre-armed switch is data plane.
+    Without a plan that is every vendor that the site's names are at.
+    """
+    if step.phase is Phase.ACT and step.plane in {Plane.CONTROL, Plane.DATA}:
+        return "; ".join(_acting(site, plan)) or "nothing: there is nothing to change"
+    if step.plane is Plane.CONTROL:
+        places = site.cdns if runbook.against == "cdn" else site.hosts if runbook.against == "host" else ()
+        named = (_APIS[place.provider] for place in places)
+        return f"control: {', '.join(_once(named)) or 'a vendor that the runbook names'}"
+    return _OTHERWISE[step.plane]
+
+
+def _acting(site: Site, plan: Plan | None) -> Sequence[str]:
+    zones: Iterable[DnsZoneConfig] = site.dns
+    if plan is not None:
+        changed = {(change.vendor, record.key.name) for change in plan.changes for record in change.records}
+        zones = [zone for zone in site.dns if any(zone.provider == at and _holds(zone, name) for at, name in changed)]
+    return _once(_of_zone(zone) for zone in zones)
+
+
+def _of_zone(zone: DnsZoneConfig) -> str:
+    if isinstance(zone, FailoverSwitch):
+        return f"data: Amazon S3 in {zone.aws.region} (the switch), no Route 53 control plane"
+    if isinstance(zone, Rfc2136Zone):
+        return f"control: the zone's own primary name server {zone.primary.address}"
+    return f"control: {_APIS[zone.provider]}"
+
+
+def _holds(zone: DnsZoneConfig, name: str) -> bool:
+    return name in zone.names if isinstance(zone, FailoverSwitch) else f".{name}".endswith(f".{zone.zone}")
+
+
+def _once(texts: Iterable[str]) -> Sequence[str]:
+    return tuple(dict.fromkeys(texts))
+
+
+def needs_of_all(site: Site, runbook: Runbook, plan: Plan | None = None) -> Iterator[tuple[RunbookStep, str]]:
+    """Every step of the runbook with what it needs, in order."""
+    for step in runbook.steps:
+        yield step, needs(site, runbook, step, plan)
