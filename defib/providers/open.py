@@ -5,7 +5,6 @@ Vendors' libraries are imported only for the vendors of the site: together they 
 
 from __future__ import annotations
 
-import functools
 import random
 from collections.abc import Callable
 from datetime import timedelta
@@ -66,7 +65,7 @@ def _limited_zone(config: DnsZoneConfig, secrets: Secrets, before_write: Check) 
         # S3 serves "at least 3,500 PUT/COPY/POST/DELETE or 5,500 GET/HEAD requests per second per partitioned prefix", and
         # a switch is turned once: https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
         return FencedZone(_s3_switch(config, secrets), before_write)
-    return RateLimitedZone(FencedZone(_route53(config, secrets), before_write), _route53_rate())
+    return _route53_zone(config, secrets, before_write)
 
 
 def open_cdn(
@@ -106,22 +105,29 @@ def _netlify_rate() -> Rate:
     return Rate(125, timedelta(minutes=1))
 
 
-def _route53_rate() -> Rate:
+_SHARED: dict[tuple[str, ...], Rate] = {}
+"""The rates of this process by what a vendor counts together: sites that share an account share its limit of calls."""
+
+
+def _route53_rate(access_key: str, endpoint: str) -> Rate:
     # "All requests: five requests per second per AWS account":
     # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html#limits-api-requests
-    return Rate(5, timedelta(seconds=1))
+    return _SHARED.setdefault(("route53", access_key, endpoint), Rate(5, timedelta(seconds=1)))
 
 
-@functools.cache
-def _cloudflare_rate(token: str) -> Rate:  # noqa: ARG001 - the reference tells users apart: what one has is shared
+def _cloudflare_rate(token: str) -> Rate:
     # "1,200 requests per five minute period per user": https://developers.cloudflare.com/fundamentals/api/reference/limits/
-    return Rate(1200, timedelta(minutes=5))
+    return _SHARED.setdefault(("cloudflare", token), Rate(1200, timedelta(minutes=5)))
 
 
-def _route53(config: Route53Zone, secrets: Secrets) -> DnsZone:
+def _route53_zone(config: Route53Zone, secrets: Secrets, before_write: Check) -> DnsZone:
     from defib.providers.dns.route53 import Route53  # noqa: PLC0415 - see the module's docstring
 
-    return Route53(config.zone_id, aws_access(config.aws, secrets))
+    rate = _route53_rate(config.aws.access_key or "", config.aws.endpoint)
+    where = f"route53, zone {config.zone_id}"
+    zone = Route53(config.zone_id, aws_access(config.aws, secrets), lambda within: rate.wait(within, where))
+    # A read takes from the rate itself, call by call; a write waits before its fence, which then is checked last.
+    return RateLimitedZone(FencedZone(zone, before_write), rate, Cost(lambda _: 0, lambda _: 1, settled=1))
 
 
 def _s3_switch(config: FailoverSwitch, secrets: Secrets) -> DnsZone:
