@@ -49,6 +49,10 @@ class S3Switch:
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html). Reading is one ``GetObject``; ``HEAD``
     would not tell a missing object from a missing bucket.
 
+    It holds only while S3 answers the health checkers: what is lost looks like what is absent, so that a lost bucket moves
+    nobody to the secondary, and moves those who are there back to the primary. Who stays for long at the secondary makes it
+    permanent in the record sets once Route 53 takes changes again.
+
     A turned switch reaches users when as many checks as the health check's threshold says, 10 or 30 seconds apart, have seen
     it, and the TTL of the failover record sets is over
     (https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html).

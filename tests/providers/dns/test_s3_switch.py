@@ -13,6 +13,7 @@ from datetime import timedelta
 
 import pytest
 
+from defib import ways
 from defib.clock import Deadline, SystemClock
 from defib.errors import Conflict, Denied, LeaseLost, NotFound, ProviderError, Unavailable
 from defib.lab.alone import RunningAws, serve_aws
@@ -411,6 +412,17 @@ class TestOpened:
         assert zone.read(KEYS, within=soon()) == PRIMARY
         zone.replace(OVER, within=soon())
         assert (world.found is not None, checks) == (True, ["checked"])
+
+    def test_a_way_turns_it_in_place(self, world: World) -> None:
+        """What a plan makes of a way's lead and of what was read is what the switch takes, and what is read afterwards."""
+        leads = [ways.Lead(key, (ways.SECONDARY,), timedelta(seconds=60), "s3-switch") for key in KEYS]
+        present = world.switch.read([lead.key for lead in leads], within=soon())
+        after = [lead.put_into(record) for lead, record in zip(leads, present, strict=True)]
+        batch = [RecordChange(record, there) for record, there in zip(present, after, strict=True)]
+        world.switch.replace(batch, within=soon())
+        seen = world.switch.read(KEYS, within=soon())
+        assert list(seen) == after
+        assert all(lead.holds(record) for lead, record in zip(leads, seen, strict=True))
 
     def test_fence_stops_a_write(self, world: World) -> None:
         """E8: who may no longer write turns nothing, and can still read."""
