@@ -161,6 +161,17 @@ def watch(
 
 
 @app.command()
+def ready(site: SiteName, as_json: AsJson = False) -> int:
+    """Say what would stop a recovery now; changes nothing.
+
+    Exit code 0 where nothing would, 1 where something would, 6 where that could not be told.
+    """
+    from defib.cli import ready as readiness  # noqa: PLC0415
+
+    return readiness.ready(_REDACT, site, as_json=as_json)
+
+
+@app.command()
 def runs(site: Annotated[str, typer.Option("--site", "-s", help="Only of this site.")] = "", as_json: AsJson = False) -> int:
     """List all runs and how they ended."""
     from defib.cli import evidence  # noqa: PLC0415

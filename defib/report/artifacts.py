@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from defib.objectives import Phase
+from defib.ready.check import Readiness, State
 from defib.report import words
 from defib.report.as_markdown import as_markdown, escape
 from defib.report.run_page import run_page
@@ -42,6 +44,29 @@ def timeline_text(told: Timeline) -> str:
 def verdict_text(told: Timeline) -> str:
     """Verdicts alone."""
     return as_markdown(replace(run_page(told), sections=()))
+
+
+def readiness_rows(found: Readiness) -> tuple[Mapping[str, str], ...]:
+    """What was checked, the worst first, as the rows of a table."""
+    order = list(State)
+    checks = sorted(found.checks, key=lambda check: order.index(check.state), reverse=True)
+    return tuple(
+        {
+            "state": check.state.value,
+            "check": check.name,
+            "of": words.plain(check.about),
+            "found": words.plain(check.text),
+            "next": words.plain(check.then),
+        }
+        for check in checks
+    )
+
+
+def readiness_text(found: Readiness) -> str:
+    """The verdict in one line."""
+    states = [check.state for check in found.checks]
+    counted = ", ".join(f"{states.count(state)} {state.value}" for state in reversed(State) if state in states)
+    return f"**{escape(found.site)}: {found.state.value}** at {found.at:%Y-%m-%d %H:%M:%S} UTC ({counted})"
 
 
 def bars(told: Timeline) -> str:

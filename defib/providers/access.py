@@ -1,0 +1,102 @@
+"""The credentials that a site file names, ready to be asked what they may do; nothing is asked yet.
+
+Vendors' libraries are imported only for the vendors of the site.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from defib.ports import RecordKey
+from defib.providers.open import Secrets, aws_access
+from defib.ready.access import Access, Claims
+from defib.site import Site
+from defib.sitealerts import S3StatusPage
+from defib.sitevendors import (
+    CdnOfSite,
+    CloudflareZone,
+    CloudFrontDistribution,
+    DnsZoneConfig,
+    FailoverSwitch,
+    HostOfSite,
+    Rfc2136Zone,
+    Route53Zone,
+    VercelHost,
+)
+from defib.ways import ways
+
+
+def open_accesses(site: Site, secrets: Secrets) -> tuple[Access, ...]:
+    """One for each zone, CDN, host and status page in AWS of the site file; :class:`SecretMissing` as in a run."""
+    return (
+        *(_zone(site, zone, secrets) for zone in site.dns),
+        *(_cdn(cdn, secrets) for cdn in site.cdns),
+        *(_host(host, secrets) for host in site.hosts),
+        *(_page(page, secrets) for page in site.status if isinstance(page, S3StatusPage)),
+    )
+
+
+def open_claims(site: Site, secrets: Secrets) -> Mapping[str, Claims]:
+    """By name of CDN, those that tell who else holds a name."""
+    from defib.providers.access_aws import CloudFrontClaims  # noqa: PLC0415 - see the module's docstring
+
+    return {
+        cdn.name: CloudFrontClaims(cdn.distribution, aws_access(cdn.aws, secrets))
+        for cdn in site.cdns
+        if isinstance(cdn, CloudFrontDistribution)
+    }
+
+
+def _zone(site: Site, config: DnsZoneConfig, secrets: Secrets) -> Access:
+    if isinstance(config, Route53Zone):
+        from defib.providers.access_aws import AwsPolicyAccess, hosted_zone  # noqa: PLC0415
+
+        return AwsPolicyAccess(f"route53 {config.zone_id}", hosted_zone(config.zone_id), aws_access(config.aws, secrets))
+    if isinstance(config, FailoverSwitch):
+        from defib.providers.access_aws import AwsPolicyAccess, switch  # noqa: PLC0415
+
+        about = f"s3-switch {config.bucket}/{config.key}"
+        return AwsPolicyAccess(about, switch(config.bucket, config.key), aws_access(config.aws, secrets))
+    if isinstance(config, CloudflareZone):
+        from defib.providers.access_cloudflare import DNS_EDIT, CloudflareAccess  # noqa: PLC0415
+
+        return CloudflareAccess(config.zone_id, DNS_EDIT, secrets(config.token), config.api)
+    return _rfc2136(site, config, secrets)
+
+
+def _rfc2136(site: Site, config: Rfc2136Zone, secrets: Secrets) -> Access:
+    import dns.tsig  # noqa: PLC0415
+
+    from defib.providers.access_rfc2136 import Rfc2136Access  # noqa: PLC0415
+
+    leads = (lead for way in ways(site) for lead in way.at(config.provider, config.zone))
+    keys = tuple(dict.fromkeys(RecordKey(lead.key.name, lead.key.type) for lead in leads if not lead.armed))
+    # Opening the zone has turned down a secret that is not base64 before.
+    key = dns.tsig.Key(config.tsig.name, secrets(config.tsig.secret), config.tsig.algorithm)
+    return Rfc2136Access(config.zone, config.primary, key, keys)
+
+
+def _cdn(config: CdnOfSite, secrets: Secrets) -> Access:
+    if isinstance(config, CloudFrontDistribution):
+        from defib.providers.access_aws import AwsPolicyAccess, distribution  # noqa: PLC0415
+
+        about = f"cloudfront {config.distribution}"
+        return AwsPolicyAccess(about, distribution(config.distribution), aws_access(config.aws, secrets))
+    from defib.providers.access_cloudflare import PURGE, CloudflareAccess  # noqa: PLC0415
+
+    return CloudflareAccess(config.zone_id, PURGE, secrets(config.token), config.api)
+
+
+def _host(config: HostOfSite, secrets: Secrets) -> Access:
+    from defib.providers.access_hosts import NetlifyAccess, VercelAccess  # noqa: PLC0415
+
+    if isinstance(config, VercelHost):
+        return VercelAccess(config.project, config.team, secrets(config.token), config.api)
+    return NetlifyAccess(config.project, secrets(config.token), config.api)
+
+
+def _page(config: S3StatusPage, secrets: Secrets) -> Access:
+    from defib.providers.access_aws import AwsPolicyAccess, objects  # noqa: PLC0415
+
+    about = f"s3 {config.bucket}/{config.prefix}"
+    return AwsPolicyAccess(about, objects(config.bucket, config.prefix), aws_access(config.aws, secrets))

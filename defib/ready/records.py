@@ -1,0 +1,111 @@
+"""The record sets that steer users: whether they stand as some way of the site has them, and how long they are cached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from functools import partial
+
+from defib.clock import Deadline
+from defib.ports import DnsZone, RecordKey, RecordSet
+from defib.ready.check import Check, Question, State
+from defib.ready.scene import Scene
+from defib.site import Site
+from defib.sitevendors import DnsZoneConfig, FailoverSwitch
+from defib.ways import Held, Lead, Way, way_of, ways
+
+LONGEST_TTL = timedelta(seconds=300)
+"""What resolvers keep for longer keeps users from their recovery."""
+
+_Present = Sequence[tuple[RecordKey, RecordSet | None]]
+
+
+def questions(scene: Scene) -> Iterator[Question]:
+    """One for each zone at each provider, and one for whether they agree."""
+    pairs = tuple(zip(scene.site.dns, scene.outside.zones, strict=True))
+    for config, zone in pairs:
+        yield Question("steering", _about(config), partial(_zone, scene.site, config, zone))
+    if len(pairs) > 1:
+        yield Question("steering", "all zones together", partial(_together, scene.site, pairs))
+
+
+def is_primary(way: Way) -> bool:
+    """Whether users are on this way when all is well."""
+    place = way.cdn or way.host
+    return place is not None and place.role == "primary"
+
+
+def _about(config: DnsZoneConfig) -> str:
+    return f"{config.provider} {config.zone}"
+
+
+def _leads(site: Site, config: DnsZoneConfig) -> tuple[Lead, ...]:
+    """Everything that any way has in this zone at this provider, with what a switch decides about."""
+    names = config.names if isinstance(config, FailoverSwitch) else ()
+    return tuple(lead for way in ways(site) for lead in way.at(config.provider, config.zone, names))
+
+
+def _read(leads: Sequence[Lead], zone: DnsZone, within: Deadline) -> _Present:
+    keys = tuple(dict.fromkeys(lead.key for lead in leads))
+    return tuple(zip(keys, zone.read(keys, within=within), strict=True)) if keys else ()
+
+
+def _zone(site: Site, config: DnsZoneConfig, zone: DnsZone, within: Deadline) -> Iterator[Check]:
+    leads = _leads(site, config)
+    present = _read(leads, zone, within)
+    strange = [_foreign(config, leads, key, record) for key, record in present if not _known(leads, key, record)]
+    if strange:
+        yield from strange
+    elif present:
+        yield _led(site, _about(config), [(config.provider, key, record) for key, record in present])
+    if not isinstance(config, FailoverSwitch):
+        yield from (_cached(leads, key, record) for key, record in present)
+
+
+def _known(leads: Sequence[Lead], key: RecordKey, record: RecordSet | None) -> bool:
+    return any(lead.holds(record) for lead in leads if lead.key == key)
+
+
+def _foreign(config: DnsZoneConfig, leads: Sequence[Lead], key: RecordKey, record: RecordSet | None) -> Check:
+    wanted = " or ".join(sorted({str(lead) for lead in leads if lead.key == key}))
+    seen = str(record) if record else "no such record set"
+    text = f"{key} is not as any run of Defib leaves it: {seen}; expected {wanted}"
+    return Check("steering", _about(config), State.FAIL, text, "find out who changed it, and why")
+
+
+def _led(site: Site, about: str, held: Sequence[Held]) -> Check:
+    """Where the record sets together send users; those that a switch decides about stand so on every way."""
+    deciding = [each for each in held if not each[1].set_identifier]
+    way = way_of(site, deciding)
+    if way is None:
+        seen = "; ".join(str(record or f"{key}: none") for _, key, record in deciding)
+        text = f"no one way has all of them so: {seen}"
+        return Check(
+            "steering", about, State.FAIL, text, "defib runs; a run that stopped half-way is resumed or rolled back"
+        )
+    if not is_primary(way):
+        text = f"users are sent to {way.name}, which is not the primary"
+        return Check("steering", about, State.WARN, text, "defib failback RUN, when the primary is stable again")
+    return Check("steering", about, State.OK, f"users are sent to {way.name}")
+
+
+def _together(site: Site, pairs: Sequence[tuple[DnsZoneConfig, DnsZone]], within: Deadline) -> Iterator[Check]:
+    held = []
+    for config, zone in pairs:
+        leads = _leads(site, config)
+        present = _read(leads, zone, within)
+        if not all(_known(leads, key, record) for key, record in present):
+            return  # the zone's own check says so
+        held += [(config.provider, key, record) for key, record in present]
+    yield _led(site, "all zones together", held)
+
+
+def _cached(leads: Sequence[Lead], key: RecordKey, record: RecordSet | None) -> Check:
+    """D12: a TTL that is too long at the moment of the incident cannot be taken back."""
+    ttl = record.ttl if record else max(lead.ttl for lead in leads if lead.key == key)
+    whose = "TTL" if record else "it does not stand now; its TTL in the site file"
+    text = f"{whose} {ttl.total_seconds():g} s"
+    if ttl <= LONGEST_TTL:
+        return Check("ttl", str(key), State.OK, text)
+    then = f"set it to {LONGEST_TTL.total_seconds():g} s or less now; resolvers follow only when the old one is over"
+    return Check("ttl", str(key), State.FAIL, f"{text}: resolvers would send users to what failed for so long", then)

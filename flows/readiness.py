@@ -1,0 +1,75 @@
+"""Every half an hour: what would stop a recovery now, as an artifact that everybody sees.
+
+``python -m flows.readiness SITE …`` serves one deployment for each site, every 30 minutes, until it is stopped; a worker
+takes the flow by its entrypoint ``flows.readiness.readiness``. Without Prefect ``defib ready`` gives the same findings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect import flow, get_client, serve
+from prefect.client.schemas.actions import ArtifactCreate
+from prefect.client.schemas.objects import State as FlowState
+from prefect.context import FlowRunContext
+from prefect.states import Completed, Failed
+
+from defib.clock import SystemClock
+from defib.home import Home
+from defib.outside import open_outside
+from defib.ready.check import Readiness, State
+from defib.ready.inspect import inspect
+from defib.redact import Redactor
+from defib.report.artifacts import readiness_rows, readiness_text
+from defib.start import Desk
+
+EVERY = timedelta(minutes=30)
+_NAMES = {State.OK: "Ready", State.WARN: "Ready with warnings", State.UNKNOWN: "Unknown", State.FAIL: "Not ready"}
+
+
+@flow(name="readiness", flow_run_name="readiness-{site}", persist_result=False)
+def readiness(site: str) -> FlowState[Any]:
+    """Check one site, publish ``readiness-SITE``, and fail where something would stop a recovery or could not be told."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise RuntimeError(f"readiness of {site} is not inside a flow run")
+    found = inspect(_desk(), site)
+    _publish(context.flow_run.id, found)
+    make = Completed if found.exit_code == 0 else Failed
+    return make(name=_NAMES[found.state], message=_said(found))
+
+
+def _desk() -> Desk:
+    chosen = os.environ.get("DEFIB_RUNBOOKS")
+    runbooks = Path(chosen) if chosen else Path(__file__).parents[1] / "runbooks"
+    return Desk(Home.open(), runbooks, SystemClock(), open_outside, redact=Redactor())
+
+
+def _publish(flow_run: UUID, found: Readiness) -> None:
+    """Tags are set on the flow run alone, as :mod:`flows.bookkeeping` does: those of the context would cost slots."""
+    artifact = ArtifactCreate(
+        key=f"readiness-{found.site}",
+        type="table",
+        description=readiness_text(found),
+        data=json.dumps(readiness_rows(found)),
+        flow_run_id=flow_run,
+    )
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run, tags={f"site:{found.site}", f"readiness:{found.state.value}"})
+        client.create_artifact(artifact)
+
+
+def _said(found: Readiness) -> str:
+    """The worst findings, for whoever reads only the state of the run."""
+    bad = [f"{check.name} of {check.about}: {check.text}" for check in found.checks if check.state is found.state]
+    return "; ".join(bad)[:1000] if found.exit_code else f"{len(found.checks)} checks"
+
+
+if __name__ == "__main__":
+    serve(*(readiness.to_deployment(name=site, parameters={"site": site}, interval=EVERY) for site in sys.argv[1:]))
