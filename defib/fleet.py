@@ -9,15 +9,19 @@ that only watch their users go on beside them.
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from pydantic import TypeAdapter, ValidationError
+
 from defib.conduct import Outcome
 from defib.entries import StepEnded
-from defib.errors import DefibError, StepFailed
+from defib.errors import DefibError, HomeUnwritable, Refused, StepFailed
+from defib.home import Home
 from defib.journal import Record
 from defib.objectives import Mode, Plane
 from defib.plan import Plan
@@ -77,6 +81,49 @@ class Fleet:
     """What became of all sites, in the order in which they were asked for."""
 
     parts: tuple[Switched, ...]
+
+
+@dataclass(frozen=True)
+class KeptPlan:
+    """The digests of a fleet's plans by site, as somebody was shown them: what an approval of their digest approves."""
+
+    procedure: str
+    digests: dict[str, str]
+
+
+_KEPT = TypeAdapter(KeptPlan)
+
+
+def keep_plan(home: Home, procedure: str, planned: FleetPlan) -> None:
+    """Keep what was shown, so that its approval needs no second planning; or :class:`HomeUnwritable`."""
+    kept = KeptPlan(procedure, {part.site: part.plan.digest() for part in planned.parts if part.plan is not None})
+    path = home.path / "fleets" / f"{planned.digest()}.json"
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_bytes(_KEPT.dump_json(kept))
+        new.replace(path)
+    except OSError as error:
+        raise HomeUnwritable(f"cannot keep the plan of the fleet: {error.strerror}", where=str(path)) from error
+
+
+def kept_plan(home: Home, procedure: str, approved: str) -> KeptPlan:
+    """What was shown under the digest that is `approved`, whole or its first digits; :class:`Refused` if nothing was."""
+    digits = approved.lower()
+    found = list((home.path / "fleets").glob(f"{digits}*.json")) if len(digits) >= SHORT and digits.isalnum() else []
+    for path in found:
+        try:
+            kept = _KEPT.validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            continue  # half written or edited: then nothing stands under that digest
+        if digest_of(kept.digests.values()).startswith(digits) and kept.procedure == procedure:
+            return kept
+    raise Refused(
+        f"no plan of a fleet for {procedure} with that digest was made here",
+        where=str(home.path / "fleets"),
+        seen=approved,
+        then=f"defib fleet {procedure} --sites …, read it, then add --approve DIGEST",
+    )
 
 
 def digest_of(digests: Iterable[str]) -> str:

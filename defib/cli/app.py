@@ -145,6 +145,26 @@ def drill(
 
 
 @app.command()
+def fleet(
+    procedure: Procedure,
+    sites: Annotated[str, typer.Option(metavar="PATTERN", help="A folder of site files, or a pattern of paths or names.")],
+    mode: ModeOption = RunMode.INCIDENT,
+    approve: Annotated[str, typer.Option(metavar="DIGEST", help="Approve exactly the plans with this digest.")] = "",
+    since: Annotated[str, typer.Option(help="When users first lost service, ISO 8601 with a time zone.")] = "",
+    force: Force = False,
+    as_json: AsJson = False,
+) -> int:
+    """Carry out a procedure on many sites at once.
+
+    Without --approve it reads only, and shows all plans with one digest over them.
+    """
+    from defib.cli import fleet as fleets  # noqa: PLC0415
+
+    asked = fleets.Asked(_REDACT, procedure, sites, Mode(mode.value), approve, since, force, as_json)
+    return fleets.fleet(asked)
+
+
+@app.command()
 def watch(
     site: SiteName,
     procedure: Annotated[str, typer.Option(help="What to start when the site is down.")] = "cdn-failover",

@@ -81,7 +81,7 @@ def run(
         who = approver(mode, asked.approve, do, screen, reason)
         began, down = parse_time("--since", since, now), parse_time("--down-at", down_at, now)
         order = Order(procedure, site, mode, who, began, down, trigger, by_itself, forced)
-        order = _with_known_outage(at, order)
+        order = with_known_outage(at, order)
         insist_on_somebody(who, f"defib plan {procedure} --site {site}", do)
         opened = new_run(at, order)
         switch = kill_switch(at.home.path, opened.site.site)
@@ -267,7 +267,7 @@ def _exit_code(told: Timeline) -> int:
     return Status.INTERRUPTED.exit_code if code is None else code
 
 
-def _with_known_outage(at: Desk, order: Order) -> Order:
+def with_known_outage(at: Desk, order: Order) -> Order:
     """The order with what a running ``defib watch`` knows of the outage, where the operator did not say otherwise."""
     site = load_site(at.site_path(order.site))
     outage = known_outage(at.home.path, site.site, at.clock.now())
