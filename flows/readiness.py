@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import flow, get_client, serve
 from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.objects import State as FlowState
 from prefect.context import FlowRunContext
+from prefect.deployments.runner import RunnerDeployment
 from prefect.states import Completed, Failed
 
 from defib.clock import SystemClock
@@ -72,4 +74,5 @@ def _said(found: Readiness) -> str:
 
 
 if __name__ == "__main__":
-    serve(*(readiness.to_deployment(name=site, parameters={"site": site}, interval=EVERY) for site in sys.argv[1:]))
+    made = (readiness.to_deployment(name=site, parameters={"site": site}, interval=EVERY) for site in sys.argv[1:])
+    serve(*cast("Iterator[RunnerDeployment]", made))

@@ -23,6 +23,7 @@ from defib.clock import Clock, SystemClock
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.strict import s3, xml
 from defib.lab.strict.cloudfront import StrictCloudFront
+from defib.lab.strict.identity import StrictIdentity
 from defib.lab.strict.route53 import Publish, StrictRoute53
 from defib.lab.strict.signature import Credentials, authenticate, service_of
 from defib.lab.strict.xml import AwsError
@@ -51,6 +52,9 @@ class Aws:
         self._app = DomainDispatcherApplication(create_backend_app)
         self._one_at_a_time = asyncio.Lock()
         self.switches = {service: FaultSwitch() for service in ("route53", "cloudfront", "s3")}
+        self.identity = StrictIdentity(
+            DEFAULT_ACCOUNT_ID, lambda service: service in self.switches and _reads_only(self.switches[service].fault)
+        )
         self.server = WebServer(address, port, self._answer)
         self.route53 = StrictRoute53(get_backend("route53")[DEFAULT_ACCOUNT_ID]["aws"], clock, publish)
         self.cloudfront = StrictCloudFront(
@@ -81,7 +85,7 @@ class Aws:
                 if fault.name == "hang":
                     await switch.changed()
                     return None
-                await _spoil(fault, service)
+                await _spoil(fault, service, request)
             async with self._one_at_a_time:
                 response = await self._through(request, service, lying=fault.name == "lying")
         except AwsError as error:
@@ -94,11 +98,13 @@ class Aws:
             return answered or await self._moto(request)
         if service == "cloudfront":
             return await self._through_cloudfront(request, lying=lying)
+        if service in ("iam", "sts"):
+            return self.identity.answer(request, service)
         told = s3.lie(request) if lying else None
         return told or await self._moto(request)
 
     async def _through_cloudfront(self, request: Request, *, lying: bool) -> Response:
-        answered = self.cloudfront.before(request, lying=lying)
+        answered = self.cloudfront.conflicts(request) or self.cloudfront.before(request, lying=lying)
         if answered is not None:
             return answered
         if lying and request.method == "PUT":
@@ -110,7 +116,11 @@ class Aws:
         return await asyncio.to_thread(_call, self._app, request, self.server.address, self.server.port)
 
 
-async def _spoil(fault: Fault, service: str) -> None:
+def _reads_only(fault: Fault | None) -> bool:
+    return fault is not None and fault.name == "read-only"
+
+
+async def _spoil(fault: Fault, service: str, request: Request) -> None:
     """Refuse as the fault says, or make it wait."""
     if fault.name == "429":
         # AWS throttles with 400 and a code, not with 429:
@@ -122,7 +132,7 @@ async def _spoil(fault: Fault, service: str) -> None:
         raise AwsError(400, "Throttling", "Rate exceeded", (wait,))
     if fault.name == "500":
         raise AwsError(500, "InternalFailure", "We encountered an internal error. Please try again.")
-    if fault.name == "denied":
+    if fault.name == "denied" or (_reads_only(fault) and request.method not in ("GET", "HEAD")):
         who = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:user/defib"
         raise AwsError(403, "AccessDenied", f"User: {who} is not authorized to perform: {service}:*")
     if fault.name == "slow":

@@ -42,6 +42,7 @@ class _Call:
     zone: CloudflareZone
     rest: str
     body: Mapping[str, Any]
+    reads_only: bool = False
 
 
 class CloudflareApi:
@@ -103,14 +104,17 @@ class CloudflareApi:
         if spoiled is not None:
             return spoiled
         try:
-            response = self._route(request, pretending=fault.name == "ignored")
+            response = self._route(request, fault.name)
         except RefusalError as refusal:
             return _refused(refusal)
         return None if fault.name == "lost-answer" else response
 
-    def _route(self, request: Request, *, pretending: bool) -> Response:
+    def _route(self, request: Request, fault: str) -> Response:
         path = request.path.removeprefix(_BASE)
         self._authenticate(request, path)
+        reads_only = fault == "read-only"
+        if reads_only and request.method != "GET":
+            raise RefusalError(403, 10000, "Authentication error")
         if path == "/user/tokens/verify" and request.method == "GET":
             return _success({"id": _VERIFIED, "status": "active"})
         match = re.match(r"/zones/(?P<zone>[^/]+)(?P<rest>/.*)?$", path)
@@ -122,9 +126,9 @@ class CloudflareApi:
             message = f"Could not route to {where}, perhaps your object identifier is invalid?"
             raise RefusalError(404, 7003, message)
         purges = len(self._purges)
-        response = self._about_zone(_Call(request, zone, match["rest"] or "", _json(request)))
+        response = self._about_zone(_Call(request, zone, match["rest"] or "", _json(request), reads_only))
         after = self._zones[zone.id]
-        if pretending:
+        if fault == "ignored":
             self._zones[zone.id] = zone
             del self._purges[purges:]
         elif after is not zone and after.full:
@@ -150,7 +154,7 @@ class CloudflareApi:
 
     def _about_zone(self, call: _Call) -> Response:
         routes: dict[tuple[str, str], Callable[[_Call], Response]] = {
-            ("GET", ""): lambda call: _success(call.zone.shown()),
+            ("GET", ""): lambda call: _success(call.zone.shown(reads_only=call.reads_only)),
             ("PATCH", ""): self._patch_zone,
             ("GET", "/dns_records"): lambda call: _page(call, self.largest_page),
             ("POST", "/dns_records"): self._create,

@@ -22,6 +22,7 @@ _FREE_PLAN = {
     "legacy_discount": False,
     "externally_managed": False,
 }
+_PARTS = ("cache_purge", "dns_records", "zone")
 _ADDRESSES = ("A", "AAAA")
 
 
@@ -47,8 +48,9 @@ class CloudflareZone:
     servers: tuple[str, ...] = ("gina.ns.cloudflare.com", "hank.ns.cloudflare.com")
     batch_limit: int = 200
 
-    def shown(self) -> dict[str, Any]:
-        """The zone as the API tells it."""
+    def shown(self, *, reads_only: bool = False) -> dict[str, Any]:
+        """The zone as the API tells it, to a token that may edit, or that may only read."""
+        scopes = ("read",) if reads_only else ("edit", "read")
         return {
             "id": self.id,
             "name": self.name,
@@ -66,6 +68,7 @@ class CloudflareZone:
             "activated_on": stamp(self.created),
             "owner": {"id": _ACCOUNT["id"], "type": "organization", "name": _ACCOUNT["name"]},
             "account": dict(_ACCOUNT),
+            "permissions": [f"#{part}:{scope}" for part in _PARTS for scope in scopes],
             "plan": dict(_FREE_PLAN),
             "meta": {"cdn_only": not self.full, "dns_only": False, "page_rule_quota": 3},
         }

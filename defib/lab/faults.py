@@ -24,7 +24,7 @@ EDGE_FAULTS = (
 )
 REFERENCE_FAULTS = ("refuse", "hang")
 OTHERS_API_FAULTS = ("refuse", "hang", "5xx")
-AWS_FAULTS = ("429", "500", "denied", "slow", "hang", "lying", "lost-answer")
+AWS_FAULTS = ("429", "500", "denied", "read-only", "slow", "hang", "lying", "lost-answer")
 CLOUDFLARE_FAULTS = (*AWS_FAULTS, "ignored")
 
 OPTIONS = {

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from defib.clock import Clock
@@ -96,15 +97,19 @@ class HostingApi:
             if fault.name in _SPOILING:
                 raise self._dialect.spoiled(fault)
             self._authenticate(request)
-            response = await self._through(request, lying=fault.name == "lying")
+            response = await self._through(request, fault.name)
         except RefusalError as refusal:
             return self._dialect.refused(refusal)
         return None if fault.name == "lost-answer" else response
 
-    async def _through(self, request: Request, *, lying: bool) -> Response:
+    async def _through(self, request: Request, fault: str) -> Response:
+        if fault == "read-only":
+            if request.method != "GET":
+                raise self._dialect.spoiled(Fault("denied"))
+            return (await self._dialect.answer(replace(self.project, reads_only=True), request))[1]
         async with self._one_at_a_time:
             after, response = await self._dialect.answer(self.project, request)
-            if not lying:
+            if fault != "lying":
                 self._project = after
         return response
 

@@ -34,6 +34,8 @@ class NetlifyDialect:
     clock: Clock
 
     async def answer(self, project: HostedProject, request: Request) -> Answered:
+        if (request.method, request.path) == ("GET", f"{_BASE}/user"):
+            return project, json_response(200, _user(project))
         match = _SITE.match(request.path.removeprefix(_BASE))
         if match is None or not request.path.startswith(_BASE) or match["site"] != project.id:
             raise _not_found()
@@ -119,6 +121,11 @@ def _deploys(project: HostedProject, deploy: str, *, restoring: bool) -> Answere
     if restoring:
         project = replace(project, live=found.id)
     return project, json_response(201 if restoring else 200, _deploy(project, found))
+
+
+def _user(project: HostedProject) -> dict[str, Any]:
+    created = project.created.isoformat()
+    return {"id": "5f0c5e3c7d1f4b0007e1a001", "email": "ops@pulse-trading.test", "site_count": 1, "created_at": created}
 
 
 def _site(project: HostedProject) -> dict[str, Any]:

@@ -61,6 +61,8 @@ class HostedProject:
     blocked: str = ""
     """Why the account is blocked, in the vendor's word for it; "" while it is not."""
     promotion: Promotion | None = None
+    reads_only: bool = False
+    """Whether the token that asks may change nothing."""
 
     def deployment(self, deployment: str) -> Deployed | None:
         """The deployment of that id."""

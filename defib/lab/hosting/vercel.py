@@ -1,7 +1,8 @@
 """The part of Vercel's API that a recovery uses, with state and in the vendor's own shapes.
 
 Paths, fields and statuses: Vercel's OpenAPI description; errors: https://vercel.com/docs/rest-api/reference/errors.
-``/v4/now/certs`` is not in it: the vendor's command line asks it (vercel/vercel, packages/cli/src/util/certs).
+``/v4/now/certs`` is not in it: the vendor's command line asks it (vercel/vercel, packages/cli/src/util/certs). Nor is
+``/v5/user/tokens/current``: https://vercel.com/docs/rest-api/authentication/get-auth-token-metadata.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +24,7 @@ from defib.lab.web import Request, Response
 
 USER = "ZspSRT4ljIEEmMHgoDwKWDei"
 _RESOURCES = {"functionDefaultRegions": ["iad1"]}
+_EDITED = ("projectDomain", "deploymentPromote", "project")
 _PROJECT = re.compile(r"/v9/projects/(?P<project>[^/]+)$")
 _DOMAINS = re.compile(r"/v10/projects/(?P<project>[^/]+)/domains$")
 _DOMAIN = re.compile(r"/v9/projects/(?P<project>[^/]+)/domains/(?P<domain>[^/]+)$")
@@ -46,7 +49,7 @@ class VercelDialect:
 
     async def answer(self, project: HostedProject, request: Request) -> Answered:
         path, asked = request.path, request.query
-        if self.team and asked.get("teamId") != self.team and path != "/v2/user":
+        if self.team and asked.get("teamId") != self.team and path not in ("/v2/user", "/v5/user/tokens/current"):
             raise RefusalError(403, "forbidden", "Not authorized")
         if request.method == "GET":
             return await self._read(project, path, asked)
@@ -55,10 +58,13 @@ class VercelDialect:
         raise RefusalError(404, "not_found", "The requested resource could not be found")
 
     async def _read(self, project: HostedProject, path: str, asked: dict[str, str]) -> Answered:
-        if path == "/v2/user":
-            return project, json_response(200, {"user": _user(project, self.team)})
-        if path == "/v4/now/certs":
-            return project, json_response(200, {"certs": _certificates(project, asked.get("cn", ""))})
+        of_the_account: dict[str, Callable[[], object]] = {
+            "/v2/user": lambda: {"user": _user(project, self.team)},
+            "/v5/user/tokens/current": lambda: {"token": _token(project)},
+            "/v4/now/certs": lambda: {"certs": _certificates(project, asked.get("cn", ""))},
+        }
+        if path in of_the_account:
+            return project, json_response(200, of_the_account[path]())
         if match := _PROJECT.match(path):
             return project, json_response(200, self._project(_named(project, match["project"])))
         if match := _DOMAIN.match(path):
@@ -145,6 +151,7 @@ class VercelDialect:
             "nodeVersion": "22.x",
             "live": False,
             "paused": project.paused,
+            "permissions": dict.fromkeys(_EDITED, ["read"] if project.reads_only else ["create", "read", "update"]),
             "resourceConfig": _RESOURCES,
             "defaultResourceConfig": _RESOURCES,
             "targets": {"production": _target(project, live)} if live is not None else {},
@@ -277,6 +284,13 @@ def _user(project: HostedProject, team: str) -> dict[str, Any]:
         "stagingPrefix": "pulse",
         "hasTrialAvailable": False,
     }
+
+
+def _token(project: HostedProject) -> dict[str, Any]:
+    created = _milliseconds(project.created)
+    scopes = [{"type": "user", "createdAt": created}]
+    kept = {"id": "0" * 64, "name": "defib", "type": "token", "origin": "manual", "scopes": scopes}
+    return {**kept, "activeAt": created, "createdAt": created}
 
 
 def _certificates(project: HostedProject, name: str) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ from defib.lab.strict.xml import AwsError
 from defib.lab.web import Request, Response
 
 _PATH = re.compile(r"/2020-05-31/distribution(?:/(?P<id>[^/]+)(?P<rest>/.*)?)?$")
+_CONFLICTS = "/2020-05-31/conflicting-alias"
 _MODEL = "cloudfront::distribution"
 
 
@@ -161,6 +162,28 @@ class StrictCloudFront:
         if reference != distribution.distribution_config.caller_reference:
             raise AwsError(400, "IllegalUpdate", "The update contains modifications that are not allowed.")
         self._check_names(request, distribution.distribution_id)
+
+    def conflicts(self, request: Request) -> Response | None:
+        """Answer ListConflictingAliases: everybody else who holds the name, their ids half hidden; None for other calls."""
+        if (request.method, request.path) != ("GET", _CONFLICTS):
+            return None
+        asked = request.query
+        own, wanted = asked.get("DistributionId", ""), asked.get("Alias", "").lower()
+        if own not in self._backend.distributions:
+            raise AwsError(404, "NoSuchDistribution", "The specified distribution does not exist.")
+        overlapping = (wanted, f"*.{wanted.partition('.')[2]}")
+        held = [
+            f"<ConflictingAlias><Alias>{alias}</Alias><DistributionId>*******{other.distribution_id[-7:]}</DistributionId>"
+            "<AccountId>******789012</AccountId></ConflictingAlias>"
+            for other in self._backend.distributions.values()
+            for alias in _aliases(other)
+            if other.distribution_id != own and alias in overlapping
+        ]
+        body = (
+            f'<ConflictingAliasesList xmlns="{xml.CLOUDFRONT}"><MaxItems>100</MaxItems><Quantity>{len(held)}</Quantity>'
+            f"<Items>{''.join(held)}</Items></ConflictingAliasesList>"
+        )
+        return Response(200, (("Content-Type", "text/xml"),), body.encode())
 
     def _check_names(self, request: Request, distribution_id: str) -> None:
         wanted = {(each.text or "").lower() for each in xml.parse(request.body).findall(".//Aliases/Items/CNAME")}
