@@ -77,12 +77,9 @@ def _plan(at: Desk, asked: Asked, paths: list[Path], since: datetime | None) -> 
     if asked.as_json:
         say_json(_plain_plan(asked, planned))
     else:
-        say(
-            table(
-                ("site", "digest", "record sets", "at", "why not"), [_plan_row(part, asked.redact) for part in planned.parts]
-            )
-        )
-        say(f"\n{_what_now(asked, planned)}")
+        say(table(("site", "digest", "record sets", "at"), [_plan_row(part) for part in planned.parts]))
+        whys = [fold(f"{_name(each.site)}: ", asked.redact(str(each.refusal))) for each in planned.parts if each.refusal]
+        say("\n" + "\n".join([*whys, _what_now(asked, planned)]))
     return _exit_code([part.refusal.exit_code if part.refusal else 0 for part in planned.parts])
 
 
