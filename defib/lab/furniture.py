@@ -18,8 +18,12 @@ ZONE = "pulse-trading.test."
 ZONE_ID = "Z0PULSETRADING"
 ZONE_2136 = "pulse-trading-2136.test."
 ZONE_CF = "pulse-trading-cf.test."
-ZONES = (ZONE, ZONE_2136, ZONE_CF)
-"""The same property behind CDNs, several times: on Route 53, by RFC 2136, at Cloudflare."""
+ZONE_TWO = "pulse-trading-two.test."
+ZONE_TWO_ID = "Z0PULSETRADINGTWO"
+ZONE_ARMED = "pulse-trading-armed.test."
+ZONE_ARMED_ID = "Z0PULSETRADINGARMED"
+ZONES = (ZONE, ZONE_2136, ZONE_CF, ZONE_TWO)
+"""The same property behind CDNs, several times: on Route 53, by RFC 2136, at Cloudflare, at the first two of these."""
 
 DISTRIBUTION = "E2PULSETRADING"
 DISTRIBUTION_DOMAIN = "d2pulsetrading.cloudfront.net"
@@ -28,11 +32,17 @@ ORIGIN = "pulse-trading.vercel.app"
 """The primary host's own name for the project, which the CDNs fetch from."""
 
 ORIGIN_EDGE = "8.1"
-PUBLIC_NAMES = tuple(f"www.{zone}".rstrip(".") for zone in ZONES)
+VERCEL_TARGET = "cname.vercel-dns.com"
+BACKUP, BACKUP_EDGE = "pulse-trading.netlify.app", "9.1"
+"""The backup host's own name for the project."""
+
+CDN_NAMES = tuple(f"www.{zone}".rstrip(".") for zone in ZONES)
+PUBLIC_NAMES = (*CDN_NAMES, f"www.{ZONE_ARMED}".rstrip("."))
 CLOUDFLARE_ZONES = {
     "023e105f4ecef8ad9ca31a8372d0c353": ZONE.rstrip("."),
     "9a7806061c88ada191ed06f989cc3dac": ZONE_2136.rstrip("."),
     "59c1b7d1e1d44e2a9b7f0c4f6a3d2e18": ZONE_CF.rstrip("."),
+    "0da42c8d2132a9ddaf714f9e7c920711": ZONE_TWO.rstrip("."),
 }
 """Zones in CNAME set-up, whose proxied record makes the edge answer for a public name."""
 
@@ -98,7 +108,20 @@ def public_sets(plan: AddressPlan, zone: str) -> tuple[RecordSet, ...]:
     )
 
 
-def distribution_config(names: Sequence[str] = PUBLIC_NAMES) -> dict[str, Any]:
+def armed_sets(plan: AddressPlan) -> tuple[RecordSet, ...]:
+    """The zone without CDNs: www and apex are failover record sets, and a health check decides which of each is answered."""
+    www, checked = f"www.{ZONE_ARMED}", (("HealthCheckId", ARMED_HEALTH_CHECK),)
+    vercel, netlify = (("Failover", "PRIMARY"), *checked), (("Failover", "SECONDARY"),)
+    return (
+        RecordSet(RecordKey(www, "CNAME", "vercel"), STEERING_TTL, (f"{VERCEL_TARGET}.",), vercel),
+        RecordSet(RecordKey(www, "CNAME", "netlify"), STEERING_TTL, (f"{BACKUP}.",), netlify),
+        RecordSet(RecordKey(ZONE_ARMED, "A", "vercel"), STEERING_TTL, (plan.at(ORIGIN_EDGE),), vercel),
+        RecordSet(RecordKey(ZONE_ARMED, "A", "netlify"), STEERING_TTL, (plan.at(BACKUP_EDGE),), netlify),
+        RecordSet(RecordKey(ZONE_ARMED, "CAA"), _CAA_TTL, ('0 issue "letsencrypt.org"',)),
+    )
+
+
+def distribution_config(names: Sequence[str] = CDN_NAMES) -> dict[str, Any]:
     """The configuration of the distribution, in the shape of CloudFront's API."""
     return {
         "CallerReference": "pulse-trading",
@@ -131,8 +154,10 @@ def _custom_origin() -> dict[str, Any]:
 
 
 def furnish(aws: Aws, plan: AddressPlan) -> None:
-    """Put the zone and the distribution in their places."""
+    """Put the hosted zones and the distribution in their places."""
     aws.route53.add_zone(ZONE_ID, ZONE, public_sets(plan, ZONE))
+    aws.route53.add_zone(ZONE_TWO_ID, ZONE_TWO, public_sets(plan, ZONE_TWO))
+    aws.route53.add_zone(ZONE_ARMED_ID, ZONE_ARMED, armed_sets(plan))
     aws.cloudfront.add_distribution(DISTRIBUTION, DISTRIBUTION_DOMAIN, distribution_config())
 
 

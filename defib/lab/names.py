@@ -54,13 +54,11 @@ class NameService:
         self._unhealthy: set[str] = set()
         self._serial = 0
         self._secondary = Authority("ns-secondary", plan.at("5.12"), DNS_PORT, delay=_DELAYS[1])
-        self.dynamic = DynamicPrimary(
-            "ns-primary",
-            plan.at("5.11"),
-            DNS_PORT,
-            zone=_zone(furniture.ZONE_2136, furniture.public_sets(plan, furniture.ZONE_2136)),
-            keys=(TsigKey(TSIG_NAME, tsig_secret),),
-            secondaries=(self._secondary,),
+        self._second_secondary = Authority("ns-two-secondary", plan.at("5.14"), DNS_PORT, delay=_DELAYS[1])
+        key = TsigKey(TSIG_NAME, tsig_secret)
+        self.primaries = (
+            _primary(plan, "ns-primary", "5.11", furniture.ZONE_2136, key, self._secondary),
+            _primary(plan, "ns-two-primary", "5.13", furniture.ZONE_TWO, key, self._second_secondary),
         )
         self._elsewhere = Authority("ns-elsewhere", plan.at("5.31"), DNS_PORT)
         for zone in _static_zones(self.hosts):
@@ -81,7 +79,7 @@ class NameService:
 
     @property
     def _dynamic_servers(self) -> tuple[Authority, ...]:
-        return (self.dynamic.authority, self._secondary)
+        return (*(each.authority for each in self.primaries), self._secondary, self._second_secondary)
 
     async def start(self) -> None:
         """Listen everywhere; raises :class:`defib.errors.PortTaken`."""
@@ -148,8 +146,9 @@ class NameService:
     def set_fault(self, target: str, fault: str | None) -> None:
         """Break one server as `fault` says, or heal it with None."""
         if target == "rfc2136":
-            self.dynamic.lying = fault == "lying"
-            self.dynamic.mute = fault == "lost-answer"
+            for primary in self.primaries:
+                primary.lying = fault == "lying"
+                primary.mute = fault == "lost-answer"
             return
         if target == "health-check":
             self.set_health(furniture.HEALTH_CHECK, healthy=fault is None)
@@ -170,9 +169,10 @@ class NameService:
     def _resolver(self, number: int) -> Resolver:
         plan = self._plan
         route53 = [(plan.at(f"5.{each}"), DNS_PORT) for each in range(1, len(_DELAYS) + 1)]
-        dynamic = [(plan.at("5.11"), DNS_PORT), (plan.at("5.12"), DNS_PORT)]
+        dynamic, second = ([(plan.at(last), DNS_PORT) for last in pair] for pair in (("5.11", "5.12"), ("5.13", "5.14")))
         cloudflare = [(server.address, DNS_PORT) for server in self.cloudflare]
         stubs = {furniture.ZONE: route53, furniture.ZONE_2136: dynamic, furniture.ZONE_CF: cloudflare}
+        stubs |= {furniture.ZONE_TWO: [*route53, *second], furniture.ZONE_ARMED: route53}
         stubs |= {zone.origin: [(plan.at("5.31"), DNS_PORT)] for zone in _static_zones(self.hosts)}
         stubborn = STUBBORN if number == _RESOLVERS else timedelta(0)
         return Resolver(f"resolver-{number}", plan.at(f"6.{number}"), DNS_PORT, stubs, minimum_ttl=stubborn)
@@ -181,7 +181,7 @@ class NameService:
 def _hosts(plan: AddressPlan) -> dict[str, str]:
     """The names that other people's zones hold, with their addresses."""
     hosts = {furniture.DISTRIBUTION_DOMAIN: plan.at("3.1")} | hosting.addresses(plan) | furniture.others(plan)
-    return hosts | {f"{name}.cdn.cloudflare.net": plan.at("4.1") for name in furniture.PUBLIC_NAMES}
+    return hosts | {f"{name}.cdn.cloudflare.net": plan.at("4.1") for name in furniture.CDN_NAMES}
 
 
 _ELSEWHERE = (
@@ -206,6 +206,9 @@ def _with_dots(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{name}." for name in names)
 
 
-def _zone(origin: str, sets: tuple[RecordSet, ...]) -> PublishedZone:
+def _primary(plan: AddressPlan, name: str, last: str, zone: str, key: TsigKey, secondary: Authority) -> DynamicPrimary:
+    """A name server that takes updates of `zone`, which stands as all is well, and hands them to its secondary."""
+    sets = furniture.public_sets(plan, zone)
     published = tuple(PublishedSet(each.key.name, each.key.type, each.ttl, each.values) for each in sets)
-    return PublishedZone.with_apex(origin, published, server="ns-primary.lab.invalid.")
+    content = PublishedZone.with_apex(zone, published, server=f"{name}.lab.invalid.")
+    return DynamicPrimary(name, plan.at(last), DNS_PORT, zone=content, keys=(key,), secondaries=(secondary,))

@@ -128,7 +128,7 @@ class World:
         return sites
 
     def _edge(self, last: str, vendor: Vendor) -> SiteServer:
-        names = (*furniture.PUBLIC_NAMES, furniture.DISTRIBUTION_DOMAIN, furniture.PROXIED_NAME)
+        names = (*furniture.CDN_NAMES, furniture.DISTRIBUTION_DOMAIN, furniture.PROXIED_NAME)
         edge = Edge(
             self.plan.at(last),
             WEB_PORT,

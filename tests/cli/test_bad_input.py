@@ -69,7 +69,7 @@ def test_a_broken_site_file(
 def test_an_unknown_site(defib: Defib) -> None:
     """The message lists the sites that there are."""
     ended = defib("plan", "cdn-failover", "--site", "labb")
-    assert_told(ended, 12, "there is no site 'labb'", "lab, ", "lab-rfc2136, pulse-trading")
+    assert_told(ended, 12, "there is no site 'labb'", "lab, ", "lab-two-dns, pulse-trading")
     assert_nothing_done(defib.home)
 
 

@@ -15,7 +15,7 @@ from mypy_boto3_cloudfront.client import CloudFrontClient
 from defib.clock import SimulatedClock
 from defib.lab.alone import RunningAws, serve_aws
 from defib.lab.faults import Fault
-from defib.lab.furniture import DISTRIBUTION, PUBLIC_NAMES
+from defib.lab.furniture import CDN_NAMES, DISTRIBUTION
 
 CLOCK = SimulatedClock()
 
@@ -95,7 +95,7 @@ def test_a_name_belongs_to_one_distribution(cloudfront: CloudFrontClient) -> Non
         cloudfront.create_distribution(DistributionConfig=wanted)
     assert code(caught) == ("CNAMEAlreadyExists", 409)
     made = cloudfront.create_distribution(DistributionConfig=wanted | {"Aliases": {"Quantity": 0}})
-    aliases = {"Quantity": 1, "Items": [PUBLIC_NAMES[0]]}
+    aliases = {"Quantity": 1, "Items": [CDN_NAMES[0]]}
     with pytest.raises(ClientError) as caught:
         cloudfront.update_distribution(
             Id=made["Distribution"]["Id"], IfMatch=made["ETag"], DistributionConfig=wanted | {"Aliases": aliases}
@@ -108,7 +108,7 @@ def test_what_cannot_change_and_what_does_not_add_up_is_refused(cloudfront: Clou
     version, wanted = config(cloudfront)
     for changed, expected in (
         ({"CallerReference": "other"}, ("IllegalUpdate", 400)),
-        ({"Aliases": {"Quantity": len(PUBLIC_NAMES) + 1, "Items": list(PUBLIC_NAMES)}}, ("InconsistentQuantities", 400)),
+        ({"Aliases": {"Quantity": len(CDN_NAMES) + 1, "Items": list(CDN_NAMES)}}, ("InconsistentQuantities", 400)),
     ):
         with pytest.raises(ClientError) as caught:
             cloudfront.update_distribution(Id=DISTRIBUTION, IfMatch=version, DistributionConfig=wanted | changed)

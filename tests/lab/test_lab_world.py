@@ -67,7 +67,7 @@ def route53(stage: Stage) -> Iterator[Route53Client]:
     made.close()
 
 
-@pytest.fixture(params=["lab", "lab-rfc2136", "lab-cloudflare"])
+@pytest.fixture(params=["lab", "lab-rfc2136", "lab-cloudflare", "lab-two-dns"])
 def site(request: pytest.FixtureRequest, stage: Stage, tmp_path: Path) -> Site:
     """A site file of the lab, moved to the network of the test."""
     text = (SITES / f"{request.param}.yaml").read_text().replace("127.77.", f"{stage.world.plan.net}.")
@@ -149,11 +149,12 @@ def test_every_cdn_of_the_site_file_serves_it_as_expected(stage: Stage, site: Si
 
 
 def test_the_origin_and_the_references_of_the_site_file_answer(stage: Stage, site: Site) -> None:
-    """The origin past every cache, the references as sites of other people."""
+    """The origin past every cache; the references as sites of other people, and their APIs that want a key."""
     assert site.page.contains in fetch(stage, site.origin.url, site.origin.connect_to).text
-    for url in site.detection.references:
-        (address,) = ask(site.resolvers[0].address, urlsplit(url).hostname or "", "A")
-        assert fetch(stage, url, address).status_code == 200
+    for urls, status in ((site.detection.references, 200), (site.page.apis, 401)):
+        for url in urls:
+            (address,) = ask(site.resolvers[0].address, urlsplit(url).hostname or "", "A")
+            assert fetch(stage, url, address).status_code == status
 
 
 def test_every_id_and_endpoint_of_the_site_file_exists(stage: Stage, site: Site) -> None:
@@ -173,6 +174,23 @@ def test_every_id_and_endpoint_of_the_site_file_exists(stage: Stage, site: Site)
         if isinstance(cdn, CloudflareDistribution):
             assert cdn.zone_id in [zone.id for zone in world.cloudflare.zones]
             assert cdn.api == f"{world.cloudflare.server.url}/client/v4"
+
+
+def test_both_hosts_of_the_site_file_hold_its_names(stage: Stage, site: Site) -> None:
+    """D14: by the ids of the file, each host holds every public name, certified, and serves it where its record leads."""
+    hosting = stage.world.hosting
+    for host, api, path in zip(site.hosts, (hosting.vercel, hosting.netlify), ("", "/api/v1"), strict=True):
+        assert (host.project, host.api) == (api.project.id, f"{api.server.url}{path}")
+        for name in (site.steered.name, site.dns[0].zone):
+            held = api.project.held(name.rstrip("."))
+            assert held is not None
+            assert (held.verified, held.certificate_until is not None) == (True, True)
+        for record in host.records:
+            (value,) = record.values
+            address = value if record.type == "A" else ask(site.resolvers[0].address, value, "A")[0]
+            public = record.name.rstrip(".")
+            answer = fetch(stage, f"https://{public}:8443/", address)
+            assert (answer.status_code, site.page.contains in answer.text) == (200, True)
 
 
 def test_a_route53_change_reaches_authorities_and_then_resolvers(stage: Stage, route53: Route53Client) -> None:
@@ -229,7 +247,7 @@ def test_the_zone_takes_signed_updates_only(stage: Stage, tmp_path: Path) -> Non
         if signed:
             assert answer.rcode() == 0
             for server in config.servers:
-                wait_until(lambda server=server, target=target: ask(server.address, name) == [target])
+                wait_until(lambda server=server, target=target: ask(server.address, name) == [target])  # type: ignore[misc]
         else:
             assert answer.rcode() != 0
             assert ask(config.primary.address, name) == before

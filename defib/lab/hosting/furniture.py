@@ -5,24 +5,22 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from defib.lab.content import SiteBuild, make_build
-from defib.lab.furniture import ORIGIN, ORIGIN_EDGE, ZONES
+from defib.lab.furniture import BACKUP, BACKUP_EDGE, ORIGIN, ORIGIN_EDGE, VERCEL_TARGET, ZONE_ARMED, ZONES
 from defib.lab.hosting.project import CERTIFIED_FOR, Deployed, HeldName, HostedProject
 from defib.lab.plan import AddressPlan
 
-HELD_NAMES = tuple(name for zone in ZONES for name in (f"www.{zone}".rstrip("."), zone.rstrip(".")))
+HELD_NAMES = tuple(name for zone in (*ZONES, ZONE_ARMED) for name in (f"www.{zone}".rstrip("."), zone.rstrip(".")))
 """Attached, verified and certified at both platforms."""
 
 VERCEL_PROJECT = "prj_PulseTrading0000000000000001"
-VERCEL_NAME = ORIGIN
-VERCEL_TARGET = "cname.vercel-dns.com"
+VERCEL_NAME, VERCEL_EDGE = ORIGIN, ORIGIN_EDGE
 VERCEL_LIVE, VERCEL_OLDER = "dpl_PulseTradingLive000000000001", "dpl_PulseTradingOlder00000000001"
+NETLIFY_NAME, NETLIFY_EDGE = BACKUP, BACKUP_EDGE
 NETLIFY_SITE = "3970e0fe-8564-4903-9a55-c5f8de49fb8b"
-NETLIFY_NAME = "pulse-trading.netlify.app"
 NETLIFY_LIVE, NETLIFY_OLDER = "6744f3a1c0ffee0008f1a001", "6744f3a1c0ffee0008f1a000"
 TAKEN = "www.somebody-else.test"
 """A name that another customer's project holds at both platforms."""
 
-VERCEL_EDGE, NETLIFY_EDGE = ORIGIN_EDGE, "9.1"
 VERCEL_API, NETLIFY_API = "1.3", "1.4"
 _OLDER_BY = timedelta(days=2)
 
