@@ -106,6 +106,8 @@ class Timeline:
     entries_count: int
     told: tuple[tuple[datetime, entries.Told], ...] = ()
     """Whom the run told of itself, or could not tell."""
+    forecast: entries.Forecast | None = None
+    """What the outage was foretold to come to, the last time before an approval."""
 
     @property
     def run_took(self) -> timedelta | None:
@@ -145,6 +147,7 @@ def timeline(records: Sequence[Record]) -> Timeline:
         head=records[-1].hash,
         entries_count=len(records),
         told=tuple(_all(records, entries.Told)),
+        forecast=_last(records, entries.Forecast)[1],
     )
 
 

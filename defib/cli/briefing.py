@@ -11,18 +11,33 @@ from defib.cli.say import fold
 from defib.cli.seen import as_lines, seen, since_line
 from defib.looking import USERS
 from defib.plan import Plan
+from defib.report import outlook
 from defib.run import Run
 
 
 def briefing(run: Run, plan: Plan | None, since: datetime | None, *, by_watch: bool) -> str:
-    """What was seen, since when it is so where users are without service, the notes, and the plan if there is one."""
+    """What was seen, since when it is so where users are without service, the notes, the plan and its forecast, if any."""
     places = seen(run.journal.records, run.site)
     lines = as_lines(places, run.site)
     if any(place.aim == USERS and place.state != "well" for place in places):
         lines.append(f"      {since_line(since, by_watch)}")
     lines += [f"!     {note.text}" for note in run.journal.of(entries.Noted)]
     told = [fold(line[:6], line[6:]) for line in lines]
-    return "\n".join([*told, *([""] if told and plan else []), *(plan_lines(plan) if plan else [])])
+    blank = [""] if told and plan else []
+    return "\n".join([*told, *blank, *(plan_lines(plan) if plan else []), *forecast_lines(run)])
+
+
+def forecast_lines(run: Run) -> list[str]:
+    """What the outage would come to, and by what; nothing where nothing was foretold."""
+    foretold = last_forecast(run)
+    if foretold is None:
+        return []
+    return ["", fold("RTO   ", outlook.headline(foretold)), fold("      ", outlook.sources(foretold))]
+
+
+def last_forecast(run: Run) -> entries.Forecast | None:
+    """The forecast for the plan that is to be approved."""
+    return next(reversed(list(run.journal.of(entries.Forecast))), None)
 
 
 def outage_of(run: Run) -> tuple[datetime | None, bool]:

@@ -10,7 +10,7 @@ from defib import entries
 from defib.cli.say import fold
 from defib.journal import Record
 from defib.plan import Change
-from defib.report import words
+from defib.report import outlook, words
 
 _INDENT = " " * 10
 """Up to the texts: a time of day and two blanks."""
@@ -52,7 +52,7 @@ def change_lines(change: Change, indent: str = "") -> list[str]:
     ]
 
 
-def describe(entry: entries.Entry) -> str:  # noqa: C901, PLR0911 - one text a kind
+def describe(entry: entries.Entry) -> str:  # noqa: C901, PLR0911, PLR0912 - one text a kind
     """What an entry of a journal says to somebody who watches; "" where it says nothing to them."""
     match entry:
         case entries.StepStarted():
@@ -67,6 +67,8 @@ def describe(entry: entries.Entry) -> str:  # noqa: C901, PLR0911 - one text a k
         case entries.Planned():
             changes = [line for change in entry.changes for line in change_lines(change, f"{_INDENT}  ")]
             return "\n".join([f"{_INDENT}plan {entry.digest[:12]}{'' if changes else ': nothing to change'}", *changes])
+        case entries.Forecast():
+            return f"{_INDENT}forecast: {outlook.headline(entry)}"
         case entries.Approved():
             return f"{_INDENT}plan {entry.digest[:12]} approved ({entry.how}): {entry.by}"
         case entries.ChangeIntended():

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from defib import entries
 from defib.approval import Nobody
 from defib.cli import procedures
-from defib.cli.briefing import briefing
+from defib.cli.briefing import briefing, last_forecast
 from defib.cli.desk import desk
 from defib.cli.live import is_terminal
 from defib.cli.lookup import find_run, must_match
-from defib.cli.say import Json, aside, explain, say, say_json
+from defib.cli.say import Json, aside, explain, fold, say, say_json
 from defib.cli.seen import Seen, as_plain, seen
 from defib.clock import SystemClock
 from defib.errors import DefibError
@@ -21,9 +21,13 @@ from defib.looking import USERS
 from defib.objectives import Mode
 from defib.observe.outage import known_outage
 from defib.plan import Plan
+from defib.planes import needs_of_all
 from defib.ports import RecordSet
 from defib.redact import Redactor
+from defib.report import words
+from defib.report.outlook import forecast_figures
 from defib.run import PlanReady, Run
+from defib.site import load_site
 from defib.start import Order, plan_run
 
 
@@ -57,9 +61,9 @@ def plan(
     if follows:
         folder = find_run(at.home, follows, "failback")
         site, follows = str(folder / SITE), folder.name
-    run = plan_run(at, Order(procedure, site, Mode.PLAN, Nobody(""), forced=forced, follows=follows))
-    outage = known_outage(at.home.path, run.site.site, clock.now())
+    outage = known_outage(at.home.path, load_site(at.site_path(site)).site, clock.now())
     since = outage.first_bad if outage else None
+    run = plan_run(at, Order(procedure, site, Mode.PLAN, Nobody(""), since=since, forced=forced, follows=follows))
     if is_terminal() and not as_json:
         aside(f"looking at {run.site.title} …")
     try:
@@ -77,7 +81,17 @@ def _tell(found: _Found, command: str, *, as_json: bool) -> None:
         say_json(_plain(found))
         return
     assert found.plan is not None
-    say(f"{found.briefing()}\n\n{_what_now(found, found.plan, command)}")
+    say("\n\n".join([found.briefing(), *_steps(found, found.plan), _what_now(found, found.plan, command)]))
+
+
+def _steps(found: _Found, plan: Plan) -> list[str]:
+    """Every step with its budget, and whose control plane it needs, if any; nothing where there is nothing to do."""
+    if not plan.changes:
+        return []
+    rows = list(needs_of_all(found.run.site, found.run.runbook, plan))
+    widest = max(len(step.name) for step, _ in rows)
+    lines = [fold(f"  {step.name:<{widest}}  {words.duration(step.budget):>6}  ", needed) for step, needed in rows]
+    return ["\n".join(["Steps, with their budgets and what each needs", *lines])]
 
 
 def _what_now(found: _Found, plan: Plan, command: str) -> str:
@@ -119,9 +133,10 @@ def _plain(found: _Found) -> dict[str, Json]:
         ],
         "notes": [note.text for note in run.journal.of(entries.Noted)],
         "steps": [
-            {"step": s.name, "phase": s.phase, "plane": s.plane, "budget_s": s.budget.total_seconds()}
-            for s in run.runbook.steps
+            {"step": s.name, "phase": s.phase, "plane": s.plane, "budget_s": s.budget.total_seconds(), "needs": needed}
+            for s, needed in needs_of_all(run.site, run.runbook, plan)
         ],
+        "forecast": asdict(forecast_figures(foretold)) if (foretold := last_forecast(run)) else None,
     }
 
 

@@ -15,6 +15,7 @@ from defib import drilled
 from defib.drilled import Drill
 from defib.objectives import EXIT_MISSED, EXIT_UNKNOWN, Measure, Mode, Phase, Plane, Status, Verdict
 from defib.ports import RecordSet
+from defib.report.outlook import ForecastFigures, forecast_figures
 from defib.timeline import ChangeLine, Span, StepLine, Timeline
 
 
@@ -161,6 +162,7 @@ class RunFigures:
     changes: tuple[ChangeFigures, ...]
     plan_digest: str | None
     approved: ApprovalFigures | None
+    forecast: ForecastFigures | None
     prefect: PrefectFigures
     follows: str | None
     """The run whose changes a failback takes back."""
@@ -246,6 +248,7 @@ def run_figures(timeline: Timeline, report: Path | None = None) -> RunFigures:
         changes=tuple(_change(line) for line in timeline.changes),
         plan_digest=timeline.planned.digest if timeline.planned else None,
         approved=_approval(timeline),
+        forecast=forecast_figures(timeline.forecast) if timeline.forecast else None,
         prefect=_prefect(timeline),
         follows=opened.follows or None,
         head=timeline.head,

@@ -183,6 +183,40 @@ def told_table(timeline: Timeline) -> Table:
     return Table("Who was told", ("When", "Over", "What", "Outcome", "Why not"), rows)
 
 
+def forecast_table(timeline: Timeline) -> Table:
+    """What was foretold before the approval, beside what then happened."""
+    foretold = timeline.forecast
+    if foretold is None:
+        return Table("Foretold before the approval", (), ())
+    took = {span.phase: span.took for span in timeline.spans}
+    rows = (
+        cells("so far", _foretold(foretold.so_far), "-", foretold.so_far_source, "-"),
+        *(
+            cells(
+                str(part.phase),
+                _foretold(part.expected),
+                _foretold(part.worst),
+                part.source,
+                _foretold(took.get(part.phase)),
+            )
+            for part in foretold.parts
+            if part.phase is not Phase.DECIDE
+        ),
+        cells(
+            "the whole outage",
+            _foretold(foretold.expected),
+            _foretold(foretold.worst),
+            foretold.verdict,
+            _foretold(timeline.rto.actual),
+        ),
+    )
+    return Table("Foretold before the approval", ("Part", "Expected", "At worst", "By what", "Came to"), rows)
+
+
+def _foretold(span: timedelta | None) -> Cell:
+    return _unknown() if span is None else Cell(words.exact(span))
+
+
 def approval_sentence(timeline: Timeline) -> str:
     """Who approved what."""
     planned, approved = timeline.planned, timeline.approved

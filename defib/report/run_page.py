@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from defib.objectives import Measure, Status, Verdict
-from defib.report import parts, words
+from defib.report import outlook, parts, words
 from defib.report.figures import run_exit_code
 from defib.report.gantt import gantt
 from defib.report.page import Page, Section, Table, Tile, Tone, tone_of
@@ -123,10 +123,14 @@ def looks_section(timeline: Timeline, title: str = "What observers saw") -> Sect
 
 
 def changes_section(timeline: Timeline, title: str = "Plan and changes") -> Section:
-    """What was planned, approved and changed."""
+    """What was planned, foretold, approved and changed."""
     table = parts.change_table(timeline)
-    sentences = (parts.approval_sentence(timeline), *(() if table.rows else ("Nothing was changed.",)))
-    return Section(title, sentences, tables=_filled(table))
+    sentences = (
+        *((f"Forecast: {outlook.headline(timeline.forecast)}.",) if timeline.forecast else ()),
+        parts.approval_sentence(timeline),
+        *(() if table.rows else ("Nothing was changed.",)),
+    )
+    return Section(title, sentences, tables=_filled(table, parts.forecast_table(timeline)))
 
 
 def words_section(timeline: Timeline, title: str = "Errors, notes and waits") -> Section:
