@@ -143,8 +143,10 @@ class S3Switch:
                 self._delete(changes, within)
         except NotFound as error:
             code = code_of(error.__cause__)
+            if code == "PreconditionFailed" and value == PRIMARY:
+                raise self._differs(changes, "another object in its place, put there since it was read") from error
             if code in _DIFFERS:
-                raise self._differs(changes, value) from error
+                raise self._differs(changes) from error
             if code in _CROSSED:
                 raise Unavailable(
                     "another request for the same object came between", where=error.where, seen=error.seen
@@ -167,7 +169,7 @@ class S3Switch:
     def _delete(self, changes: Sequence[RecordChange], within: Deadline) -> None:
         etag = self._etag(within)
         if not etag:
-            raise self._differs(changes, PRIMARY)
+            raise self._differs(changes)
         self._asked(
             lambda: self._clients.within(within).delete_object(Bucket=self._bucket, Key=self._key, IfMatch=etag),
             within,
@@ -189,14 +191,14 @@ class S3Switch:
                 return ""
             raise
 
-    def _differs(self, changes: Sequence[RecordChange], value: str) -> Conflict:
-        """What :func:`compare` says of a switch that was found turned to `value` already."""
+    def _differs(self, changes: Sequence[RecordChange], seen: str = "") -> Conflict:
+        """What :func:`compare` says of a switch that was found turned already, or as `seen`."""
         first = changes[0]
         return Conflict(
             f"{first.key} is not what it was",
             where=self._where,
             expected=str(first.before),
-            seen=str(_standing(canonical_key(first.key), value)),
+            seen=seen or str(first.after),
             then="look who changed it, then make a new plan",
         )
 

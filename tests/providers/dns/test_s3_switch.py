@@ -1,107 +1,39 @@
-"""The switch in S3 turns all its names by one compare-and-set, and says what its failures mean."""
+"""The switch in S3 turns all its names by one compare-and-set, as a site file asks for it."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from defib import ways
-from defib.clock import Deadline, SystemClock
-from defib.errors import Conflict, Denied, LeaseLost, NotFound, ProviderError, Unavailable
+from defib.errors import Conflict, LeaseLost, NotFound, ProviderError
 from defib.lab.alone import RunningAws, serve_aws
-from defib.lab.bucket import Bucket
-from defib.lab.content import StoredObject
 from defib.lab.faults import Fault
-from defib.ports import DnsZone, Receipt, RecordChange, RecordKey, RecordSet
-from defib.providers.aws import AwsAccess
+from defib.ports import DnsZone, RecordChange, RecordKey, RecordSet
 from defib.providers.dns.s3_switch import S3Switch
 from defib.providers.open import open_zone
-from defib.providers.wrappers import RetryingZone
-from defib.providers.wrappers.around import ZoneAround
 from defib.sitevalues import Aws
 from defib.sitevendors import FailoverSwitch
-
-CLOCK = SystemClock()
-KEY = "users-go-to-the-backup"
-NAMES = ("pulse.test.", "www.pulse.test.")
-_NUMBERS = itertools.count(1)
-
-
-def at(value: str, name: str) -> RecordSet:
-    """A name while the switch stands at `value`."""
-    return RecordSet(RecordKey(name, "SWITCH"), timedelta(0), (value,))
-
-
-def turned(before: str, after: str, names: Sequence[str] = NAMES) -> list[RecordChange]:
-    """The batch that turns the names."""
-    return [RecordChange(at(before, name), at(after, name)) for name in names]
-
-
-KEYS = [at("", name).key for name in NAMES]
-PRIMARY = tuple(at("primary", name) for name in NAMES)
-SECONDARY = tuple(at("secondary", name) for name in NAMES)
-OVER = turned("primary", "secondary")
-BACK = turned("secondary", "primary")
-
-
-def soon(seconds: float = 10) -> Deadline:
-    """A deadline that is far enough."""
-    return Deadline.after(CLOCK, timedelta(seconds=seconds))
-
-
-def access(aws: RunningAws, secret_key: str = "") -> AwsAccess:
-    """The lab's credentials, or its key with another secret."""
-    return AwsAccess("us-east-1", aws.endpoint, aws.credentials.access_key, secret_key or aws.credentials.secret_key)
-
-
-@dataclass(frozen=True)
-class World:
-    """A switch in a bucket of its own, and the bucket past it."""
-
-    switch: S3Switch
-    bucket: Bucket
-    aws: RunningAws
-
-    @property
-    def found(self) -> StoredObject | None:
-        """The object, past the adapter."""
-        return self.bucket.get(KEY)
-
-    def other(self, secret_key: str = "", bucket: str = "") -> S3Switch:
-        """The same switch for somebody else."""
-        return S3Switch(NAMES, bucket or self.bucket.name, KEY, access(self.aws, secret_key))
-
-    def put_by_hand(self, body: bytes) -> None:
-        """What a person does with the AWS command line."""
-        client = access(self.aws).session().client("s3", endpoint_url=self.aws.endpoint)
-        client.put_object(Bucket=self.bucket.name, Key=KEY, Body=body)
-        client.close()
-
-    def retrying(self) -> RetryingZone:
-        """The switch as a run has it."""
-        return RetryingZone(self.switch, random.Random(1))
-
-
-class Losing(ZoneAround):
-    """A switch whose first write is made and never answered."""
-
-    writes = 0
-
-    def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
-        """Write; the answer gets lost on its way the first time."""
-        receipt = self._inner.replace(changes, within=within)
-        self.writes += 1
-        if self.writes == 1:
-            raise Unavailable("PutObject: no answer")
-        return receipt
+from tests.providers.dns.s3_switch_stage import (
+    BACK,
+    KEY,
+    KEYS,
+    NAMES,
+    OVER,
+    PRIMARY,
+    SECONDARY,
+    World,
+    at,
+    fresh_switch,
+    soon,
+    turned,
+)
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +46,8 @@ def aws() -> Iterator[RunningAws]:
 @pytest.fixture
 def world(aws: RunningAws) -> Iterator[World]:
     """A switch that stands at its primary."""
-    bucket = Bucket(f"switch-{next(_NUMBERS)}")
-    bucket.create()
-    yield World(S3Switch(NAMES, bucket.name, KEY, access(aws)), bucket, aws)
-    aws.set_fault("s3", None)
+    with fresh_switch(aws) as made:
+        yield made
 
 
 class TestReading:
@@ -269,120 +199,6 @@ class TestTurning:
         with ThreadPoolExecutor(len(rivals)) as pool:
             outcomes = list(pool.map(attempt, rivals))
         assert sorted(outcomes, key=str) == [Conflict, None]
-
-
-class TestFailures:
-    """What goes wrong is told apart, costs no more than the deadline, and gives nothing away."""
-
-    @pytest.mark.parametrize(
-        ("fault", "expected"),
-        [("429", Unavailable), ("500", Unavailable), ("denied", Denied), ("lost-answer", Unavailable)],
-    )
-    def test_faults_of_s3_are_told_apart(self, world: World, fault: str, expected: type[ProviderError]) -> None:
-        """SlowDown, a failure of the service and a lost answer may pass; a refusal does not."""
-        world.aws.set_fault("s3", Fault(fault))
-        calls: list[Callable[[], object]] = [
-            lambda: world.switch.read(KEYS, within=soon()),
-            lambda: world.switch.replace(BACK, within=soon()),
-            lambda: world.switch.replace(OVER, within=soon()),
-        ]
-        for call in calls:
-            with pytest.raises(expected):
-                call()
-
-    def test_slow_down_carries_the_wish_of_s3(self, world: World) -> None:
-        """The wait that S3 asks for reaches whoever retries, and nothing was written."""
-        world.aws.set_fault("s3", Fault("429", {"retry_after": 3}))
-        with pytest.raises(Unavailable) as caught:
-            world.switch.replace(OVER, within=soon())
-        assert caught.value.retry_after == timedelta(seconds=3)
-        assert "SlowDown" in caught.value.seen
-        assert world.found is None
-
-    def test_a_refusal_says_which_permissions_are_needed(self, world: World) -> None:
-        """D11: S3 answers for an absent object with 403 to who may not list, so the message says what to allow."""
-        world.aws.set_fault("s3", Fault("denied"))
-        with pytest.raises(Denied) as caught:
-            world.switch.read(KEYS, within=soon())
-        assert "s3:ListBucket" in caught.value.then
-
-    def test_wrong_credentials_are_denied_and_not_repeated(self, world: World) -> None:
-        """Who may not, learns so by reading and writing; no secret stands in the error or its causes."""
-        secret = "wrong-secret-of-somebody"
-        for call in (
-            lambda: world.other(secret).read(KEYS, within=soon()),
-            lambda: world.other(secret).replace(OVER, within=soon()),
-        ):
-            with pytest.raises(Denied) as caught:
-                call()
-            shown = f"{caught.value} {caught.value.__cause__!r}"
-            assert secret not in shown
-            assert world.aws.credentials.secret_key not in shown
-        assert world.found is None
-
-    def test_missing_bucket_is_not_the_primary(self, world: World) -> None:
-        """A bucket that does not exist is told as such: absence of the object in it would be a comfortable lie."""
-        lost = world.other(bucket="no-such-bucket")
-        for call in (
-            lambda: lost.read(KEYS, within=soon()),
-            lambda: lost.replace(OVER, within=soon()),
-            lambda: lost.replace(BACK, within=soon()),
-        ):
-            with pytest.raises(NotFound) as caught:
-                call()
-            assert "NoSuchBucket" in caught.value.seen
-
-    def test_spent_deadline_is_unavailable_at_once(self, world: World) -> None:
-        """A call without time left neither asks nor writes."""
-        for call in (
-            lambda: world.switch.read(KEYS, within=soon(0)),
-            lambda: world.switch.replace(OVER, within=soon(0)),
-        ):
-            with pytest.raises(Unavailable):
-                call()
-        assert world.found is None
-
-    def test_hanging_s3_is_unavailable_by_the_deadline(self, world: World) -> None:
-        """An endpoint that accepts and then says nothing costs the deadline, not more."""
-        world.aws.set_fault("s3", Fault("hang"))
-        started = CLOCK.monotonic()
-        with pytest.raises(Unavailable):
-            world.switch.replace(OVER, within=soon(0.3))
-        assert CLOCK.monotonic() - started < timedelta(seconds=5)
-
-    def test_refused_connection_is_unavailable(self) -> None:
-        """An endpoint that nobody listens on may come back."""
-        nobody = S3Switch(NAMES, "b", "k", AwsAccess("us-east-1", "http://127.0.0.1:9", "AKIA0", "s"))
-        with pytest.raises(Unavailable):
-            nobody.read(KEYS, within=soon())
-
-    @pytest.mark.parametrize("batch", [OVER, BACK], ids=["over", "back"])
-    def test_lost_answer_of_a_write_is_found_by_reading(self, world: World, batch: list[RecordChange]) -> None:
-        """A write whose answer is lost stands, and whoever retries finds it in place instead of failing."""
-        if batch is BACK:
-            world.put_by_hand(b"")
-        losing = Losing(world.switch)
-        RetryingZone(losing, random.Random(1)).replace(batch, within=soon())
-        assert losing.writes == 1
-        assert (world.found is not None) == (batch is OVER)
-
-    def test_write_that_landed_while_its_answer_was_lost(self, world: World) -> None:
-        """The same over the wire: S3 takes the object, resets the connection, and is not asked to take it again."""
-        world.aws.set_fault("s3", Fault("lost-answer", {"times": 1}))
-        world.retrying().replace(OVER, within=soon())
-        assert world.found is not None
-
-    def test_slow_down_is_waited_out(self, world: World) -> None:
-        """A few refusals cost time and not the recovery."""
-        world.aws.set_fault("s3", Fault("429", {"retry_after": 0.1, "times": 2}))
-        world.retrying().replace(OVER, within=soon())
-        assert world.found is not None
-
-    def test_success_that_was_none_is_seen_by_reading(self, world: World) -> None:
-        """Where S3 says yes and did nothing, the next read says so."""
-        world.aws.set_fault("s3", Fault("lying", {"times": 1}))
-        world.switch.replace(OVER, within=soon())
-        assert world.switch.read(KEYS, within=soon()) == PRIMARY
 
 
 class TestOpened:
