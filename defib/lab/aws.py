@@ -95,7 +95,7 @@ class Aws:
     async def _through(self, request: Request, service: str, *, lying: bool) -> Response:
         if service == "route53":
             answered = self.route53.answer(request, lying=lying)
-            return answered or await self._moto(request)
+            return answered or self.route53.completed(request, await self._moto(request))
         if service == "cloudfront":
             return await self._through_cloudfront(request, lying=lying)
         if service in ("iam", "sts"):

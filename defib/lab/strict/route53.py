@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from moto.route53.models import FakeZone, Route53Backend
@@ -78,6 +78,17 @@ class StrictRoute53:
         if zone is not None and request.method == "POST":
             return self._submit(zone["zone"], request.body, lying=lying)
         return None
+
+    def completed(self, request: Request, response: Response) -> Response:
+        """moto's answer with what it leaves out: a list of health checks always says whether there are more.
+
+        https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListHealthChecks.html
+        """
+        end = b"</ListHealthChecksResponse>"
+        if request.method != "GET" or b"<IsTruncated>" in response.body or end not in response.body:
+            return response
+        rest = b"<Marker></Marker><IsTruncated>false</IsTruncated><MaxItems>100</MaxItems>"
+        return replace(response, body=response.body.replace(end, rest + end))
 
     def _submit(self, zone_id: str, body: bytes, *, lying: bool) -> Response:
         zone = self._zone(zone_id)
