@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import dns.message
 import dns.query
@@ -22,9 +23,15 @@ from defib.ports import RecordChange, RecordKey, RecordSet
 from defib.providers.aws import AwsAccess
 from defib.providers.dns.route53 import Route53
 from defib.providers.dns.s3_switch import S3Switch
+from defib.providers.open import open_zone
+from defib.site import load_site
+from defib.sitevendors import FailoverSwitch
+from defib.steering import leads_at
+from defib.ways import to_host
 from tests.lab.lab_stage import Stage, running_world
 from tests.lab.test_lab_world import wait_until
 
+SITES = Path(__file__).parents[2] / "runbooks" / "sites"
 CLOCK = SystemClock()
 ZONE_ID = "ZARMEDOFTHETEST"
 NAME = "www.armed-in-test.test."
@@ -62,6 +69,12 @@ def answers(stage: Stage) -> set[str]:
     found = [dns.query.udp(query, stage.world.plan.at(f"5.{number}"), port=5300, timeout=1) for number in range(1, 5)]
     sets = [rrset for answer in found for rrset in answer.answer if rrset.rdtype == dns.rdatatype.A]
     return {str(item) for rrset in sets for item in rrset}
+
+
+def resolved(stage: Stage, name: str) -> set[str]:
+    """The addresses that users of the first resolver get."""
+    answer = dns.query.udp(dns.message.make_query(name, "A"), stage.world.plan.at("6.1"), port=5300, timeout=1)
+    return {str(item) for rrset in answer.answer if rrset.rdtype == dns.rdatatype.A for item in rrset}
 
 
 def wait_for(stage: Stage, address: str) -> None:
@@ -115,6 +128,25 @@ def test_switch_moves_users_while_route53_takes_no_change(stage: Stage) -> None:
     switch(stage).replace(turn("secondary", "primary"), within=soon())
     wait_for(stage, PRIMARY)
     assert stage.world.fingerprint() == before
+
+
+def test_site_of_the_lab_is_armed(stage: Stage, tmp_path: Path) -> None:
+    """D9: by what the site file says, www and apex go to the backup together, at a resolver, while Route 53's API fails."""
+    text = (SITES / "lab-armed.yaml").read_text().replace("127.77.", f"{stage.world.plan.net}.")
+    (tmp_path / "lab-armed.yaml").write_text(text)
+    site = load_site(tmp_path / "lab-armed.yaml")
+    (config,) = [each for each in site.dns if isinstance(each, FailoverSwitch)]
+    keys = {"aws-access-key": stage.keys.aws.access_key, "aws-secret-key": stage.keys.aws.secret_key}
+    zone = open_zone(config, lambda reference: keys[reference.rpartition("/")[2]])
+    stage.break_("route53-api", "500")
+    for host in (*site.backups, site.primary_host):
+        leads = leads_at(config, to_host(site, host))
+        present = zone.read([lead.key for lead in leads], within=soon())
+        moves = [RecordChange(record, lead.put_into(record)) for lead, record in zip(leads, present, strict=True)]
+        zone.replace(moves, within=soon())
+        addresses = {record.values[0] for record in host.records if record.type == "A"}
+        for lead in leads:
+            wait_until(lambda name=lead.key.name, told=addresses: resolved(stage, name) == told, within=FLIP)  # type: ignore[misc]
 
 
 def test_lost_bucket_leaves_users_where_they_are(stage: Stage) -> None:
