@@ -60,7 +60,7 @@ def _shown(found: Readiness) -> str:
     with console.capture() as captured:
         console.print(_table(found.checks))
         console.print(Text(f"{found.site}: {_HEADLINES[found.state]} ({_counted(found.checks)})", _STYLES[found.state]))
-    return captured.get().rstrip("\n")
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
 def _table(checks: Iterable[Check]) -> Table:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from defib.clock import Deadline
 from defib.errors import EvidenceBroken
 from defib.lastbuild import last_build, remember
 from defib.looking import Judged, judge, users
-from defib.ports import Aim, Build
+from defib.ports import Aim, Build, Expect
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Scene
 from defib.report import words
 from defib.ways import Way, ways
+
+_CONNECTING = timedelta(seconds=2)
+_LOOKS = 2
 
 
 class _Once:
@@ -34,16 +37,28 @@ class _Once:
 
 
 def questions(scene: Scene) -> Iterator[Question]:
-    """Users first, then every way."""
+    """Users first, then every way, the origin that CDNs need, and what the page calls."""
     seen = _Once(lambda within: (_look(scene, users(scene.site), within), scene.clock.now()))
     yield Question("users", scene.site.page.url, partial(_users, scene, seen))
     for way in ways(scene.site):
         yield Question("build", way.name, partial(_compare, scene, way, seen))
+    if scene.site.cdns:
+        yield Question("origin", scene.site.origin.url, partial(_origin, scene))
+    for api in scene.site.page.apis:
+        yield Question("apis", api, partial(_reachable, scene, api))
 
 
 def _look(scene: Scene, aim: Aim, within: Deadline) -> Judged:
-    limit = within.sooner(scene.site.detection.probe_deadline)
-    return judge(scene.outside.observers.look(aim, within=limit), scene.site.detection.quorum)
+    """One look, and another where the first was not good and took no long time: nothing is hasty here.
+
+    The probe deadline is for detection; here a page may take what the site file lets it, and connecting its time.
+    """
+    limit = within.sooner(max(scene.site.detection.probe_deadline, scene.site.page.load_within + _CONNECTING))
+    for _ in range(_LOOKS):
+        judged = judge(scene.outside.observers.look(aim, within=limit), scene.site.detection.quorum)
+        if judged.is_served() or limit.expired():
+            break
+    return judged
 
 
 def _users(scene: Scene, seen: _Once, within: Deadline) -> Iterator[Check]:
@@ -58,6 +73,28 @@ def _users(scene: Scene, seen: _Once, within: Deadline) -> Iterator[Check]:
         yield Check("users", page, State.FAIL, f"not served: {judged}", "defib plan PROCEDURE --site SITE")
     else:
         yield Check("users", page, State.UNKNOWN, f"nobody can tell: {judged}")
+
+
+def _origin(scene: Scene, within: Deadline) -> Iterator[Check]:
+    """Without its origin another CDN would show no more than the first."""
+    origin = scene.site.origin
+    aim = Aim(origin.url, connect_to=origin.connect_to, past_cache=True, expect=Expect.CONTENT)
+    judged = _look(scene, aim, within)
+    if judged.is_served():
+        yield Check("origin", origin.url, State.OK, "served, past every cache")
+    else:
+        state = State.FAIL if judged.bad else State.UNKNOWN
+        yield Check("origin", origin.url, state, f"not served, past every cache: {judged}", "look at the primary host")
+
+
+def _reachable(scene: Scene, api: str, within: Deadline) -> Iterator[Check]:
+    """What a page calls at other people's stops no recovery, but users would have a page that does nothing."""
+    judged = _look(scene, Aim(api, expect=Expect.REACHABLE), within)
+    if judged.is_served():
+        yield Check("apis", api, State.OK, "it can be reached")
+    else:
+        state = State.WARN if judged.bad else State.UNKNOWN
+        yield Check("apis", api, state, f"it cannot be reached: {judged}", "see its status page")
 
 
 def _compare(scene: Scene, way: Way, seen: _Once, within: Deadline) -> Iterator[Check]:

@@ -62,7 +62,9 @@ def _may_serve(scene: Scene, host: HostOfSite, within: Deadline) -> Iterator[Che
     quota = scene.outside.hosts[host.name].quota(within=within)
     untold = quota.details.startswith("unknown")  # the platform does not tell, and the adapter says so
     state = State.FAIL if quota.suspended else State.UNKNOWN if untold else State.OK
-    text = quota.details or ("the account is suspended" if quota.suspended else "the account may serve")
+    text = quota.details.removeprefix("unknown: ") or (
+        "the account is suspended" if quota.suspended else "the account may serve"
+    )
     yield Check("quota", host.name, state, text, "settle it with the vendor" if quota.suspended else "")
 
 
