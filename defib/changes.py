@@ -15,7 +15,7 @@ from defib.errors import BudgetSpent, DefibError, ForeignChange, Interrupted, Pr
 from defib.journal import Journal, Record
 from defib.lease import Lease
 from defib.plan import Change
-from defib.ports import DnsZone, RecordSet
+from defib.ports import DnsZone, RecordKey, RecordSet
 
 UNDO_BUDGET = timedelta(minutes=2)
 """For each change that is put back."""
@@ -152,6 +152,26 @@ def standing(records: Sequence[Record]) -> tuple[tuple[int, Change], ...]:
         elif isinstance(entry, entries.ChangeMade) and entry.undo:
             found.pop(entry.number, None)
     return tuple(sorted(found.items(), key=lambda pair: pair[0]))
+
+
+def split(records: Sequence[Record]) -> str:
+    """Which names are changed at one provider and not at another that holds them too; "" where none is.
+
+    Users then get the one or the other answer, by chance.
+    """
+    plans = [record.entry for record in records if isinstance(record.entry, entries.Planned)]
+    planned = plans[-1].changes if plans else ()
+    stands = {change.target for _, change in standing(records)}
+    at: dict[RecordKey, dict[bool, list[str]]] = {}
+    for change in planned:
+        for key in change.keys:
+            at.setdefault(key, {True: [], False: []})[change.target in stands].append(change.vendor)
+    told = [
+        f"{key} is changed at {', '.join(by[True])} and not at {', '.join(by[False])}"
+        for key, by in at.items()
+        if by[True] and by[False]
+    ]
+    return f"SPLIT STATE, users get one or the other by chance: {'; '.join(told)}" if told else ""
 
 
 def being_put_back(records: Sequence[Record]) -> bool:

@@ -63,7 +63,8 @@ class CloudflareZone(Part):
 class FailoverSwitch(Part):
     """An object in S3 that a Route 53 health check looks for: while it is there, failover record sets give their secondary.
 
-    The health check is inverted, so that the object's presence makes it fail, and a lost bucket leaves users where they are.
+    The health check is inverted, so that the object's presence makes it fail: a lost bucket moves nobody to the backup, and
+    those who are there go back. The object must be readable by everybody, because health checkers have no credentials.
     Putting the object there needs S3's data plane in one region and nothing of Route 53's control plane
     (https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/appendix-a---global-service-guidance.html).
     `zone` is where the record sets are that it turns, and `names` are those of them that it turns.

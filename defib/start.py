@@ -90,6 +90,8 @@ def new_run(desk: Desk, order: Order) -> Run:
     site = load_site(site_path)
     _guard_mode(site, order.mode)
     runbook = load_runbook(order.procedure, desk.runbooks)
+    if runbook.against:
+        runbook.primary_of(site)  # a site without what fails here is told so before anything begins
     follows = recovered_changes(desk.home, order.follows) if order.follows else ()
     outside = desk.opener(site, desk.home, desk.redact, desk.clock)
     run_id = new_id(desk.clock.now(), order.procedure, site.site)
@@ -112,6 +114,8 @@ def plan_run(desk: Desk, order: Order) -> Run:
     """A run that only reads: no folder, no lease, and a journal that is kept in memory."""
     site = load_site(desk.site_path(order.site))
     runbook = load_runbook(order.procedure, desk.runbooks)
+    if runbook.against:
+        runbook.primary_of(site)  # a site without what fails here is told so before anything begins
     follows = recovered_changes(desk.home, order.follows) if order.follows else ()
     outside = read_only(desk.opener(site, desk.home, desk.redact, desk.clock))
     journal = Journal(_Forgotten(), desk.clock, desk.redact, listen=desk.listen)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from defib import entries
 from defib.approval import Approval, Approver, Automatic
@@ -38,7 +39,7 @@ from defib.providers.dns.memory import MemoryZone
 from defib.providers.host.memory import MemoryHost
 from defib.run import Run
 from defib.site import Site, load_site
-from defib.sitevendors import DnsZoneConfig, FailoverSwitch, HostOfSite
+from defib.sitevendors import CdnOfSite, DnsZoneConfig, FailoverSwitch, HostOfSite
 from defib.start import Desk, Order, new_run, plan_run, take_up
 from defib.steering import leads_at
 from defib.ways import by_cdn, to_host, ways
@@ -132,11 +133,10 @@ class Stage:
 
     def __post_init__(self) -> None:
         self.site: Site = load_site(self.site_path)
-        self.primary, self.standby = self.site.primary, self.site.standbys[0]
-        self.before = RecordSet(self.site.steered.key, self.site.steered.ttl, (self.primary.hostname,))
-        self.after = replace(self.before, values=(self.standby.hostname,))
         self.memories = [self._as_at_first(config) for config in self.site.dns]
         self.memory = self.memories[0]
+        page = f"{urlsplit(self.site.page.url).hostname}."
+        self.before = next(record for record in self.memory.records if record.key.name == page)
         self.zone: DnsZone = self.memory
         self.edges = {way.name: GOOD for way in ways(self.site)}
         self.origin = GOOD
@@ -147,10 +147,7 @@ class Stage:
         self.apis = GOOD
         self.servers = [MemoryServer(server.name) for server in self.site.servers]
         self.resolvers = [MemoryServer(server.name) for server in self.site.resolvers]
-        self.cdns = {
-            cdn.name: MemoryCdn(cdn.name, EdgeStatus(True, True, (self.site.steered.name,), "origin", "1"))
-            for cdn in self.site.cdns
-        }
+        self.cdns = {cdn.name: MemoryCdn(cdn.name, EdgeStatus(True, True, (page,), "origin", "1")) for cdn in self.site.cdns}
         self.hosts = {host.name: self._host(host) for host in self.site.hosts}
         self.desk = Desk(
             Home.open(self.home),
@@ -161,7 +158,23 @@ class Stage:
             sink=lambda path: self.sink(path),  # noqa: PLW0108 - it may be set later
         )
         # Servers that have been asked before know what they hold; a laggard keeps it.
-        self._answers().authoritative(self.before.key, within=Deadline.after(self.clock, seconds(1)))
+        for record in self.memory.records:
+            self._answers().authoritative(record.key, within=Deadline.after(self.clock, seconds(1)))
+
+    @property
+    def primary(self) -> CdnOfSite:
+        """The CDN that users come through at first."""
+        return self.site.primary
+
+    @property
+    def standby(self) -> CdnOfSite:
+        """The CDN that a failover sends them to."""
+        return self.site.standbys[0]
+
+    @property
+    def after(self) -> RecordSet:
+        """The steering record after a failover."""
+        return replace(self.before, values=(self.standby.hostname,))
 
     def at(self, after: float, **changes: object) -> None:
         """Set fields of the world `after` so many seconds from now; an edge goes by its name."""

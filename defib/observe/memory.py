@@ -25,6 +25,7 @@ class Sight:
     build: Build | None = None
     took: timedelta = _TOOK
     address: str = ""
+    server: str = ""
 
 
 HANG = Sight(Health.BAD, took=timedelta.max)
@@ -88,7 +89,7 @@ class MemoryObservers:
         if sight.took > allowed:
             sight = Sight(Health.BAD, f"no answer within {seconds(allowed)}", took=allowed)
         reason, address = plain(sight.reason), plain(sight.address)
-        return Observation(observer, at, sight.took, sight.health, reason, address, sight.build)
+        return Observation(observer, at, sight.took, sight.health, reason, address, sight.build, sight.server)
 
     def glimpse_online(self, allowed: timedelta) -> tuple[tuple[bool, ...], timedelta]:
         """Who is online now, in the order of `names`, and how long it takes to tell."""
