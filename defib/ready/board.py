@@ -21,18 +21,20 @@ WHOLE = timedelta(seconds=12)
 AT_ONCE = 32
 
 
-def ask_all(questions: Sequence[Question], clock: Clock, *, at_once: int = AT_ONCE) -> tuple[Check, ...]:
-    """The findings of all `questions`, in their order, by :data:`WHOLE`; `at_once` of them are asked at the same time.
+def ask_all(
+    questions: Sequence[Question], clock: Clock, *, at_once: int = AT_ONCE, whole: timedelta = WHOLE
+) -> tuple[Check, ...]:
+    """The findings of all `questions`, in their order, by the end of `whole`; `at_once` of them are asked at the same time.
 
     With one at a time they are asked in this thread, as a simulated clock needs it. Otherwise whatever hangs beyond its
     deadline is left behind in a thread that keeps no process alive.
     """
-    whole = Deadline.after(clock, WHOLE)
+    deadline = Deadline.after(clock, whole)
     if at_once == 1:
-        found = {number: _answer(question, whole) for number, question in enumerate(questions)}
+        found = {number: _answer(question, deadline) for number, question in enumerate(questions)}
     else:
-        found = _ask_in_threads(questions, whole, at_once)
-    late = f"no answer within {WHOLE.total_seconds():g} s"
+        found = _ask_in_threads(questions, deadline, at_once)
+    late = f"no answer within {whole.total_seconds():g} s"
     answers = [found.get(number, (question.unknown(late),)) for number, question in enumerate(questions)]
     return tuple(check for checks in answers for check in checks)
 

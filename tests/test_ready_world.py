@@ -1,0 +1,399 @@
+"""The whole check in a world in memory: all is well there, until one thing is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from defib.clock import Deadline
+from defib.errors import Denied, Unavailable
+from defib.lastbuild import last_build, remember
+from defib.lease import Holder, Lease
+from defib.observe.killswitch import set_kill_switch
+from defib.observe.memory import MemoryServer
+from defib.outside import Outside, open_outside
+from defib.ports import Attachment, EdgeStatus, Health, Quota, RecordChange
+from defib.providers.cdn.memory import MemoryCdn
+from defib.ready.access import Access, Claims, Grant
+from defib.ready.check import Check, Readiness, State
+from defib.ready.inspect import Instruments, inspect
+from defib.trust import CaaPolicy, CaaRecord, SeenCertificate
+from tests.stage import BUILD, REFUSED, UNSEEN, Stage, older, seconds
+
+SECRETS = ("chat", "webhook", "mail", "sms")
+WWW = "www.pulse-trading.test."
+
+
+@dataclass(frozen=True)
+class Told:
+    """Credentials that say what they are told to."""
+
+    grant: Grant
+    about: str = "route53 Z0PULSETRADING"
+
+    def granted(self, *, within: Deadline) -> Grant:
+        """What was told."""
+        del within
+        return self.grant
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A CDN at which others hold every name."""
+
+    by: tuple[str, ...]
+
+    def holders(self, name: str, *, within: Deadline) -> tuple[str, ...]:
+        """Those others."""
+        del name, within
+        return self.by
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """A world in which all is well, with a home that has every secret of its alerts."""
+    stage = Stage(tmp_path / "home")
+    folder = stage.desk.home.path / "lab" / "secrets"
+    folder.mkdir(parents=True)
+    for name in SECRETS:
+        (folder / f"alert-{name}").write_text("json://127.0.0.1/x\n", encoding="utf-8")
+    return stage
+
+
+def ready(
+    stage: Stage,
+    *,
+    grant: Grant = Grant(may_edit=True),  # noqa: B008 - a frozen value
+    claims: Mapping[str, Claims] | None = None,
+    free: int = 10**12,
+) -> Readiness:
+    """The check of the site in that world."""
+    accesses: tuple[Access, ...] = (Told(grant),)
+    tools = Instruments(lambda *_: accesses, lambda *_: claims or {}, lambda _: free, at_once=1)
+    return inspect(stage.desk, str(stage.site_path), tools)
+
+
+def bad(found: Readiness, besides: Iterable[str] = ("proved", "shared-fate")) -> dict[tuple[str, str], State]:
+    """What is not well, but for what no world in memory can have."""
+    skipped = set(besides)
+    return {
+        (check.name, check.about): check.state
+        for check in found.checks
+        if check.state is not State.OK and check.name not in skipped
+    }
+
+
+def only(found: Readiness, name: str, about: str = "") -> Check:
+    """The one finding of that name."""
+    (check,) = [check for check in found.checks if check.name == name and about in check.about and check.state != "ok"]
+    return check
+
+
+def test_all_is_well(stage: Stage) -> None:
+    """A healthy site is ready, every kind of check was made, and nothing outside was written."""
+    found = ready(stage)
+    assert bad(found) == {}
+    assert found.exit_code == 0
+    assert {check.name for check in found.checks} == {
+        *("kill-switch", "lease", "unfinished-run", "disk", "alerts", "proved", "shared-fate", "users", "build", "origin"),
+        *("credentials", "steering", "ttl", "name-servers", "resolvers", "observers", "certificate", "caa", "alias"),
+        *({"quota", "attachment"} if stage.site.hosts else ()),
+        *({"apis"} if stage.site.page.apis else ()),
+    }
+    assert stage.writes == []
+
+
+def test_what_users_have_is_remembered(stage: Stage) -> None:
+    """The build that users are seen to have is kept for the hour in which nobody can ask it any more."""
+    ready(stage)
+    kept = last_build(stage.desk.home.site("lab"))
+    assert kept is not None
+    assert kept[0] == BUILD
+
+
+def test_users_who_are_not_served_are_a_failure_and_change_no_memory(stage: Stage) -> None:
+    """What was remembered stays, and the standbys are compared with it."""
+    remember(stage.desk.home.site("lab"), BUILD, stage.clock.now())
+    stage.edges["cloudfront"] = REFUSED
+    found = ready(stage)
+    assert only(found, "users").state is State.FAIL
+    kept = last_build(stage.desk.home.site("lab"))
+    assert kept is not None
+    assert kept[0] == BUILD
+    standby = next(check for check in found.checks if (check.name, check.about) == ("build", "cloudflare"))
+    assert (standby.state, "users had at" in standby.text) == (State.OK, True)
+
+
+@pytest.mark.parametrize(
+    ("grant", "state"),
+    [
+        (Grant(may_edit=False, why="it lacks #dns_records:edit"), State.FAIL),
+        (Grant(may_edit=None, why="nobody tells"), State.UNKNOWN),
+    ],
+)
+def test_credentials_that_may_only_read(stage: Stage, grant: Grant, state: State) -> None:
+    """D11: found here, and not in the incident; what is not told is no success."""
+    found = ready(stage, grant=grant)
+    assert bad(found) == {("credentials", "route53 Z0PULSETRADING"): state}
+    assert found.exit_code == {State.FAIL: 1, State.UNKNOWN: 6}[state]
+
+
+@pytest.mark.parametrize(("ttl", "state"), [(300, None), (301, State.FAIL), (86400, State.FAIL)])
+def test_a_ttl_that_keeps_users_from_their_recovery(stage: Stage, ttl: int, state: State | None) -> None:
+    """D12: more than 300 s on what steers users is a failure."""
+    change = RecordChange(stage.record, replace(stage.record, ttl=seconds(ttl)))
+    stage.memory.replace([change], within=Deadline.after(stage.clock, seconds(1)))
+    assert bad(ready(stage)) == ({("ttl", f"{WWW} CNAME"): state} if state else {})
+
+
+def test_a_caa_record_that_leaves_the_backups_authority_out(stage: Stage) -> None:
+    """D13: the backup could not renew its certificate."""
+    if not stage.site.hosts:
+        pytest.skip("the site has no backup host")
+    stage.trust.policies[WWW] = CaaPolicy(WWW, "pulse-trading.test.", (CaaRecord(0, "issue", "amazon.com"),))
+    check = only(ready(stage), "caa", "at netlify")
+    assert check.state is State.FAIL
+    assert "letsencrypt.org may not issue" in check.text
+    assert check.then == 'add CAA 0 issue "letsencrypt.org" there'
+
+
+def test_caa_records_that_nobody_can_read(stage: Stage) -> None:
+    """Who cannot tell who may issue does not say that somebody may."""
+    stage.trust.policies[WWW] = CaaPolicy(WWW, problem="SERVFAIL")
+    assert {state for (name, _), state in bad(ready(stage)).items() if name == "caa"} == {State.UNKNOWN}
+
+
+@pytest.mark.parametrize("holders", [("distribution *******PULSEOT of account ******789012",), ()])
+def test_a_standby_that_does_not_list_the_name(stage: Stage, holders: tuple[str, ...]) -> None:
+    """C14: found before the incident, with who holds the name where the vendor tells."""
+    stage.cdns["cloudflare"] = MemoryCdn("cloudflare", EdgeStatus(True, True, ("other.test.",), "origin", "1"))
+    check = only(ready(stage, claims={"cloudflare": Taken(holders)}), "alias")
+    assert (check.state, check.about) == (State.FAIL, f"{WWW} at cloudflare")
+    assert ("CNAMEAlreadyExists" in check.text, all(holder in check.text for holder in holders)) == (bool(holders), True)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        (EdgeStatus(True, True, ("*.pulse-trading.test.",), "o", "1"), None),
+        (EdgeStatus(True, True, ("*.test.",), "o", "1"), State.FAIL),
+        (EdgeStatus(False, True, (WWW,), "o", "1"), State.FAIL),
+        (EdgeStatus(True, False, (WWW,), "o", "1"), State.WARN),
+        (EdgeStatus(True, True, (WWW,), "o", "1", ("POST",)), State.WARN),
+    ],
+)
+def test_what_a_cdn_says_of_itself(stage: Stage, status: EdgeStatus, state: State | None) -> None:
+    """A wildcard stands for one label; what is disabled would not serve."""
+    stage.cdns["cloudflare"] = MemoryCdn("cloudflare", status)
+    assert bad(ready(stage)) == ({("alias", f"{WWW} at cloudflare"): state} if state else {})
+
+
+def test_a_record_that_somebody_else_changed(stage: Stage) -> None:
+    """D1: a run would refuse, so readiness says so before."""
+    stage.change_by_hand("elsewhere.example.net.")
+    check = only(ready(stage), "steering")
+    assert check.state is State.FAIL
+    assert "elsewhere.example.net." in check.text
+
+
+def test_users_at_the_standby_are_a_warning(stage: Stage) -> None:
+    """After a recovery the site is served, and not where it should be."""
+    stage.recovered()
+    assert only(ready(stage), "steering").state is State.WARN
+
+
+@pytest.mark.parametrize(("days", "state"), [(29, State.WARN), (6, State.FAIL), (-1, State.FAIL), (30, None)])
+def test_certificates_that_end_soon(stage: Stage, days: int, state: State | None) -> None:
+    """Every place that users may be sent to is looked at under every public name."""
+    until = stage.clock.now() + timedelta(days=days, minutes=1)
+    host = stage.standby.hostname
+    stage.trust.shown[host] = SeenCertificate("192.0.2.1", Health.GOOD, (WWW,), "an authority", until)
+    assert bad(ready(stage)) == ({("certificate", f"{WWW} at cloudflare"): state} if state else {})
+
+
+@pytest.mark.parametrize(("health", "state"), [(Health.BAD, State.FAIL), (Health.UNKNOWN, State.UNKNOWN)])
+def test_certificates_that_are_turned_down(stage: Stage, health: Health, state: State) -> None:
+    """One that browsers would turn down fails; one that nobody saw is unknown."""
+    shown = SeenCertificate("192.0.2.1", health, problem="TLS: wrong name")
+    stage.trust.shown[stage.standby.hostname] = shown
+    check = only(ready(stage), "certificate")
+    assert (check.state, "TLS: wrong name" in check.text) == (state, True)
+
+
+@pytest.mark.parametrize(("age", "state"), [(timedelta(minutes=30), State.WARN), (timedelta(hours=2), State.FAIL)])
+def test_a_standby_with_an_older_build(stage: Stage, age: timedelta, state: State) -> None:
+    """Older than what users have is a warning within the RPO, and a failure beyond it."""
+    stage.edges["cloudflare"] = older(age)
+    assert bad(ready(stage)) == {("build", "cloudflare"): state}
+
+
+def test_a_standby_that_does_not_serve(stage: Stage) -> None:
+    """What would be refused in the incident fails now; what nobody can see is unknown."""
+    stage.edges["cloudflare"] = REFUSED
+    assert bad(ready(stage)) == {("build", "cloudflare"): State.FAIL}
+    stage.edges["cloudflare"] = UNSEEN
+    assert bad(ready(stage)) == {("build", "cloudflare"): State.UNKNOWN}
+
+
+def test_an_origin_that_does_not_serve(stage: Stage) -> None:
+    """A failover to another CDN would be refused."""
+    stage.origin = REFUSED
+    assert bad(ready(stage)) == {("origin", stage.site.origin.url): State.FAIL}
+
+
+def test_name_servers_that_do_not_answer(stage: Stage) -> None:
+    """D6: a run waits for every one of them, so a single one is a failure."""
+    stage.servers[0].problem = "no answer"
+    check = only(ready(stage), "name-servers")
+    assert (check.state, stage.servers[0].name in check.text) == (State.FAIL, True)
+
+
+@pytest.mark.parametrize(("silent", "state"), [(1, State.WARN), (3, State.FAIL)])
+def test_resolvers_that_do_not_answer(stage: Stage, silent: int, state: State) -> None:
+    """One is a warning; fewer than a run needs are a failure."""
+    for server in stage.resolvers[-silent:]:
+        server.problem = "SERVFAIL"
+    assert only(ready(stage), "resolvers").state is state
+
+
+def test_observers_that_are_offline(stage: Stage) -> None:
+    """Fewer than the quorum see nothing that counts."""
+    stage.reaches = lambda name: name != "south"
+    assert only(ready(stage), "observers").state is State.WARN
+    stage.reaches = lambda name: name == "north"
+    assert only(ready(stage), "observers").state is State.FAIL
+
+
+def test_a_vendor_that_does_not_answer_is_unknown(stage: Stage) -> None:
+    """What could not be asked is not good, and not a failure either; everything else is still found."""
+    stage.memory.failures.schedule(Unavailable("500"), calls=99)
+    found = ready(stage)
+    assert {state for (name, _), state in bad(found).items() if name in {"steering", "ttl"}} == {State.UNKNOWN}
+    stage.cdns["cloudflare"].failures.schedule(Denied("403"), calls=99)
+    assert only(ready(stage), "alias").state is State.FAIL
+
+
+def test_hosts(stage: Stage) -> None:
+    """A name that is not attached, an account that is suspended, a certificate about to end."""
+    if not stage.site.hosts:
+        pytest.skip("the site has no hosts")
+    host = stage.hosts["netlify"]
+    host.put(Attachment(WWW, attached=False, verified=False, certificate_until=None, problem="not attached"))
+    host.quota_told = Quota(suspended=True, details="payment overdue")
+    found = bad(ready(stage))
+    assert found == {("attachment", f"{WWW} at netlify"): State.FAIL, ("quota", "netlify"): State.FAIL}
+    host.put(Attachment(WWW, attached=True, verified=True, certificate_until=stage.clock.now() + timedelta(days=8)))
+    host.quota_told = Quota(suspended=False, details="unknown: the platform does not tell")
+    found = bad(ready(stage))
+    assert found == {("attachment", f"{WWW} at netlify"): State.WARN, ("quota", "netlify"): State.UNKNOWN}
+
+
+def test_the_kill_switch(stage: Stage) -> None:
+    """While it is on, nothing automatic would start."""
+    set_kill_switch(stage.desk.home.path, who="me", why="maintenance", at=stage.clock.now())
+    check = only(ready(stage), "kill-switch")
+    assert (check.state, "maintenance" in check.text) == (State.FAIL, True)
+
+
+def test_a_lease_that_is_held(stage: Stage) -> None:
+    """A second run would be refused; the finding names the first."""
+    lease = Lease.take(stage.desk.home.site("lab"), stage.clock, Holder.me("the-other-run"))
+    check = only(ready(stage), "lease")
+    assert (check.state, "the-other-run" in check.text) == (State.FAIL, True)
+    lease.release()
+    assert bad(ready(stage)) == {}
+
+
+@pytest.mark.parametrize(
+    ("free", "state"), [(99_999_999, State.FAIL), (100_000_000, State.WARN), (999_999_999, State.WARN), (10**9, None)]
+)
+def test_a_disk_that_is_full(stage: Stage, free: int, state: State | None) -> None:
+    """A run that cannot write its journal changes nothing."""
+    assert bad(ready(stage, free=free)) == ({("disk", str(stage.desk.home.path)): state} if state else {})
+
+
+def test_a_channel_without_its_secret(stage: Stage) -> None:
+    """Nobody would be told there."""
+    (stage.desk.home.path / "lab" / "secrets" / "alert-mail").unlink()
+    assert bad(ready(stage)) == {("alerts", "mail"): State.FAIL}
+
+
+def test_a_procedure_that_was_never_proved(stage: Stage) -> None:
+    """Never is a warning, with the command that proves it."""
+    check = only(ready(stage), "proved", "cdn-failover")
+    assert (check.state, check.text) == (State.WARN, "never")
+    assert check.then == "defib drill cdn-failover --site lab"
+
+
+def test_a_procedure_that_was_proved(stage: Stage) -> None:
+    """The run that recovered is named, until it is too long ago."""
+    run = stage.recovered()
+    found = [check for check in ready(stage).checks if (check.name, check.about) == ("proved", "cdn-failover")]
+    assert [(check.state, run.id in check.text) for check in found] == [(State.OK, True)]
+    stage.clock.set_wall(timedelta(days=36))
+    assert only(ready(stage), "proved", "cdn-failover").state is State.WARN
+
+
+def test_what_changed_since_the_proof(stage: Stage, tmp_path: Path) -> None:
+    """Another site file, or another runbook, was never proved; the finding says which."""
+    stage.recovered()
+    changed = tmp_path / "lab.yaml"
+    changed.write_text(stage.site_path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    stage.site_path = changed
+    check = only(ready(stage), "proved", "cdn-failover")
+    assert (check.state, "changed since: the site file (lab.yaml)" in check.text) == (State.WARN, True)
+    runbooks = tmp_path / "runbooks"
+    runbooks.mkdir()
+    for path in stage.runbooks.glob("*.md"):
+        (runbooks / path.name).write_text(path.read_text(encoding="utf-8") + "\nMore.\n", encoding="utf-8")
+    stage.desk = replace(stage.desk, runbooks=runbooks)
+    check = only(ready(stage), "proved", "cdn-failover")
+    assert "the site file (lab.yaml), the runbook (cdn-failover.md)" in check.text
+
+
+def test_a_run_that_stopped_half_way(stage: Stage) -> None:
+    """Its changes stand, and a new run would be refused."""
+    run = stage.recovered()
+    journal = stage.desk.home.run(run.id) / "journal.jsonl"
+    lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
+    closed = [number for number, line in enumerate(lines) if json.loads(line)["kind"] == "Closed"]
+    journal.write_text("".join(lines[: closed[-1]]), encoding="utf-8")
+    check = only(ready(stage), "unfinished-run")
+    assert (check.state, check.then.startswith("defib resume ")) == (State.FAIL, True)
+
+
+def test_without_its_secrets_the_outside_is_unknown(stage: Stage, tmp_path: Path) -> None:
+    """A missing secret is a failure by its reference; what it kept from being asked is unknown, and the rest is found."""
+    (stage.desk.home.path / "lab" / "lab.json").write_text("{}", encoding="utf-8")
+    stage.desk = replace(stage.desk, opener=open_outside)
+    found = ready(stage)
+    names = {name for name, _ in bad(found)}
+    assert names == {"credentials", "outside"}
+    assert bad(found)["outside", "lab"] is State.UNKNOWN
+    assert "lease" in {check.name for check in found.checks}
+
+
+def test_servers_that_differ(stage: Stage) -> None:
+    """D6: one that keeps an old answer is named."""
+    laggard: MemoryServer = stage.servers[0]
+    laggard.lag = timedelta(days=1)
+    stage.change_by_hand(stage.standby.hostname)
+    check = only(ready(stage), "name-servers")
+    assert (check.state, laggard.name in check.text) == (State.FAIL, True)
+
+
+def test_several_zones_that_do_not_agree(tmp_path: Path) -> None:
+    """D10: a state split between providers is a failure, though each zone by itself is as a run leaves it."""
+    site = Path(__file__).parents[1] / "runbooks" / "sites" / "lab-two-dns.yaml"
+    stage = Stage(tmp_path / "home", site)
+    moved = replace(stage.record, values=(stage.standby.hostname,))
+    stage.memories[0].replace([RecordChange(stage.record, moved)], within=Deadline.after(stage.clock, seconds(1)))
+    outside: Outside = stage.outside()
+    assert len(outside.zones) > 1
+    check = only(ready(stage), "steering", "all zones together")
+    assert (check.state, "no one way" in check.text) == (State.FAIL, True)
