@@ -8,7 +8,7 @@ FAULT ?= refuse
 export DEFIB_HOME ?= $(CURDIR)/.defib
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install drill test check bench lock clean
+.PHONY: help install drill test check bench peers lock clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -40,11 +40,21 @@ check: $(VENV)/installed ## Lint, formatting, types, layers
 
 bench: $(VENV)/installed ## Run the benchmarks, each against a peer in one run
 	@mkdir -p build
+	-@$(MAKE) --no-print-directory peers
 	$(RUN) -m benchmarks
+
+peers: build/peers/installed ## Install what the benchmarks compare with, apart from everything else
+
+build/peers/installed: requirements-peers.lock
+	$(PYTHON) -m venv --clear build/peers
+	build/peers/bin/pip install --quiet --no-deps --require-hashes -r requirements-peers.lock
+	@touch $@
 
 lock: ## Lock the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate --extra lab --extra dev pyproject.toml --output-file requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --group peers --output-file requirements-peers.lock
 
 clean: ## Remove what make and the runs have left
 	rm -rf $(VENV) .defib build

@@ -104,7 +104,7 @@ def _switch(at: Desk, asked: Asked, paths: list[Path], since: datetime | None) -
         )
     approvers = {site: ByDigest(digest, operator(), asked.command) for site, digest in kept.digests.items()}
     orders = [_order(at, asked, here[site], approver, since) for site, approver in approvers.items()]
-    result = switch_fleet(at, orders, _to_its_end, tell=lambda part: aside(_line(part, asked.redact)))
+    result = switch_fleet(at, orders, to_its_end, tell=lambda part: aside(_line(part, asked.redact)))
     codes = [_code(at, part) for part in result.parts]
     if asked.as_json:
         rows = [_plain(at, part, code, asked.redact) for part, code in zip(result.parts, codes, strict=True)]
@@ -114,7 +114,7 @@ def _switch(at: Desk, asked: Asked, paths: list[Path], since: datetime | None) -
     return _exit_code(codes)
 
 
-def _to_its_end(at: Desk, run: Run) -> Outcome:
+def to_its_end(at: Desk, run: Run) -> Outcome:
     """Without Prefect: hundreds of flows at once would be the slowest part of the recovery."""
     switch = kill_switch(at.home.path, run.site.site)
     if switch is not None:
