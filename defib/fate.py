@@ -73,7 +73,7 @@ class Lean:
 
     def __str__(self) -> str:
         subject = self.piece.what if self.piece.tells else f"the way back through {self.piece.what}"
-        via = f" (by {' and '.join(self.chain[:-1])})" if len(self.chain) > 1 else ""
+        via = f" (by {', '.join(self.chain[1:-1])})" if self.chain[1:-1] else ""
         if self.surely:
             return f"{subject} leans on {self.failed}, which is what failed{via}"
         return f"{subject} leans on {self.chain[-1]}{via}, as {self.failed} does: if that is why it failed, this fails, too"
@@ -103,7 +103,10 @@ def readiness(site: Site, against: str) -> tuple[Lean, ...]:
 
 
 def in_plan(site: Site, against: str, plan: Plan) -> tuple[Lean, ...]:
-    """What is found for a plan that takes users away from what failed; nothing where the plan answers no failure."""
+    """What is found for a plan that takes users away from what failed; nothing where the plan answers no failure.
+
+    Who may not be told is left to :func:`readiness`, unless what failed is what would tell them.
+    """
     if not against or not plan.changes:
         return ()
     down = _left_behind(site, against, plan)
@@ -111,7 +114,8 @@ def in_plan(site: Site, against: str, plan: Plan) -> tuple[Lean, ...]:
     zones = [zone for zone in site.dns if any(zone.provider == at and _in_zone(zone, name) for at, name in changed)]
     after = _way(site, plan, after=True)
     target = (after.host or after.cdn) if after else None
-    return leaning(site, down, (*_changing(zones), *([_target(target)] if target else ()), *_telling(site)))
+    leans = leaning(site, down, (*_changing(zones), *([_target(target)] if target else ()), *_telling(site)))
+    return tuple(lean for lean in leans if lean.surely or not lean.piece.tells)
 
 
 def failed_by(site: Site, against: str) -> frozenset[str]:

@@ -45,6 +45,9 @@ EARLIER = 10
 LONG = timedelta(minutes=5)
 """A TTL beyond it is worth a warning: resolvers keep the old answer for as long."""
 
+_ROUNDED = timedelta(seconds=1)
+"""TTLs are told in whole seconds: one of which 0 s are left may last for almost one more."""
+
 _AHEAD = (Phase.ACT, Phase.PROPAGATE, Phase.VERIFY)
 """The spans of an outage that are still to come when a plan is approved."""
 
@@ -138,7 +141,7 @@ def _foreseen(step: Step, plan: Plan) -> entries.Forecast:
 def _part(phase: Phase, ahead: Ahead) -> entries.Foreseen:
     spans = [span.took for run in ahead.earlier for span in run.spans if span.phase is phase and span.took is not None]
     expected = timedelta(seconds=median(span.total_seconds() for span in spans)) if spans else None
-    source = f"median of {words.count(len(spans), 'earlier run')}" if spans else "no earlier run tells"
+    source = "no earlier run tells" if not spans else "one earlier run" if len(spans) == 1 else f"median of {len(spans)} runs"
     worst = sum((step.budget for step in ahead.steps if _span(step) is phase), timedelta(0))
     if phase is Phase.PROPAGATE:
         worst = max(worst, ahead.tail.longest)
@@ -187,7 +190,8 @@ def _tail(step: Step, plan: Plan, within: Deadline) -> Tail:
         answers = step.run.outside.answers.resolvers(key, within=within.sooner(PATIENCE / len(kept)), only=own)
         for answer in answers:
             if answer.values:
-                left.append(answer.ttl if ttl is None else min(answer.ttl, ttl))
+                up_to = answer.ttl + _ROUNDED
+                left.append(up_to if ttl is None else min(up_to, ttl))
                 told.add(answer.server)
     if not left:
         return replace(by_records, source=f"{by_records.source}: no resolver told what is left of it")
