@@ -17,6 +17,9 @@ import dns.query
 from defib.clock import Deadline, SystemClock
 from defib.ports import RecordSet
 
+ANYTHING = "update-policy {{ grant {key} zonesub ANY; }};"
+"""What a key is allowed, unless a test says otherwise."""
+
 _CONFIGURATION = """
 options {{
     directory "{folder}";
@@ -31,10 +34,11 @@ options {{
 controls {{ }};
 logging {{ category default {{ null; }}; }};
 key "{key}" {{ algorithm hmac-sha256; secret "{secret}"; }};
+key "reader" {{ algorithm hmac-sha256; secret "{secret}"; }};
 zone "{zone}" {{
     type primary;
     file "{folder}/zone";
-    update-policy {{ grant {key} zonesub ANY; }};
+    {policy}
     allow-transfer {{ key "{key}"; }};
 }};
 """
@@ -46,8 +50,10 @@ def named() -> str:
 
 
 @contextmanager
-def serve(folder: Path, zone: str, records: Iterable[RecordSet], key: str, secret: str) -> Iterator[int]:
-    """BIND with `zone` on 127.0.0.1, writable with the key; gives its port."""
+def serve(
+    folder: Path, zone: str, records: Iterable[RecordSet], key: str, secret: str, policy: str = ANYTHING
+) -> Iterator[int]:
+    """BIND with `zone` on 127.0.0.1, writable with the key as `policy` says; gives its port. The key `reader` may read."""
     lines = [f"{zone} 60 IN SOA ns.{zone} hostmaster.{zone} 1 7200 900 1209600 60", f"{zone} 60 IN NS ns.{zone}"]
     lines += [f"ns.{zone} 60 IN A 127.0.0.1"]
     for each in records:
@@ -56,7 +62,9 @@ def serve(folder: Path, zone: str, records: Iterable[RecordSet], key: str, secre
     (folder / "zone").write_text("\n".join(lines) + "\n")
     port = _free_port()
     configuration = folder / "named.conf"
-    configuration.write_text(_CONFIGURATION.format(folder=folder, port=port, key=key, secret=secret, zone=zone))
+    allowed = policy.format(key=key, zone=zone)
+    told = _CONFIGURATION.format(folder=folder, port=port, key=key, secret=secret, zone=zone, policy=allowed)
+    configuration.write_text(told)
     process = subprocess.Popen(
         [named(), "-f", "-n", "1", "-c", str(configuration), "-p", str(port)],
         stdout=subprocess.DEVNULL,
