@@ -37,7 +37,7 @@ LIMIT = 5
 """Calls a second that Route 53 allows an account."""
 
 CALLS = 8
-"""For each zone two reads to plan it; to switch it the same two, a read before, the change, and a read after; one to spare."""
+"""For each zone two reads to plan it; to switch it those two, a read before, the change, and a read after; one to spare."""
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -80,7 +80,7 @@ def measure(order: Order) -> Findings:
 
 _NOTES = (
     f"Route 53, in a process of its own, is asked no more than {LIMIT} times a second, which is what the time goes into",
-    f"calls at once are those that it got within {SPAN:g} s: a tenth of a second is left to the way from one process to the other",
+    f"calls at once are those that it got within {SPAN:g} s, because what leaves a second apart may arrive a little closer",
     "users and hosts are scripted: their TTL is 1 s and the hold 1 s; journals, leases and reports are real",
     "our own is the processor time of the process that plans and switches, for each zone",
     "planned once, approved by one digest, and planned again by each run before it changes anything",

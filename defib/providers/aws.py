@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import boto3
 import botocore.session
 from botocore.config import Config
+from botocore.loaders import Loader
 
 from defib.clock import Deadline
 from defib.providers.proxy import on_loopback
@@ -43,6 +44,7 @@ class AwsAccess:
                 "ignore_configured_endpoint_urls": (None, None, True, None),
             }
         )
+        closed.register_component("data_loader", _MODELS)
         return boto3.Session(
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
@@ -58,6 +60,18 @@ class AwsAccess:
             retries={"total_max_attempts": 1},
             proxies={} if on_loopback(self.endpoint) else None,
         )
+
+
+class _Models(Loader):
+    """The descriptions of AWS's services, for every session of the process: each would read them again, some 40 ms long."""
+
+    @property
+    def search_paths(self) -> list[str]:
+        """Where they are; a copy, because each session adds to it where those of resources are, which are not used here."""
+        return list(super().search_paths)
+
+
+_MODELS = _Models()
 
 
 class Clients(Generic[Client]):
