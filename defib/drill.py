@@ -24,6 +24,7 @@ from defib.drilled import AGREEMENT, DRILL, Drill, Witnessed, drill
 from defib.errors import DefibError, Interrupted, StepFailed
 from defib.history import JOURNAL, SITE, digest, is_alive, opening_of, status_of, unfinished
 from defib.journal import Journal, read_journal
+from defib.lease import current_holder
 from defib.objectives import Mode, Status
 from defib.observe.detect import Decision, Detector, State
 from defib.observe.watch import Watcher
@@ -98,7 +99,14 @@ class _Rehearsal:
         self._looks: deque[Observation] = deque(maxlen=EVIDENCE)
 
     def play(self) -> Drill:
-        """The whole drill; whatever happens, everything is healed and compared at the end."""
+        """The whole drill; whatever happens, everything is healed and compared at the end.
+
+        Beside an incident it is skipped, which is recorded: it neither waits for its turn nor touches what was left.
+        """
+        under_way = self._incident()
+        if under_way:
+            self._journal.append(entries.Closed(Status.REFUSED, f"skipped: {under_way}"))
+            return drill(self._journal.records, None, None)
         status, reason = Status.FAILED, ""
         try:
             self._tidy_up()
@@ -120,6 +128,17 @@ class _Rehearsal:
             status = Status.FAILED if reason else status
         self._journal.append(entries.Closed(status, reason))
         return drill(self._journal.records, self._told.get("forward"), self._told.get("failback"))
+
+    def _incident(self) -> str:
+        """The run that somebody has under way on the site, or left half-way in earnest; "" where there is none."""
+        holder = current_holder(self._desk.home.site(self._site.site))
+        if holder is not None:
+            return f"{holder} is under way"
+        left = unfinished(self._desk.home, self._site.site)
+        opened = opening_of(read_journal(left / JOURNAL)[0], left) if left else None
+        if opened is not None and opened.mode is Mode.INCIDENT:
+            return f"run {opened.run_id} stopped half-way, and its changes stand"
+        return ""
 
     def _there_and_back(self) -> None:
         forward = self._run(self._order(self._until_down()), "forward")

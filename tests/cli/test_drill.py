@@ -22,20 +22,25 @@ def lab(make_lab: LabMaker) -> Defib:
 
 
 @pytest.mark.parametrize(
-    ("site", "fault"),
+    ("procedure", "site", "fault"),
     [
-        ("lab", "refuse"),
-        ("lab", "hang"),
-        ("lab", "5xx"),
-        ("lab", "wrong-page"),
-        ("lab", "expired-certificate"),
-        ("lab-rfc2136", "refuse"),
+        ("cdn-failover", "lab", "refuse"),
+        ("cdn-failover", "lab", "hang"),
+        ("cdn-failover", "lab", "5xx"),
+        ("cdn-failover", "lab", "wrong-page"),
+        ("cdn-failover", "lab", "expired-certificate"),
+        ("cdn-failover", "lab-rfc2136", "refuse"),
+        ("dns-switch", "lab", "refuse"),
+        ("dns-switch", "lab-rfc2136", "hang"),
+        ("dns-switch", "lab-two-dns", "5xx"),
+        ("dns-switch", "lab-armed", "wrong-certificate"),
+        ("dns-switch", "lab-cloudflare", "refuse"),
     ],
 )
-def test_a_drill_recovers_proves_it_and_leaves_no_trace(lab: Defib, site: str, fault: str) -> None:
-    """Whatever the CDN does wrong: recovered, eyewitness within a second, RTO and RPO met, failed back, no residue."""
+def test_a_drill_recovers_proves_it_and_leaves_no_trace(lab: Defib, procedure: str, site: str, fault: str) -> None:
+    """Whatever the CDN or the host does wrong: recovered, eyewitness within a second, RTO and RPO met, no residue."""
     before = process.client(lab.home).fingerprint()
-    ended = lab("drill", "cdn-failover", "--site", site, "--fault", fault, "--json", "--no-prefect")
+    ended = lab("drill", procedure, "--site", site, "--fault", fault, "--json", "--no-prefect", timeout=240)
     told = ended.json
     assert (ended.code, told["status"], told["reason"]) == (0, "recovered", "")
     assert (told["rto"]["verdict"], told["rpo"]["verdict"]) == ("met", "met")
@@ -86,7 +91,7 @@ def test_a_drill_puts_back_what_a_killed_one_left(lab: Defib, moment: str) -> No
 
 
 def test_two_drills_at_once(lab: Defib) -> None:
-    """E7: of two that start together one runs; the other is refused with the holder's name."""
+    """E7: of two that start together one runs; the other is refused with the holder's name. E9: a drill is skipped."""
     first = lab.start("drill", "cdn-failover", "--site", "lab", "--json", "--no-prefect")
     assert first.stderr is not None
     while "confirm-the-outage" not in (line := first.stderr.readline()):
@@ -94,5 +99,8 @@ def test_two_drills_at_once(lab: Defib) -> None:
     second = lab("run", "cdn-failover", "--site", "lab", "--mode", "rehearsal", "--json")
     assert second.code == 16
     assert "cdn-failover-lab" in second.json["seen"]
+    drill = lab("drill", "dns-switch", "--site", "lab", "--json", "--no-prefect")
+    assert (drill.code, drill.json["status"]) == (4, "refused")
+    assert drill.json["reason"].startswith("skipped: run ")
     out, err = first.communicate(timeout=90)
     assert Ended(first.returncode, out, err).code == 0
