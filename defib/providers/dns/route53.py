@@ -159,13 +159,11 @@ class Route53:
     def _list(
         self, question: ListResourceRecordSetsRequestTypeDef, within: Deadline
     ) -> ListResourceRecordSetsResponseTypeDef:
+        client = self._clients.within(
+            within
+        )  # before the wait: making one takes time, and what waited would go out together
         self._pace(within)
-        return asked(
-            lambda: self._clients.within(within).list_resource_record_sets(**question),
-            within,
-            "ListResourceRecordSets",
-            self._where,
-        )
+        return asked(lambda: client.list_resource_record_sets(**question), within, "ListResourceRecordSets", self._where)
 
     def _submit(self, actions: list[ChangeTypeDef], within: Deadline) -> Receipt:
         answer = asked(
