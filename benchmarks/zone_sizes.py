@@ -95,12 +95,12 @@ def _findings(zone: _Zone, found: dict[str, tuple[Sample, ...]], peer: bool) -> 
     ours = Series(f"{job}, a process", "defib", samples=found["process"])
     theirs = Series(f"{job}, a process", NAME, samples=found.get("octodns", ()), missing=missing)
     calls = _calls(zone, "process", job, "defib")
-    series = [kept, own, ours, theirs, calls]
-    series.append(_calls(zone, "octodns", job, NAME) if peer else Series(f"{job}, calls", NAME, "", missing=missing))
+    peers = _calls(zone, "octodns", job, NAME) if peer else Series(f"{job}, calls", NAME, "", missing=missing)
+    series = [kept, own, ours, theirs, calls, peers]
     targets = [
         at_most(own.job, own, own.median, LIMIT),
         at_most(calls.job, calls, calls.largest, CALLS),
-        no_more_than(ours, theirs),
+        no_more_than(calls, peers),
     ]
     return series, targets
 
