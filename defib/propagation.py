@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 from defib import entries
 from defib.clock import Deadline
 from defib.errors import BudgetSpent, StepFailed
 from defib.looking import look_at_users
 from defib.plan import Plan
-from defib.ports import Answer, RecordKey
+from defib.ports import Answer, Answers, RecordKey
 from defib.run import Step
 from defib.sitevendors import FailoverSwitch
 from defib.ways import Lead, Way, answered_as_written
@@ -19,7 +20,8 @@ from defib.ways import Lead, Way, answered_as_written
 _ROUND = timedelta(seconds=2)
 """For the questions of one round, all asked at once; a server that is slower is asked again in the next."""
 
-Question = Callable[[Lead, Deadline], Sequence[Answer]]
+Question = tuple[Collection[frozenset[str]], Callable[[Deadline], Sequence[Answer]]]
+"""What is right, and who is asked."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Moved:
 
     right: tuple[str, ...]
     wrong: Mapping[str, str]
+    over_https: tuple[str, ...] = ()
 
     @property
     def late(self) -> tuple[str, ...]:
@@ -46,13 +49,13 @@ def watch_answers(step: Step, way: Way, plan: Plan, *, old_is_dead: bool) -> ent
     and the looks at users decide.
     """
     leads = _comparable(step, way, plan)
-    rules, answers = step.site.verification, step.run.outside.answers
+    rules = step.site.verification
     own = {observer.resolver for observer in step.site.observers}
     expires = Deadline.after(step.clock, longest_ttl(way, plan) + rules.interval)
     waiting = ""
-    while True:
-        authoritative = _ask(step, leads, lambda lead, within: answers.authoritative(lead.key, within=within, at=lead.at))
-        resolvers = _ask(step, leads, lambda lead, within: answers.resolvers(lead.key, within=within))
+    while leads:
+        authoritative = _ask(step, _to_servers(step, leads))
+        resolvers = _ask(step, _to_resolvers(step, leads))
         at = step.clock.now()
         seen_by_all = own <= set(resolvers.right)
         if not old_is_dead or seen_by_all:
@@ -62,10 +65,15 @@ def watch_answers(step: Step, way: Way, plan: Plan, *, old_is_dead: bool) -> ent
             moved = entries.AnswersMoved(
                 at, len(authoritative.right), len(resolvers.right), len(step.site.resolvers), resolvers.late
             )
+            if resolvers.over_https:
+                step.note(f"port 53 did not answer, so these were asked over HTTPS: {', '.join(resolvers.over_https)}")
             step.record(moved)
             return moved
         waiting = _tell(step, authoritative, resolvers, waiting)
         _wait_or_name(step, rules.interval, authoritative, resolvers)
+    moved = entries.AnswersMoved(step.clock.now(), 0, 0, 0)
+    step.record(moved)
+    return moved
 
 
 def longest_ttl(way: Way, plan: Plan) -> timedelta:
@@ -92,18 +100,41 @@ def _comparable(step: Step, way: Way, plan: Plan) -> tuple[Lead, ...]:
     return tuple(found.values())
 
 
-def _ask(step: Step, leads: Sequence[Lead], question: Question) -> Moved:
-    """Ask every server for every record set; a server is right when all its answers are."""
-    wrong: dict[str, str] = {}
-    servers: dict[str, None] = {}
+def _to_servers(step: Step, leads: Sequence[Lead]) -> Iterator[Question]:
+    """Each record set, of the servers of the provider that holds it so."""
+    answers = step.run.outside.answers
     for lead in leads:
-        for answer in question(lead, step.within.sooner(_ROUND)):
-            servers[answer.server] = None
-            if answer.values is None or set(answer.values) != set(lead.values):
+        yield [frozenset(lead.values)], partial(_authoritative, answers, lead)
+
+
+def _to_resolvers(step: Step, leads: Sequence[Lead]) -> Iterator[Question]:
+    """Each name and type once; where providers hold it differently, either is right."""
+    answers = step.run.outside.answers
+    for key in dict.fromkeys(lead.key for lead in leads):
+        yield {frozenset(lead.values) for lead in leads if lead.key == key}, partial(_resolved, answers, key)
+
+
+def _authoritative(answers: Answers, lead: Lead, within: Deadline) -> Sequence[Answer]:
+    return answers.authoritative(lead.key, within=within, at=lead.at)
+
+
+def _resolved(answers: Answers, key: RecordKey, within: Deadline) -> Sequence[Answer]:
+    return answers.resolvers(key, within=within)
+
+
+def _ask(step: Step, questions: Iterator[Question]) -> Moved:
+    """Ask everybody everything; a server is right when all its answers are."""
+    wrong: dict[str, str] = {}
+    servers: dict[str, str] = {}
+    for wanted, question in questions:
+        for answer in question(step.within.sooner(_ROUND)):
+            servers[answer.server] = answer.via
+            if answer.values is None or frozenset(answer.values) not in wanted:
                 wrong.setdefault(answer.server, answer.problem or ", ".join(answer.values or ()) or "nothing")
-    if leads and not servers:
+    if not servers:
         raise StepFailed("there is no server to ask")
-    return Moved(tuple(server for server in servers if server not in wrong), wrong)
+    right = tuple(server for server in servers if server not in wrong)
+    return Moved(right, wrong, tuple(server for server, via in servers.items() if via == "https"))
 
 
 def _wait_or_name(step: Step, interval: timedelta, authoritative: Moved, resolvers: Moved) -> None:

@@ -348,6 +348,8 @@ def steps(run: Run) -> list[tuple[str, str]]:
 def impatient(folder: Path) -> Path:
     """The runbooks as they are, in `folder`, but for the steps that wait for users and answers: they give up after 12 s."""
     for path in RUNBOOKS.glob("*.md"):
-        text = path.read_text(encoding="utf-8").replace("· data · 10m", "· data · 12s")
+        text = (
+            path.read_text(encoding="utf-8").replace("· data · 10m", "· data · 12s").replace("· data · 15m", "· data · 12s")
+        )
         (folder / path.name).write_text(text, encoding="utf-8")
     return folder

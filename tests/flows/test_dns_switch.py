@@ -21,7 +21,7 @@ from defib.providers.host.memory import MemoryHost
 from defib.timeline import timeline
 from defib.trust import CaaPolicy, CaaRecord, SeenCertificate
 from flows import dns_switch
-from tests.stage import BUILD, GOOD, LAB, REFUSED, UNSEEN, Doing, Stage, older, seconds, steps
+from tests.stage import BUILD, GOOD, LAB, REFUSED, RUNBOOKS, UNSEEN, Doing, Stage, impatient, older, seconds, steps
 
 WWW, APEX = "www.pulse-trading.test.", "pulse-trading.test."
 BACKUP = {(WWW, "CNAME"): ("pulse-trading.netlify.app.",), (APEX, "A"): ("127.77.9.1",)}
@@ -30,7 +30,7 @@ PRIMARY = {(WWW, "CNAME"): ("d2pulsetrading.cloudfront.net.",), (APEX, "A"): ("1
 Site = dict[str, Any]
 
 
-def world(folder: Path, edit: Callable[[Site], None] = lambda _: None) -> Stage:
+def world(folder: Path, edit: Callable[[Site], None] = lambda _: None, runbooks: Path = RUNBOOKS) -> Stage:
     """A world whose primary host refuses connections, of the lab's site file as `edit` leaves it."""
     yaml = YAML(typ="safe")
     plain = yaml.load(LAB.read_text(encoding="utf-8"))
@@ -38,7 +38,7 @@ def world(folder: Path, edit: Callable[[Site], None] = lambda _: None) -> Stage:
     path = folder / "lab.yaml"
     with path.open("w", encoding="utf-8") as file:
         yaml.dump(plain, file)
-    stage = Stage(folder, site_path=path)
+    stage = Stage(folder, site_path=path, runbooks=runbooks)
     stage.remember()
     stage.host_fails()
     return stage
@@ -298,6 +298,41 @@ class TestWarnings:
         stage.remember(newer)
         run, _ = stage.recover("dns-switch")
         assert timeline(run.journal.records).rpo.actual == timedelta(minutes=10)
+
+    def test_one_authoritative_server_keeps_the_old_answer(self, tmp_path: Path) -> None:
+        """D6: one of four servers that never follows: not done, and named."""
+        folder = tmp_path / "runbooks"
+        folder.mkdir()
+        stage = world(tmp_path, runbooks=impatient(folder))
+        stage.servers[2].lag = timedelta(hours=1)
+        _, outcome = stage.recover("dns-switch")
+        assert (outcome.status, "ns-3" in outcome.reason) == (Status.FAILED, True)
+
+    def test_one_resolver_is_stale(self, stage: Stage) -> None:
+        """D7: one resolver of six that keeps the old answer beyond its TTL: done, with its name and the share."""
+        stage.resolvers[5].least_ttl = timedelta(hours=1)
+        asked = RecordKey(WWW, "CNAME")
+        stage.outside().answers.resolvers(asked, within=Deadline.after(stage.clock, seconds(1)))
+        run, outcome = stage.recover("dns-switch")
+        moved = next(run.journal.of(entries.AnswersMoved))
+        assert (outcome.status, moved.resolvers, moved.resolvers_asked) == (Status.RECOVERED, 5, 6)
+        assert [stale.partition(" ")[0] for stale in moved.stale] == ["resolver-6"]
+
+    def test_port_53_is_closed(self, stage: Stage) -> None:
+        """D8: that the resolvers had to be asked over HTTPS is said."""
+        for resolver in stage.resolvers:
+            resolver.via = "https"
+        _, outcome = stage.recover("dns-switch")
+        assert (outcome.status, "asked over HTTPS: resolver-1" in notes(stage)) == (Status.RECOVERED, True)
+
+    def test_proxied_names_are_not_compared(self, stage: Stage) -> None:
+        """D5: what Cloudflare proxies is answered with its own addresses before and after: users are looked at instead."""
+        proxied = [replace(record, attributes=(("proxied", "true"),)) for record in stage.memory.records]
+        stage.memory = stage.zone = MemoryZone(APEX, proxied, vendor="route53")
+        run, outcome = stage.recover("dns-switch")
+        assert outcome.status is Status.RECOVERED
+        assert "not compared, but looked at" in notes(stage)
+        assert next(run.journal.of(entries.AnswersMoved)).resolvers_asked == 0
 
 
 class TestTwoProviders:
