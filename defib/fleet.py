@@ -178,27 +178,37 @@ def switch_fleet(
 
 
 class _Place:
-    """A run's place at the vendors, waited for in the order of the runs, and given back once."""
+    """A run's place at the vendors: waited for before the run begins, in the order of the runs."""
 
     def __init__(self, places: threading.Semaphore) -> None:
-        places.acquire()
         self._places = places
         self._lock = threading.Lock()
-        self._left = False
+        self._held = False
+        self.take()
+
+    def take(self) -> None:
+        """Wait for a place; nothing where it is held."""
+        with self._lock:
+            if not self._held:
+                self._places.acquire()
+                self._held = True
 
     def leave(self) -> None:
         """Let another run in; nothing where that is done."""
         with self._lock:
-            left, self._left = self._left, True
-        if not left:
-            self._places.release()
+            if self._held:
+                self._places.release()
+                self._held = False
 
-    def leaving_after(self, step: str, listen: Listener) -> Listener:
-        """Listens for the end of `step` to leave; whatever undoes it later comes back without a place, as it is urgent."""
+    def until(self, last: str, listen: Listener) -> Listener:
+        """Listens for the end of the step `last` to leave, and for one that fails to come back: what follows is undoing."""
 
         def heard(record: Record) -> None:
             listen(record)
-            if isinstance(record.entry, StepEnded) and (record.entry.step, record.entry.outcome) == (step, "done"):
+            entry = record.entry
+            if isinstance(entry, StepEnded) and entry.outcome in {"failed", "refused"}:
+                self.take()
+            elif isinstance(entry, StepEnded) and (entry.step, entry.outcome) == (last, "done"):
                 self.leave()
 
         return heard
@@ -210,7 +220,7 @@ def _switched(desk: Desk, order: Order, carry_out: CarryOut, place: _Place) -> S
         last = _last_at_vendors(load_runbook(order.procedure, desk.runbooks))
         if not last:
             place.leave()
-        here = replace(desk, listen=place.leaving_after(last, desk.listen))
+        here = replace(desk, listen=place.until(last, desk.listen))
         return Switched(order.site, carry_out(here, new_run(here, order)))
     except Exception as error:
         return Switched(order.site, None, _known(error))

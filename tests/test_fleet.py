@@ -120,28 +120,44 @@ def test_each_run_is_approved_by_its_own_plan(fleet: FleetStage) -> None:
 
 
 def test_runs_wait_for_their_turn_at_the_vendors_and_not_for_others_users(tmp_path: Path) -> None:
-    """No more than `AT_VENDORS` are before the end of their last control step, and any number may be past it."""
+    """No more than `AT_VENDORS` are before the end of their last control step or undoing, and any number in between."""
     many = AT_VENDORS + 3
     fleet = FleetStage(tmp_path, [f"site-{number}" for number in range(many)])
-    lock, inside, most = threading.Lock(), set[str](), list[int]()
+    at_vendors = Inside()
     all_watch = threading.Barrier(many, timeout=60)
 
     def carry_out(_: Desk, run: Run) -> Outcome:
-        with lock:
-            inside.add(run.id)
-            most.append(len(inside))
-        fleet.clock.sleep(timedelta(milliseconds=20))
-        with lock:
-            inside.discard(run.id)
+        assert run.changes.lease is not None
+        with at_vendors:
+            fleet.clock.sleep(timedelta(milliseconds=20))
         run.journal.append(entries.StepEnded("steer-traffic", "done", timedelta(0)))
         all_watch.wait()
-        assert run.changes.lease is not None
+        run.journal.append(entries.StepEnded("verify-the-users", "failed", timedelta(0)))
+        with at_vendors:
+            fleet.clock.sleep(timedelta(milliseconds=20))
         run.changes.lease.release()
-        return Outcome(run.id, Status.RECOVERED, "", "")
+        return Outcome(run.id, Status.ROLLED_BACK, "", "")
 
     result = switch_fleet(fleet.desk, fleet.orders(), carry_out)
     assert [part.refusal for part in result.parts] == [None] * many
-    assert max(most) <= AT_VENDORS
+    assert 1 < at_vendors.most <= AT_VENDORS
+
+
+class Inside:
+    """Counts how many are in it at once."""
+
+    def __init__(self) -> None:
+        self.most = self._now = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._now -= 1
 
 
 def test_after_a_signal_nothing_begins(fleet: FleetStage) -> None:
