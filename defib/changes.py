@@ -14,7 +14,7 @@ from defib.door import Door
 from defib.errors import BudgetSpent, DefibError, ForeignChange, Interrupted, ProviderError, Refused, StepFailed
 from defib.journal import Journal, Record
 from defib.lease import Lease
-from defib.plan import Change
+from defib.plan import SPLIT, Change
 from defib.ports import DnsZone, RecordKey, RecordSet
 
 UNDO_BUDGET = timedelta(minutes=2)
@@ -171,7 +171,7 @@ def split(records: Sequence[Record]) -> str:
         for key, by in at.items()
         if by[True] and by[False]
     ]
-    return f"SPLIT STATE, users get one or the other by chance: {'; '.join(told)}" if told else ""
+    return f"{SPLIT}, users get one or the other by chance: {'; '.join(told)}" if told else ""
 
 
 def being_put_back(records: Sequence[Record]) -> bool:

@@ -13,6 +13,10 @@ from defib.errors import Refused
 from defib.ports import RecordChange, RecordKey, RecordSet
 
 
+SPLIT = "SPLIT STATE"
+"""How the reason of a run begins that left a name changed at one provider and not at another."""
+
+
 @dataclass(frozen=True)
 class Change:
     """One reversible change of record sets in one zone at one vendor: all of them at once, or none.

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from textwrap import indent
 
 from defib import entries
 from defib.approval import Nobody
@@ -237,9 +238,22 @@ def _tell(at: Desk, opened: Run, asked: Asked) -> int:
     if asked.as_json:
         say(as_json(run_figures(told, report)))
     else:
-        parts = (fold_parts(summary(told)), *next_commands(told), "\n".join(_evidence(told, report)))
+        parts = (
+            fold_parts(summary(told)),
+            *_by_hand(opened, told),
+            *next_commands(told),
+            "\n".join(_evidence(told, report)),
+        )
         say("\n" + "\n\n".join(parts))
     return _exit_code(told)
+
+
+def _by_hand(run: Run, told: Timeline) -> tuple[str, ...]:
+    """What a person does instead of the step that failed, in the runbook's words."""
+    last = told.steps[-1] if told.steps else None
+    if told.status is not Status.FAILED or last is None or last.outcome != "failed":
+        return ()
+    return (f"{last.name} by hand ({run.runbook.path.name}):\n\n{indent(run.runbook.step(last.name).by_hand, '  ')}",)
 
 
 def _evidence(told: Timeline, report: Path) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from defib.drilled import Drill
 from defib.objectives import Measure, Status, Verdict
+from defib.plan import SPLIT
 from defib.report import words
 from defib.timeline import Timeline
 
@@ -63,7 +64,8 @@ def _trouble(told: Timeline) -> list[str]:
     parts = dict(last.error)
     if last.outcome == "interrupted":
         parts.pop("next", "")  # the run as a whole can be resumed, which is better than to do the step by hand
-    lines = [_line("step", last.name), _line("why", parts.pop("error"))]
+    halves = [_line("SPLIT", told.reason.partition(". ")[0])] if told.reason.startswith(SPLIT) else []
+    lines = [*halves, _line("step", last.name), _line("why", parts.pop("error"))]
     by_hand = parts.pop("next", "")
     lines += [_line(label, text) for label, text in parts.items()]
     _, _, more = told.reason.partition("not put back: ")
