@@ -185,6 +185,12 @@ def test_what_does_not_exist_is_not_found(route53: Route53Client) -> None:
         route53.get_change(Id="C0NOBODY")
 
 
+def test_a_list_of_health_checks_says_that_it_is_whole(route53: Route53Client) -> None:
+    """Clients that page through the list find its end, as they do at the service."""
+    listed = route53.list_health_checks()
+    assert (listed["IsTruncated"], listed["MaxItems"]) == (False, "100")
+
+
 def test_a_wrong_key_is_refused(aws: RunningAws) -> None:
     """Neither an unknown access key nor a wrong secret opens anything."""
     for keys, code in (

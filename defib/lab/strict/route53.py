@@ -80,7 +80,7 @@ class StrictRoute53:
         return None
 
     def completed(self, request: Request, response: Response) -> Response:
-        """moto's answer with what it leaves out: a list of health checks always says whether there are more.
+        """The answer of moto with what it leaves out: a list of health checks always says whether there are more.
 
         https://docs.aws.amazon.com/Route53/latest/APIReference/API_ListHealthChecks.html
         """
