@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatch
@@ -50,7 +51,8 @@ class Asked:
     @property
     def command(self) -> str:
         """The same without an approval."""
-        return f"defib fleet {self.procedure} --sites {self.sites!r}"
+        mode = f" --mode {self.mode.value}" if self.mode is not Mode.INCIDENT else ""
+        return f"defib fleet {self.procedure} --sites {shlex.quote(self.sites)}{mode}{' --force' if self.forced else ''}"
 
 
 def fleet(asked: Asked) -> int:
