@@ -141,7 +141,7 @@ def _foreseen(step: Step, plan: Plan) -> entries.Forecast:
 def _part(phase: Phase, ahead: Ahead) -> entries.Foreseen:
     spans = [span.took for run in ahead.earlier for span in run.spans if span.phase is phase and span.took is not None]
     expected = timedelta(seconds=median(span.total_seconds() for span in spans)) if spans else None
-    source = "no earlier run tells" if not spans else "one earlier run" if len(spans) == 1 else f"median of {len(spans)} runs"
+    source = {0: "no earlier run tells", 1: "one earlier run"}.get(len(spans), f"median of {len(spans)} runs")
     worst = sum((step.budget for step in ahead.steps if _span(step) is phase), timedelta(0))
     if phase is Phase.PROPAGATE:
         worst = max(worst, ahead.tail.longest)

@@ -11,6 +11,7 @@ from defib.home import Home
 from defib.observe.answers import DnsAnswers
 from defib.observe.caa import CaaLookup
 from defib.observe.certificate import CertificateProbe
+from defib.observe.names import find_names
 from defib.observe.web import WebObservers
 from defib.ports import Answers, Cdn, DnsZone, Host, Observers
 from defib.providers.open import open_cdn, open_host, open_zone
@@ -72,6 +73,7 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
     def secret(reference: str) -> str:
         return redact.learn(resolve(reference, home.path))
 
+    find_names(site, home.path, clock)
     fence = Fence()
     return Outside(
         zones=tuple(open_zone(zone, secret, fence) for zone in site.dns),

@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from defib.errors import Refused
 from defib.ports import RecordChange, RecordKey, RecordSet
 
-
 SPLIT = "SPLIT STATE"
 """How the reason of a run begins that left a name changed at one provider and not at another."""
 
