@@ -13,6 +13,7 @@ from defib.journal import Record
 from defib.looking import ORIGIN, USERS, Judged, judge
 from defib.ports import Health, Observation
 from defib.site import Site
+from defib.ways import ways
 
 UNKNOWN_SINCE = "since unknown: give --since"
 
@@ -43,7 +44,7 @@ class Seen:
 
 def seen(records: Iterable[Record], site: Site) -> tuple[Seen, ...]:
     """Every place that was looked at, in the order of the first look; what was only fetched to warm a cache is left out."""
-    known = {USERS, ORIGIN, *(cdn.name for cdn in site.cdns)}
+    known = {USERS, ORIGIN, *(way.name for way in ways(site))}
     by_aim: dict[str, dict[str, Observation]] = {}
     for entry in (record.entry for record in records):
         if isinstance(entry, entries.Observed) and entry.aim in known:
