@@ -85,7 +85,7 @@ def measure(order: Order) -> Findings:
 
 _NOTES = (
     f"Route 53, in a process of its own, is asked no more than {LIMIT} times a second, which is what the time goes into",
-    f"calls at once are those that it got within {SPAN:g} s, because what leaves a second apart may arrive a little closer",
+    f"it may get the calls of one second more within {SPAN:g} s: what is held up on the way arrives together",
     "users and hosts are scripted: their TTL is 1 s and the hold 1 s; journals, leases and reports are real",
     "our own is the processor time of the process that plans and switches, for each zone",
     f"beside them, {BROKEN} site has lost its zone: it must be told, and stop no other",
@@ -133,7 +133,7 @@ def _findings(found: _Found) -> tuple[list[Series], list[Target]]:
         return Series(f"{job}, {what}", "defib", unit, (Sample(None, found.wrong) if found.wrong else Sample(value),))
 
     calls = series("calls a zone", found.calls)
-    busiest = series("calls at once", max(found.planning.asked.busiest, found.switching.asked.busiest))
+    busiest = series(f"calls in {SPAN:g} s", max(found.planning.asked.busiest, found.switching.asked.busiest))
     rows = [
         series("planned in", found.planning.took.total_seconds(), "s"),
         series("switched in", found.switching.took.total_seconds(), "s"),
@@ -143,7 +143,7 @@ def _findings(found: _Found) -> tuple[list[Series], list[Target]]:
     ]
     targets = [
         at_most(calls.job, calls, calls.largest, CALLS),
-        at_most(busiest.job, busiest, busiest.largest, LIMIT),
+        at_most(busiest.job, busiest, busiest.largest, LIMIT * (SPAN + 1)),
     ]
     return rows, targets
 

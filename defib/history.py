@@ -105,6 +105,8 @@ def unfinished(home: Home, site: str, besides: str = "") -> Path | None:
     :class:`EvidenceBroken` where the journal of a run that may have been on `site` cannot be read.
     """
     for folder in reversed(home.runs()):
+        if f"-{site}-" not in folder.name:
+            continue  # a run's id names its site; of a fleet, hundreds of others would have to be read
         try:
             records = read_journal(folder / JOURNAL)[0]
         except EvidenceBroken:
