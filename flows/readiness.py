@@ -21,6 +21,7 @@ from prefect.client.schemas.objects import State as FlowState
 from prefect.context import FlowRunContext
 from prefect.deployments.runner import RunnerDeployment
 from prefect.states import Completed, Failed
+from prefect.types.entrypoint import EntrypointType
 
 from defib.clock import SystemClock
 from defib.home import Home
@@ -73,6 +74,16 @@ def _said(found: Readiness) -> str:
     return "; ".join(bad)[:1000] if found.exit_code else f"{len(found.checks)} checks"
 
 
-if __name__ == "__main__":
-    made = (readiness.to_deployment(name=site, parameters={"site": site}, interval=EVERY) for site in sys.argv[1:])
+def main(sites: list[str]) -> None:
+    """One deployment for each site, by the dotted entrypoint: a file's would put this folder first on the path."""
+    from flows.readiness import readiness as served  # noqa: PLC0415 - under its own name, not as `__main__`
+
+    module = EntrypointType.MODULE_PATH
+    made = (
+        served.to_deployment(name=site, parameters={"site": site}, interval=EVERY, entrypoint_type=module) for site in sites
+    )
     serve(*cast("Iterator[RunnerDeployment]", made))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -12,6 +12,7 @@ import pytest
 
 from defib.clock import Deadline
 from defib.errors import Denied, Unavailable
+from defib.lab.certificates import LabAuthority
 from defib.lastbuild import last_build, remember
 from defib.lease import Holder, Lease
 from defib.observe.killswitch import set_kill_switch
@@ -22,10 +23,11 @@ from defib.providers.cdn.memory import MemoryCdn
 from defib.ready.access import Access, Claims, Grant
 from defib.ready.check import Check, Readiness, State
 from defib.ready.inspect import Instruments, inspect
+from defib.report.artifacts import readiness_rows, readiness_text
 from defib.trust import CaaPolicy, CaaRecord, SeenCertificate
 from tests.stage import BUILD, REFUSED, UNSEEN, Stage, older, seconds
 
-SECRETS = ("chat", "webhook", "mail", "sms")
+SECRETS = ("alert-chat", "alert-webhook", "alert-mail", "alert-sms", "statuspage-token")
 WWW = "www.pulse-trading.test."
 
 
@@ -61,7 +63,7 @@ def stage(tmp_path: Path) -> Stage:
     folder = stage.desk.home.path / "lab" / "secrets"
     folder.mkdir(parents=True)
     for name in SECRETS:
-        (folder / f"alert-{name}").write_text("json://127.0.0.1/x\n", encoding="utf-8")
+        (folder / name).write_text("json://127.0.0.1/x\n", encoding="utf-8")
     return stage
 
 
@@ -323,6 +325,66 @@ def test_a_channel_without_its_secret(stage: Stage) -> None:
     assert bad(ready(stage)) == {("alerts", "mail"): State.FAIL}
 
 
+def test_a_channel_that_nothing_can_be_sent_to(stage: Stage) -> None:
+    """A secret that is no address is found before there is something to say."""
+    (stage.desk.home.path / "lab" / "secrets" / "alert-mail").write_text("nonsense", encoding="utf-8")
+    assert bad(ready(stage)) == {("alerts", "mail"): State.FAIL}
+
+
+def test_a_status_page_without_its_token(stage: Stage) -> None:
+    """Users would read of nothing there."""
+    (stage.desk.home.path / "lab" / "secrets" / "statuspage-token").unlink()
+    assert bad(ready(stage)) == {("alerts", "statuspage"): State.FAIL}
+
+
+def test_a_vendors_hiccup_is_no_finding(stage: Stage) -> None:
+    """Credentials are asked for twice where the first time brought no answer."""
+
+    @dataclass
+    class Hiccup:
+        about: str = "route53 Z0PULSETRADING"
+        left: int = 1
+
+        def granted(self, *, within: Deadline) -> Grant:
+            del within
+            self.left -= 1
+            if self.left >= 0:
+                raise Unavailable("500")
+            return Grant(may_edit=True)
+
+    for hiccups, state in ((1, State.OK), (2, State.UNKNOWN)):
+        accesses: tuple[Access, ...] = (Hiccup(left=hiccups),)
+        tools = Instruments(lambda *_, told=accesses: told, lambda *_: {}, lambda _: 10**12, at_once=1)
+        found = inspect(stage.desk, str(stage.site_path), tools)
+        assert [check.state for check in found.checks if check.name == "credentials"] == [state]
+
+
+def test_who_holds_the_name_cannot_be_told(stage: Stage) -> None:
+    """C14: that the standby would not answer for the name is a failure whether or not the vendor tells who does."""
+
+    @dataclass(frozen=True)
+    class Silent:
+        def holders(self, name: str, *, within: Deadline) -> tuple[str, ...]:
+            raise Unavailable("500")
+
+    stage.cdns["cloudflare"] = MemoryCdn("cloudflare", EdgeStatus(True, True, (), "origin", "1"))
+    check = only(ready(stage, claims={"cloudflare": Silent()}), "alias")
+    assert (check.state, "could not be told" in check.text) == (State.FAIL, True)
+
+
+def test_the_artifacts_rows_begin_with_the_worst(stage: Stage) -> None:
+    """Whoever opens the dashboard reads first what would stop a recovery, without anything that would show as markup."""
+    stage.edges["cloudflare"] = replace(REFUSED, reason="\x1b[31m<b>refused</b>")
+    found = ready(stage)
+    rows = readiness_rows(found)
+    assert rows[0]["state"] == "fail"
+    assert [row["state"] for row in rows] == sorted(
+        (row["state"] for row in rows), key=["fail", "unknown", "warn", "ok"].index
+    )
+    assert all("\x1b" not in text for row in rows for text in row.values())
+    assert readiness_text(found).startswith("**lab: fail** at 2026-01-01 00:00")
+
+
 def test_a_procedure_that_was_never_proved(stage: Stage) -> None:
     """Never is a warning, with the command that proves it."""
     check = only(ready(stage), "proved", "cdn-failover")
@@ -370,6 +432,7 @@ def test_a_run_that_stopped_half_way(stage: Stage) -> None:
 def test_without_its_secrets_the_outside_is_unknown(stage: Stage, tmp_path: Path) -> None:
     """A missing secret is a failure by its reference; what it kept from being asked is unknown, and the rest is found."""
     (stage.desk.home.path / "lab" / "lab.json").write_text("{}", encoding="utf-8")
+    (stage.desk.home.path / "lab" / "ca.pem").write_bytes(LabAuthority().pem)
     stage.desk = replace(stage.desk, opener=open_outside)
     found = ready(stage)
     names = {name for name, _ in bad(found)}

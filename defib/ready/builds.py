@@ -63,14 +63,14 @@ def _look(scene: Scene, aim: Aim, within: Deadline) -> Judged:
 
 def _users(scene: Scene, seen: _Once, within: Deadline) -> Iterator[Check]:
     judged, at = seen(within)
-    page = scene.site.page.url
+    page, procedure = scene.site.page.url, "cdn-failover" if scene.site.cdns else "dns-switch"
     if judged.is_served() and judged.build is not None:
         remember(scene.here.folder, judged.build, at)
         yield Check("users", page, State.OK, f"served, build {judged.build.id[:12]}")
     elif judged.is_served():
         yield Check("users", page, State.UNKNOWN, "served a build that nobody could read", "see page.build in the site file")
     elif judged.bad >= judged.quorum:
-        yield Check("users", page, State.FAIL, f"not served: {judged}", "defib plan PROCEDURE --site SITE")
+        yield Check("users", page, State.FAIL, f"not served: {judged}", f"defib plan {procedure} --site {scene.site.site}")
     else:
         yield Check("users", page, State.UNKNOWN, f"nobody can tell: {judged}")
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from defib.clock import Deadline
+from defib.errors import Unavailable
 from defib.ready.access import Access, Grant
 from defib.ready.check import Check, Question, State, lasting, worst
 from defib.ready.scene import Scene
 
 NAME = "credentials"
+
+_THEN = {
+    State.FAIL: "make credentials that may edit and last, and put them where the site file says",
+    State.WARN: "renew them before they end",
+}
+_AGAIN_AFTER = timedelta(milliseconds=500)
 
 
 def questions(scene: Scene) -> Iterator[Question]:
@@ -21,7 +28,16 @@ def questions(scene: Scene) -> Iterator[Question]:
 
 
 def _granted(access: Access, scene: Scene, within: Deadline) -> tuple[Check, ...]:
-    return (judge(access.about, access.granted(within=within), scene.clock.now()),)
+    """Asked twice where the first time brought no answer: a vendor's hiccup is no finding."""
+    try:
+        grant = access.granted(within=within)
+    except Unavailable as error:
+        wait = error.retry_after or _AGAIN_AFTER
+        if wait >= within.remaining():
+            raise
+        scene.clock.sleep(wait)
+        grant = access.granted(within=within)
+    return (judge(access.about, grant, scene.clock.now()),)
 
 
 def judge(about: str, grant: Grant, now: datetime) -> Check:
@@ -33,7 +49,4 @@ def judge(about: str, grant: Grant, now: datetime) -> Check:
         ends, told = lasting(grant.until, now)
         state, parts = worst((state, ends)), [*parts, told]
     who = f" ({grant.who})" if grant.who else ""
-    then = "" if state is State.OK else "give the site file credentials that may edit, and last" if grant.why == "" else ""
-    if state is State.FAIL:
-        then = "make credentials that may edit and last, and put them where the site file says"
-    return Check(NAME, about, state, "; ".join(parts) + who, then)
+    return Check(NAME, about, state, "; ".join(parts) + who, _THEN.get(state, ""))

@@ -10,8 +10,10 @@ from defib.clock import Deadline
 from defib.history import unfinished
 from defib.lease import current_holder
 from defib.observe.killswitch import kill_switch
+from defib.providers.open_alerts import open_channel
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Here
+from defib.sitealerts import AlertChannel, AtlassianStatuspage
 
 _MEGABYTE = 1_000_000
 FULL = 100 * _MEGABYTE
@@ -25,8 +27,11 @@ def questions(here: Here) -> Iterator[Question]:
     yield Question("lease", site, partial(_lease, here))
     yield Question("unfinished-run", site, partial(_unfinished, here))
     yield Question("disk", str(here.home.path), partial(_disk, here))
-    for name, reference in ((each.name, each.url) for each in here.site.alerts):
-        yield Question("alerts", name, partial(_resolvable, here, name, reference))
+    for channel in here.site.alerts:
+        yield Question("alerts", channel.name, partial(_openable, here, channel))
+    for page in here.site.status:
+        if isinstance(page, AtlassianStatuspage):
+            yield Question("alerts", page.name, partial(_resolvable, here, page.name, page.token))
     if not here.site.alerts:
         yield Question("alerts", site, partial(_nobody, here))
     if here.site.acceptance is not None:
@@ -67,6 +72,12 @@ def _disk(here: Here, within: Deadline) -> Iterator[Check]:
     state = State.FAIL if free < FULL else State.WARN if free < NEARLY_FULL else State.OK
     then = "" if state is State.OK else "a run that cannot write its journal makes no change: free some space"
     yield Check("disk", str(here.home.path), state, f"{free // _MEGABYTE} MB free", then)
+
+
+def _openable(here: Here, channel: AlertChannel, within: Deadline) -> Iterator[Check]:
+    """A secret that is missing, or is no address that Apprise can read, raises, and is the finding. Nothing is sent."""
+    within.clock.call(lambda: open_channel(channel, here.secret), within.remaining())
+    yield Check("alerts", channel.name, State.OK, "its secret is there, and is an address that alerts can be sent to")
 
 
 def _resolvable(here: Here, name: str, reference: str, within: Deadline) -> Iterator[Check]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from defib.clock import Deadline
+from defib.errors import ProviderError
 from defib.ports import Attachment, EdgeStatus
 from defib.ready.check import Check, Question, State, lasting, worst
 from defib.ready.scene import Scene
@@ -50,7 +51,11 @@ def _answers_for(scene: Scene, cdn: CdnOfSite, within: Deadline) -> Iterator[Che
 def _not_listed(scene: Scene, cdn: CdnOfSite, status: EdgeStatus, within: Deadline) -> Check:
     name, about = scene.site.steered.name, f"{scene.site.steered.name} at {cdn.name}"
     claims = scene.claims.get(cdn.name)
-    holders = claims.holders(name, within=within) if claims else ()
+    try:
+        holders = claims.holders(name, within=within) if claims else ()
+    except ProviderError as error:
+        text = f"it would not answer for the name; whether another holds it could not be told: {error.what}"
+        return Check("alias", about, State.FAIL, text, "add the name there")
     listed = f"it lists {', '.join(status.names)}" if status.names else "it lists no name"
     if holders:
         text = f"{listed}; the name is held by {', '.join(holders)}, so adding it would be refused (CNAMEAlreadyExists)"
