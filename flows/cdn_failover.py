@@ -43,7 +43,7 @@ def confirm_the_outage(at: Step) -> Outage:
         looking.insist(
             at,
             f"the origin does not serve the site either ({origin}); another CDN would show the same",
-            then="look at the hosting platform; --force to fail over all the same",
+            then=f"{'defib plan dns-switch' if at.site.hosts else 'look at the hosting platform'}; --force to go on all the same",
         )
     return Outage(str(users), origin.build)
 
