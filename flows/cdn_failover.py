@@ -40,11 +40,9 @@ def confirm_the_outage(at: Step) -> Outage:
         _not_the_dns(at)
     origin = looking.look_at_origin(at)
     if not origin.is_served():
-        looking.insist(
-            at,
-            f"the origin does not serve the site either ({origin}); another CDN would show the same",
-            then=f"{'defib plan dns-switch' if at.site.hosts else 'look at the hosting platform'}; --force to go on all the same",
-        )
+        other = "defib plan dns-switch" if at.site.hosts else "look at the hosting platform"
+        text = f"the origin does not serve the site either ({origin}); another CDN would show the same"
+        looking.insist(at, text, then=f"{other}; --force to go on all the same")
     return Outage(str(users), origin.build)
 
 
