@@ -42,8 +42,9 @@ def test_zones_of_one_account_share_its_five_calls_a_second() -> None:
         with pytest.raises(Unavailable, match="limit of calls"):
             zones[2].read(KEYS, within=Deadline.after(clock, timedelta(milliseconds=100)))
         other = open_zone(opened("env:OTHER"), {**values, "env:OTHER": values["env:KEY"]}.__getitem__)
+        told = ""
         try:
             other.read(KEYS, within=Deadline.after(clock, timedelta(milliseconds=500)))
         except Unavailable as error:
-            assert "limit of calls" not in error.what
-            pytest.skip(f"the machine took too long for a call of another account: {error}")
+            told = error.what
+        assert "limit of calls" not in told
