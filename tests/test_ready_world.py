@@ -271,6 +271,17 @@ def test_observers_that_are_offline(stage: Stage) -> None:
     assert only(ready(stage), "observers").state is State.FAIL
 
 
+def test_our_own_network_is_nobody_elses_failure(stage: Stage) -> None:
+    """Where no observer reaches anybody, what was not served is unknown: it is us who are offline."""
+    stage.online = False
+    stage.view = lambda *_: REFUSED
+    stage.servers[0].problem = "connection refused"
+    found = ready(stage)
+    failed = {name for (name, _), state in bad(found).items() if state is State.FAIL}
+    assert failed == {"network", "observers"}
+    assert {state for (name, _), state in bad(found).items() if name in {"users", "build", "certificate"}} == {State.UNKNOWN}
+
+
 def test_a_vendor_that_does_not_answer_is_unknown(stage: Stage) -> None:
     """What could not be asked is not good, and not a failure either; everything else is still found."""
     stage.memory.failures.schedule(Unavailable("500"), calls=99)

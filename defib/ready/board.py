@@ -71,7 +71,7 @@ def _answer(question: Question, whole: Deadline) -> tuple[Check, ...]:
     try:
         return tuple(question.ask(within))
     except (Unavailable, BudgetSpent) as error:
-        return (question.unknown(_words(error), error.then),)
+        return (question.unknown(_words(error)),)  # what a run would do next is not for a check
     except DefibError as error:
         return (Check(question.name, question.about, State.FAIL, _words(error), error.then),)
     except Exception as error:  # a defect in one check must not hide what the others found

@@ -72,9 +72,11 @@ def judge(about: str, seen: SeenCertificate, now: datetime) -> Check:
     """What one certificate means for users who are sent there."""
     where = f" ({seen.address})" if seen.address else ""
     if seen.health is not Health.GOOD or seen.not_after is None:
-        state = State.FAIL if seen.health is Health.BAD else State.UNKNOWN
-        text = seen.problem or "it does not say until when it is valid"
-        return Check("certificate", about, state, text + where, "users sent there would see a warning, or nothing")
+        text = (seen.problem or "it does not say until when it is valid") + where
+        if seen.health is not Health.BAD:
+            return Check("certificate", about, State.UNKNOWN, text)
+        text += ": users sent there would see a warning, or nothing"
+        return Check("certificate", about, State.FAIL, text, "have one issued there for the name")
     state, text = lasting(seen.not_after, now)
     return Check("certificate", about, state, text + where, "" if state is State.OK else "see why it is not renewed there")
 

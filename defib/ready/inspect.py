@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from defib.errors import BudgetSpent, SecretMissing
@@ -20,6 +20,9 @@ from defib.start import Desk
 
 OPENING = timedelta(seconds=3)
 """For resolving secrets, which may be at a vendor's, and loading the vendors' libraries."""
+
+_SEEN_BY_NETWORK = frozenset({"users", "build", "origin", "apis", "name-servers", "resolvers", "certificate", "caa"})
+"""Findings of looks and questions over the network without a vendor's word for who answered."""
 
 Secrets = Callable[[str], str]
 
@@ -54,7 +57,7 @@ def inspect(desk: Desk, name: str, instruments: Instruments | None = None) -> Re
         asked += _outside(opened)
     checks = ask_all(asked, desk.clock, at_once=tools.at_once)
     found = checks if isinstance(opened, Scene) else (*opened, *checks)
-    return Readiness(site.site, desk.clock.now(), found).redacted(desk.redact)
+    return Readiness(site.site, desk.clock.now(), _not_our_own_fault(found)).redacted(desk.redact)
 
 
 def _open(desk: Desk, here: Here, tools: Instruments) -> Scene | tuple[Check, ...]:
@@ -71,6 +74,18 @@ def _open(desk: Desk, here: Here, tools: Instruments) -> Scene | tuple[Check, ..
         return missing, _nothing_seen(here, "a secret is missing")
     except BudgetSpent:
         return (_nothing_seen(here, f"the secrets were not there within {OPENING.total_seconds():g} s"),)
+
+
+def _not_our_own_fault(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """What was not reached, or not as it should be, where our own network is down is unknown and no failure of others."""
+    if not any(check.name == servers.NETWORK for check in checks):
+        return checks
+    return tuple(
+        replace(check, state=State.UNKNOWN, text=f"by a machine that is offline: {check.text}", then="")
+        if check.name in _SEEN_BY_NETWORK and check.state is not State.UNKNOWN
+        else check
+        for check in checks
+    )
 
 
 def _nothing_seen(here: Here, why: str) -> Check:

@@ -13,6 +13,9 @@ from defib.site import Site
 from defib.sitevendors import DnsZoneConfig, FailoverSwitch
 from defib.ways import SWITCH, ways
 
+NETWORK = "network"
+"""The finding that makes whatever was not reached our own fault."""
+
 
 def questions(scene: Scene) -> Iterator[Question]:
     """The servers of each zone at each provider, the resolvers, and the observers."""
@@ -83,6 +86,9 @@ def _observers(scene: Scene, within: Deadline) -> Iterator[Check]:
     state = State.FAIL if online < quorum else State.WARN if offline else State.OK
     then = "" if state is State.OK else "nothing can be detected or verified from there: see to its network and resolver"
     yield Check("observers", "of the site file", state, text, then)
+    if not online:
+        text = "no observer reaches even the sites of other people: it is our own network that is down"
+        yield Check(NETWORK, "of this machine", State.FAIL, text, "check from elsewhere, or see to the network")
 
 
 def _names(names: Sequence[str], online: Sequence[bool]) -> list[str]:

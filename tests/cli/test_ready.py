@@ -100,6 +100,7 @@ def test_a_healthy_lab_after_its_drill(lab: Defib) -> None:
         ("route53-api", f"route53 {furniture.ZONE_ID}", "it lacks route53:ChangeResourceRecordSets"),
         ("cloudfront-api", f"cloudfront {furniture.DISTRIBUTION}", "it lacks cloudfront:CreateInvalidation"),
         ("cloudflare-api", "cloudflare 023e105f4ecef8ad9ca31a8372d0c353 #cache_purge:edit", "it lacks #cache_purge:edit"),
+        ("vercel-api", "vercel prj_PulseTrading0000000000000001", "it may not attach names (projectDomain)"),
     ],
 )
 def test_a_token_that_may_read_but_not_edit(whole: Defib, api: str, about: str, says: str) -> None:
