@@ -26,7 +26,7 @@ def fingerprint(world: World) -> str:
     route53 = world.aws.route53
     state = {
         "route53": {zone_id: [_record_set(each) for each in route53.content(zone_id)] for zone_id in route53.zones()},
-        "rfc2136": [_set for primary in world.names.primaries for _set in _dynamic(primary.zone)],
+        "rfc2136": [each for primary in world.names.primaries for each in _dynamic(primary.zone)],
         "cloudfront": world.aws.cloudfront.configurations(),
         "cloudflare": [_cloudflare(zone) for zone in world.cloudflare.zones],
         "statuspage": {"open": list(world.statuspage.unresolved), "component": world.statuspage.component_status},
