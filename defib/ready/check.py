@@ -52,9 +52,9 @@ class Question:
     about: str
     ask: Asked
 
-    def unknown(self, why: str, then: str = "") -> Check:
+    def unknown(self, why: str) -> Check:
         """The finding that there is none."""
-        return Check(self.name, self.about, State.UNKNOWN, why, then)
+        return Check(self.name, self.about, State.UNKNOWN, why)
 
 
 @dataclass(frozen=True)

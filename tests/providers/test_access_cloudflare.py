@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
-from defib.clock import Deadline, SystemClock
 from defib.errors import Denied, Unavailable
+from defib.lab import furniture
+from defib.lab.plan import API_PORT
 from defib.providers.access_cloudflare import DNS_EDIT, PURGE, CloudflareAccess
-from defib.providers.access_hosts import NetlifyAccess, VercelAccess
-from defib.ready.access import Access
+from tests.contracts.described import Described, compared
+from tests.lab.lab_stage import Stage, running_world
+from tests.providers.access_stage import Answers, answering, soon
 
 ZONE = "372e67954025e0ba6aaa6d586b9e0b59"
-Answers = dict[str, tuple[int, Any]]
-
-
-@contextmanager
-def answering(answers: Answers) -> Iterator[str]:
-    """A server that gives these answers by path, and 404 otherwise; gives its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, body = answers.get(self.path.partition("?")[0], (404, envelope(None, 7000)))
-            sent = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(sent)))
-            self.end_headers()
-            self.wfile.write(sent)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the standard library
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def envelope(result: object, code: int = 0) -> dict[str, object]:
@@ -64,11 +33,6 @@ def zone(*permissions: str) -> dict[str, object]:
 def token(**more: object) -> dict[str, object]:
     """A token as it is verified."""
     return {"id": "tok", "status": "active", **more}
-
-
-def soon() -> Deadline:
-    """Enough for a few calls."""
-    return Deadline.after(SystemClock(), timedelta(seconds=10))
 
 
 def answers(told: object, verified: object) -> Answers:
@@ -131,46 +95,24 @@ def test_answers_of_another_shape() -> None:
         CloudflareAccess(ZONE, DNS_EDIT, "secret", api).granted(within=soon())
 
 
-def vercel_project(**permissions: list[str]) -> Answers:
-    """A project, and a token that ends on the first of March 2026."""
-    until = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1000)
-    told = {"id": "prj", "permissions": permissions} if permissions else {"id": "prj"}
-    return {
-        "/v9/projects/prj": (200, told),
-        "/v5/user/tokens/current": (200, {"token": {"id": "x", "name": "defib", "expiresAt": until}}),
-    }
+@pytest.fixture(scope="module")
+def world() -> Iterator[Stage]:
+    """A world for this module."""
+    with running_world() as stage:
+        yield stage
 
 
-@pytest.mark.parametrize(
-    ("permissions", "may"),
-    [
-        ({"projectDomain": ["create", "read"], "deploymentPromote": ["create"]}, True),
-        ({"projectDomain": ["read"], "deploymentPromote": ["create"]}, False),
-        ({"projectDomain": ["create"]}, False),
-        ({}, None),
-    ],
-)
-def test_what_a_token_may_do_at_vercel(permissions: dict[str, list[str]], may: bool | None) -> None:
-    """D11: the project lists what who asks may do; it has to attach names and to publish."""
-    with answering(vercel_project(**permissions)) as api:
-        grant = VercelAccess("prj", "", "secret", api).granted(within=soon())
-    assert (grant.may_edit, grant.until) == (may, datetime(2026, 3, 1, tzinfo=UTC))
-
-
-def test_netlify_does_not_tell() -> None:
-    """Whether the token may edit stays unknown, and is no success."""
-    with answering({"/user": (200, {"id": "u", "email": "ops@example.org"}), "/sites/s": (200, {"id": "s"})}) as api:
-        grant = NetlifyAccess("s", "secret", api).granted(within=soon())
-    assert (grant.may_edit, grant.until, "ops@example.org" in grant.who) == (None, None, True)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [lambda api: VercelAccess("prj", "", "secret", api), lambda api: NetlifyAccess("s", "secret", api)],
-    ids=["vercel", "netlify"],
-)
-def test_hosts_that_turn_the_token_down(make: Callable[[str], Access]) -> None:
-    """It is denied, which is a failure and nothing unknown."""
-    refusing: Answers = dict.fromkeys(("/v9/projects/prj", "/user", "/sites/s"), (403, {"error": {"code": "forbidden"}}))
-    with answering(refusing) as api, pytest.raises(Denied):
-        make(api).granted(within=soon())
+@pytest.mark.parametrize(("fault", "may"), [("", True), ("read-only", False)])
+def test_the_labs_cloudflare(world: Stage, fault: str, may: bool) -> None:
+    """D11: what goes over the wire is as Cloudflare describes it, for a token that may edit and for one that may not."""
+    if fault:
+        world.break_("cloudflare-api", fault)
+    described = Described("cloudflare.json", "https://api.cloudflare.com/client/v4", undescribed="^$", errors_in="")
+    api = f"http://{world.world.plan.at('1.2')}:{API_PORT}/client/v4"
+    zone_id = furniture.CLOUDFLARE_DNS_ZONE_ID
+    try:
+        with compared(api, described) as url:
+            grant = CloudflareAccess(zone_id, DNS_EDIT, world.keys.cloudflare_token, url).granted(within=soon())
+    finally:
+        world.heal()
+    assert grant.may_edit is may
