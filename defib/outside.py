@@ -73,9 +73,8 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
     def secret(reference: str) -> str:
         return redact.learn(resolve(reference, home.path))
 
-    find_names(site, home.path, clock)
     fence = Fence()
-    return Outside(
+    outside = Outside(
         zones=tuple(open_zone(zone, secret, fence) for zone in site.dns),
         cdns={cdn.name: open_cdn(site, cdn, secret, fence) for cdn in site.cdns},
         observers=WebObservers(site, home.path, clock),
@@ -85,3 +84,5 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
         hosts={host.name: open_host(host, secret, fence) for host in site.hosts},
         fence=fence,
     )
+    find_names(site, home.path, clock)
+    return outside

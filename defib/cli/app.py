@@ -167,17 +167,20 @@ def fleet(
 @app.command()
 def watch(
     site: SiteName,
-    procedure: Annotated[str, typer.Option(help="What to start when the site is down.")] = "cdn-failover",
+    procedure: Annotated[
+        list[str] | None, typer.Option(help="What to start when the site is down, in this order; else all that fit it.")
+    ] = None,
     no_prefect: NoPrefect = False,
     as_json: AsJson = False,
 ) -> int:
     """Look at a site all the time, and act when it is down.
 
-    It starts the procedure by itself if the runbook says `automatic: true`.
+    It starts a procedure by itself if the runbook says `automatic: true`; one that refuses, because something else is what
+    failed, makes room for the next.
     """
     from defib.cli import watching  # noqa: PLC0415
 
-    return watching.watch(_REDACT, site, procedure, prefect=not no_prefect, as_json=as_json)
+    return watching.watch(_REDACT, site, tuple(procedure or ()), prefect=not no_prefect, as_json=as_json)
 
 
 @app.command()

@@ -32,12 +32,12 @@ _MOST_OF_A_TRIGGER = 300
 
 @dataclass(frozen=True)
 class What:
-    """What is to be started: a procedure of a site, in which home, with Prefect or without."""
+    """What is to be started: procedures of a site, the next where one refuses, in which home, with Prefect or without."""
 
     home: Home
     site: Site
     site_path: Path
-    procedure: str
+    procedures: tuple[str, ...]
     prefect: bool
 
 
@@ -53,7 +53,8 @@ class Starter:
     """Starts the recovery, which outlives the watching, if nothing holds it back.
 
     A start of which nothing comes (it fails, the run is refused or dies) is withdrawn, and decided again after
-    :data:`RETRY`. A run of detection's own that died half-way is resumed; one of a person's is theirs to bring to an end.
+    :data:`RETRY`; a run that was refused makes room for the next procedure at once. A run of detection's own that died
+    half-way is resumed; one of a person's is theirs to bring to an end.
     """
 
     def __init__(
@@ -63,6 +64,11 @@ class Starter:
         self._log = what.home.site(what.site.site) / "automatic.log"
         self._running: _Started | None = None
         self._said = ""
+        self._turn = 0
+
+    @property
+    def _procedure(self) -> str:
+        return self._what.procedures[self._turn]
 
     def start(self, decision: Decision, outage: KnownOutage | None) -> None:
         """Start it once, or say what holds it back; raises nothing, as the next decision can try again."""
@@ -73,7 +79,7 @@ class Starter:
             why = self._redact(plain(str(error)))
         if why:
             self._detector.came_to_nothing(now + RETRY)
-            self._say_once(f"would start {self._what.procedure} now, but {why}")
+            self._say_once(f"would start {self._procedure} now, but {why}")
 
     def check(self) -> None:
         """Say what became of the started run, once it has ended."""
@@ -83,8 +89,10 @@ class Starter:
         folder = ended.resumed or _run_of(self._what.home, self._what.site.site, ended)
         status = None if folder is None else _status(folder)
         self._tell(self._outcome(folder, status, ended.process.returncode))
+        another = status is Status.REFUSED and self._turn + 1 < len(self._what.procedures)
+        self._turn = self._turn + 1 if another else 0
         if status in {None, Status.REFUSED}:
-            self._detector.came_to_nothing(ended.at + RETRY)
+            self._detector.came_to_nothing(self._clock.now() if another else ended.at + RETRY)
             withdraw(self._what.home.path, self._what.site.site, ended.at)
 
     def _start(self, decision: Decision, outage: KnownOutage | None, now: datetime) -> str:
@@ -97,7 +105,7 @@ class Starter:
             return why
         # To resume is to go on with the same start, so its cool-down does not count; one try a minute does.
         cool_down = what.site.detection.cool_down if left is None else RETRY
-        admission = admit(what.home.path, what.site.site, what.procedure, now, cool_down)
+        admission = admit(what.home.path, what.site.site, self._procedure, now, cool_down)
         if not admission.admitted:
             return admission.reason
         try:
@@ -126,12 +134,12 @@ class Starter:
                 start_new_session=True,
                 env={**os.environ, "DEFIB_HOME": str(self._what.home.path)},
             )
-        done = f"resumed run {left.name}" if left else f"started {self._what.procedure}"
+        done = f"resumed run {left.name}" if left else f"started {self._procedure}"
         self._tell(f"{done} as process {process.pid}; its words go to {output.name}")
         return _Started(process, now, trigger, left)
 
     def _run(self, trigger: str, outage: KnownOutage | None) -> list[str]:
-        command = ["run", self._what.procedure, "--site", str(self._what.site_path), "--automatic", "--trigger", trigger]
+        command = ["run", self._procedure, "--site", str(self._what.site_path), "--automatic", "--trigger", trigger]
         if outage is not None:
             command += ["--since", outage.first_bad.isoformat(), "--down-at", outage.down_at.isoformat()]
         return command
@@ -144,7 +152,7 @@ class Starter:
 
     def _outcome(self, folder: Path | None, status: Status | None, code: int) -> str:
         if folder is None:
-            return f"{self._what.procedure} ended with exit code {code} before a run began; its words are in {self._log}"
+            return f"{self._procedure} ended with exit code {code} before a run began; its words are in {self._log}"
         if status is None:
             return f"run {folder.name} died with exit code {code}; see: defib report {folder.name}"
         outage = words.duration(_outage(folder))

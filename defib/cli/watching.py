@@ -28,22 +28,26 @@ from defib.report import words
 from defib.runbook import load_runbook
 from defib.site import load_site
 
+FITTING = (("cdn-failover", "cdns"), ("dns-switch", "hosts"))
+"""What answers the failure of which part of a site, in the order in which it is tried: the smaller change comes first."""
 
-def watch(redact: Redactor, site_name: str, procedure: str, *, prefect: bool, as_json: bool) -> int:
+
+def watch(redact: Redactor, site_name: str, procedures: tuple[str, ...], *, prefect: bool, as_json: bool) -> int:
     """Watch until a signal comes; each decision is one line, or with ``--json`` one object a line."""
     _print_anything()
     clock = SystemClock()
     at = desk(clock, redact)
     site_path = at.site_path(site_name)
     site = load_site(site_path)
-    runbook = load_runbook(procedure, at.runbooks)
+    wanted = procedures or tuple(name for name, part in FITTING if getattr(site, part))
+    automatic = tuple(name for name in wanted if load_runbook(name, at.runbooks).automatic)
     outside = open_outside(site, at.home, redact, clock)
     detector = Detector(outside.observers.names, site.detection)
     tell = Teller(clock, redact, as_json=as_json)
-    what = What(at.home, site, site_path, procedure, prefect)
+    what = What(at.home, site, site_path, automatic, prefect)
     outage = OutageMemory(at.home.path, site.site, EVIDENCE, clock.now())
     kept = BuildKeeper(at.home.site(site.site))
-    vigil = Vigil(outage, Starter(what, detector, clock, redact, tell.line), clock, tell, automatic=runbook.automatic)
+    vigil = Vigil(outage, Starter(what, detector, clock, redact, tell.line), clock, tell, automatic=bool(automatic))
     stopped = threading.Event()
 
     def until(decision: Decision) -> bool:
@@ -81,7 +85,7 @@ class Vigil:
         if decision.act and self._automatic:
             self.safely(lambda: self._starter.start(decision, self._outage.outage))
         elif decision.act:
-            self.safely(lambda: self._tell.line("the runbook is not automatic: a person has to start it with defib run"))
+            self.safely(lambda: self._tell.line("no runbook is automatic: a person has to start it with defib run"))
 
     def looked(self, decision: Decision) -> None:
         """One more look was taken into account."""

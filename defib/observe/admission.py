@@ -44,7 +44,8 @@ def admit(home: Path, site: str, procedure: str, at: datetime, cool_down: timede
     """Admit an automatic start at `at` and record it durably, or say why not.
 
     Not idempotent: the first of many callers within the cool-down is admitted, the others are not. The cool-down is the
-    site's, whatever the procedure. A record that cannot be read, or lies in the future, keeps the door shut.
+    site's, whatever the procedure; but a start of which nothing came holds back no other procedure. A record that cannot be
+    read, or lies in the future, keeps the door shut.
     :class:`HomeUnwritable` if the start cannot be recorded; it must then not happen.
     """
     switch = kill_switch(home, site)
@@ -57,8 +58,8 @@ def admit(home: Path, site: str, procedure: str, at: datetime, cool_down: timede
                 last = last_automatic_start(home, site)
             except ValueError as error:
                 return Admission(admitted=False, reason=f"the last automatic start is unknown: {error}")
-            if last is not None and at < _open_again(last, cool_down):
-                return Admission(admitted=False, reason=_cooling(last, cool_down))
+            if last is not None and at < _open_again(last, cool_down, procedure):
+                return Admission(admitted=False, reason=_cooling(last, cool_down, procedure))
             _record(folder, AutomaticStart(procedure, at))
     except OSError as error:
         raise HomeUnwritable(f"cannot record the automatic start: {error}", where=str(folder)) from error
@@ -102,12 +103,14 @@ def last_automatic_start(home: Path, site: str) -> AutomaticStart | None:
     return start
 
 
-def _open_again(last: AutomaticStart, cool_down: timedelta) -> datetime:
-    return last.at + (min(RETRY, cool_down) if last.withdrawn else cool_down)
+def _open_again(last: AutomaticStart, cool_down: timedelta, procedure: str) -> datetime:
+    if last.withdrawn:
+        return last.at + (min(RETRY, cool_down) if last.procedure == procedure else timedelta(0))
+    return last.at + cool_down
 
 
-def _cooling(last: AutomaticStart, cool_down: timedelta) -> str:
-    until = _open_again(last, cool_down)
+def _cooling(last: AutomaticStart, cool_down: timedelta, procedure: str) -> str:
+    until = _open_again(last, cool_down, procedure)
     nothing = ", and nothing came of it" if last.withdrawn else ""
     started = f"{last.procedure} started by itself at {last.at:%Y-%m-%d %H:%M:%SZ}{nothing}"
     return f"cooling until {until:%Y-%m-%d %H:%M:%SZ}: {started}"

@@ -27,7 +27,9 @@ NOISE = "x" * 1000
 class World:
     """A starter in a home of its own, and what it said."""
 
-    def __init__(self, folder: Path, site_file: str = "nowhere.yaml") -> None:
+    def __init__(
+        self, folder: Path, site_file: str = "nowhere.yaml", procedures: tuple[str, ...] = ("cdn-failover",)
+    ) -> None:
         self.home = Home(folder)
         self.folder = self.home.site("pulse")
         self.said: list[str] = []
@@ -35,7 +37,7 @@ class World:
         self.site = site_with("https://a.test/", [Server(name="a", address="127.0.0.1", port=free_port())])
         self.detector = Detector(["from-a"], self.site.detection)
         self.memory = OutageMemory(folder, "pulse", 60, self.clock.now())
-        what = What(self.home, self.site, folder / site_file, "cdn-failover", prefect=False)
+        what = What(self.home, self.site, folder / site_file, procedures, prefect=False)
         self.starter = Starter(what, self.detector, self.clock, Redactor(), self.said.append)
 
     def look(self, when: datetime, *, good: bool = False) -> Decision:

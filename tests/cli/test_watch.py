@@ -182,3 +182,21 @@ def test_a_kill_switch_for_no_site(lab: Defib, site: str) -> None:
         ended = lab("kill-switch", *act, "--site", site)
         assert (ended.code, "there is no site" in ended.err) == (12, True)
     assert before == sorted(lab.home.parent.rglob("kill-switch*"))
+
+
+def test_what_refuses_makes_room_for_the_next(lab: Defib) -> None:
+    """The host fails behind its CDNs: cdn-failover refuses, and dns-switch recovers the site right after it."""
+    (lab.home / "sites" / "lab" / "automatic.json").unlink(missing_ok=True)  # another test's start is not long ago
+    watching = Watching(lab)
+    watching.until("state", "healthy")
+    process.break_(lab.home, "vercel", "refuse")
+    refused = watching.until("note", "ended with exit code 4")
+    assert "cdn-failover" in refused["note"]
+    started = watching.until("note", "started dns-switch as process")
+    assert datetime.fromisoformat(started["at"]) - datetime.fromisoformat(refused["at"]) < timedelta(seconds=30)
+    watching.until("note", "ended with exit code 0: recovered, outage")
+    recovered = lab("runs", "--json").json["runs"][-1]
+    assert recovered["rpo"] == "met"
+    process.heal(lab.home)
+    assert watching.stop() == 0
+    assert lab("failback", recovered["run_id"], "--mode", "rehearsal", "--no-prefect").code == 0
