@@ -19,6 +19,7 @@ from defib.errors import InputError, SiteInvalid, UnknownSite
 from defib.objectives import Objectives
 from defib.ports import RecordKey
 from defib.sitealerts import AlertChannel, StatusPageConfig
+from defib.sitegit import Build, Git
 from defib.sitevalues import Duration, HostName, Part
 from defib.sitevendors import CdnConfig, CdnOfSite, DnsZoneConfig, FailoverSwitch, HostConfig, HostOfSite, Server
 from defib.yamlfile import Misplaced, load_model
@@ -160,6 +161,8 @@ class Site(Part):
     steering: Steering | None = None
     cdns: tuple[CdnConfig, ...] = ()
     hosts: tuple[HostConfig, ...] = ()
+    git: Git | None = None
+    build: Build | None = None
     depends: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     resolvers: tuple[Server, ...] = Field(min_length=1)
     observers: tuple[Observer, ...] = Field(min_length=1)

@@ -186,6 +186,26 @@ class NetlifyHost(_Host):
     api: str = "https://api.netlify.com/api/v1"
 
 
-HostOfSite = VercelHost | NetlifyHost
+class AwsHost(_Host):
+    """A private bucket behind a CloudFront distribution, which serves one of the releases in it: the last resort.
+
+    `hostname` is the distribution's ``….cloudfront.net`` name. Releases that are not live stay for `retention`.
+    """
+
+    provider: Literal["s3-cloudfront"]
+    bucket: str
+    distribution: str
+    hostname: HostName
+    issuer: str = "amazon.com"
+    retention: Duration = timedelta(days=30)
+    aws: Aws = Aws()
+
+    @property
+    def project(self) -> str:
+        """What people look for in the vendor's console."""
+        return self.distribution
+
+
+HostOfSite = VercelHost | NetlifyHost | AwsHost
 
 HostConfig = Annotated[HostOfSite, Field(discriminator="provider")]
