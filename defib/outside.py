@@ -40,7 +40,10 @@ class Fence:
 
 @dataclass(frozen=True)
 class Outside:
-    """Everything a run can reach outside of itself."""
+    """Everything a run can reach outside of itself.
+
+    `pointers` are, by host, the one record that says which of its releases the host serves.
+    """
 
     zones: tuple[DnsZone, ...]
     cdns: Mapping[str, Cdn]
@@ -49,7 +52,13 @@ class Outside:
     certificates: Certificates
     caa: CaaPolicies
     hosts: Mapping[str, Host] = field(default_factory=dict)
+    pointers: Mapping[str, DnsZone] = field(default_factory=dict)
     fence: Fence = field(default_factory=Fence)
+
+    @property
+    def changeable(self) -> tuple[DnsZone, ...]:
+        """Everything in which a plan may change record sets."""
+        return (*self.zones, *self.pointers.values())
 
 
 def read_only(outside: Outside) -> Outside:
@@ -59,6 +68,7 @@ def read_only(outside: Outside) -> Outside:
         zones=tuple(ReadOnlyZone(zone) for zone in outside.zones),
         cdns={name: ReadOnlyCdn(cdn) for name, cdn in outside.cdns.items()},
         hosts={name: ReadOnlyHost(host) for name, host in outside.hosts.items()},
+        pointers={name: ReadOnlyZone(pointer) for name, pointer in outside.pointers.items()},
     )
 
 

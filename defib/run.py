@@ -209,12 +209,14 @@ class Step:
             except ProviderError as error:
                 self.note(f"{cdn} could not be purged: {error}", warning=True)
 
-    def apply(self, plan: Plan) -> None:
-        """Make the changes of `plan`, which must be the approved one, in order."""
+    def apply(self, plan: Plan, only: Callable[[Change], bool] = lambda _: True) -> None:
+        """Make the changes of `plan`, which must be the approved one, in order; those that are not for this step wait."""
         approved = {entry.digest for entry in self.run.journal.of(entries.Approved)}
         if plan.digest() not in approved:
             raise Refused("this plan was not approved", seen=plan.short_digest, expected=", ".join(sorted(approved)))
         for number, change in enumerate(plan.changes, start=1):
+            if not only(change):
+                continue
             self.wait(timedelta(0))  # a signal, or the end of the budget, comes between two changes
             with self._door.held_open():
                 self.run.changes.make(number, change, self.within)

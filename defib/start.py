@@ -249,7 +249,7 @@ def _assemble(
         journal=journal,
         outside=outside,
         approver=order.approver,
-        changes=Changes(journal, desk.clock, outside.zones, lease),
+        changes=Changes(journal, desk.clock, outside.changeable, lease),
         forced=order.forced,
         follows=follows,
         since=order.since,

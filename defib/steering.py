@@ -114,7 +114,7 @@ def way_back(run: Run) -> Way:
 
 def way_back_plan(run: Run, within: Deadline) -> Plan:
     """The plan that takes back the changes of the run that this one follows, newest first; empty if that is done."""
-    zones = {(zone.vendor, zone.zone): zone for zone in run.outside.zones}
+    zones = {(zone.vendor, zone.zone): zone for zone in run.outside.changeable}
     changes = []
     for change in reversed(run.follows):
         present = zones[change.vendor, change.zone].read(change.keys, within=within.sooner(_ASK_WITHIN))

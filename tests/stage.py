@@ -192,7 +192,7 @@ class Stage:
     def reach(self, run: Run) -> None:
         """Let a run reach the world as it is now."""
         run.outside = self.outside()
-        run.changes = Changes(run.journal, run.clock, run.outside.zones, run.changes.lease)
+        run.changes = Changes(run.journal, run.clock, run.outside.changeable, run.changes.lease)
 
     def outside(self) -> Outside:
         """The world through the ports of a run."""
