@@ -1,4 +1,4 @@
-"""The whole recovery: how long users are without service when the primary CDN fails in the lab, as the eyewitness saw it."""
+"""The whole recovery: how long users are without service when CDN or host fail in the lab, as the eyewitness saw it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,21 @@ from defib.site import Site, load_site
 
 FAULTS = ("refuse", "hang")
 MORE_FAULTS = ("5xx", "wrong-page", "expired-certificate")
+PROCEDURES = ("cdn-failover", "dns-switch")
 MOST_OF_THE_WINDOW = 1.5
-_PHASE = "the CDN breaks at a random moment of the interval; detect is counted from the first bad look, as in the reports"
+_PHASE = "CDN or host break at a random moment of the interval; detect is counted from the first bad look, as in the reports"
 _DEFIB = (sys.executable, "-m", "defib")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is drilled."""
+
+    procedure: str
+    fault: str
+
+    def __str__(self) -> str:
+        return f"{self.procedure}, {self.fault}"
 
 
 class Seen(BaseModel):
@@ -64,19 +76,20 @@ class Told:
 def measure(order: Order) -> Findings:
     """Drills with each fault in turn, one lab for all of them."""
     faults = (*FAULTS, *MORE_FAULTS) if order.all_faults else FAULTS
-    told = {fault: Told() for fault in faults}
+    cases = {str(case): case for case in (Case(procedure, fault) for procedure in PROCEDURES for fault in faults)}
+    told = {name: Told() for name in cases}
     with tempfile.TemporaryDirectory(prefix="defib-bench-") as name, _lab(Path(name), order.net) as site:
 
-        def task(fault: str) -> Callable[[int], Sample]:
+        def task(case: Case) -> Callable[[int], Sample]:
             def sample(number: int) -> Sample:
-                order.tell(f"drill {number + 1} of {order.rounds}, {fault}")
-                counted = told[fault] if number >= 0 else Told()
-                return _drilled(fault, Path(name), counted)
+                order.tell(f"drill {number + 1} of {order.rounds}, {case}")
+                counted = told[str(case)] if number >= 0 else Told()
+                return _drilled(case, Path(name), counted)
 
             return sample
 
-        found = in_turns(order.rounds, {fault: task(fault) for fault in faults})
-    findings = [_of_fault(fault, found[fault], told[fault], window(site, fault)) for fault in faults]
+        found = in_turns(order.rounds, {each: task(case) for each, case in cases.items()})
+    findings = [_of_case(each, found[each], told[each], window(site, case.fault)) for each, case in cases.items()]
     series = tuple(each for group, _ in findings for each in group)
     targets = tuple(target for _, group in findings for target in group)
     return Findings(series, targets, (_setting(site), _PHASE))
@@ -105,8 +118,8 @@ def _lab(home: Path, net: str) -> Iterator[Site]:
         process.down(home)
 
 
-def _drilled(fault: str, home: Path, told: Told) -> Sample:
-    command = [*_DEFIB, "drill", "cdn-failover", "--site", "lab", "--fault", fault, "--json", "--no-prefect"]
+def _drilled(case: Case, home: Path, told: Told) -> Sample:
+    command = [*_DEFIB, "drill", case.procedure, "--site", "lab", "--fault", case.fault, "--json", "--no-prefect"]
     ended = timed(command, {"DEFIB_HOME": str(home)})
     try:
         drill = Drill.model_validate_json(ended.output)
@@ -137,21 +150,21 @@ def _last_words(ended: Ended) -> str:
     return " / ".join(ended.errors.strip().splitlines()[-2:])
 
 
-def _of_fault(
-    fault: str, samples: tuple[Sample, ...], told: Told, whole: timedelta
+def _of_case(
+    case: str, samples: tuple[Sample, ...], told: Told, whole: timedelta
 ) -> tuple[tuple[Series, ...], tuple[Target, ...]]:
-    outage = Series(f"{fault}: outage", "eyewitness", samples=samples)
-    ratio = replace(outage, job=f"{fault}: outage in windows", unit="times", samples=_parts(samples, whole))
-    differs = Series(f"{fault}: report against eyewitness", "defib", samples=_plain(told.disagreement))
+    outage = Series(f"{case}: outage", "eyewitness", samples=samples)
+    ratio = replace(outage, job=f"{case}: outage in windows", unit="times", samples=_parts(samples, whole))
+    differs = Series(f"{case}: report against eyewitness", "defib", samples=_plain(told.disagreement))
     phases = tuple(
-        Series(f"{fault}: {phase.value}", "defib", samples=_plain(told.phases[phase.value]))
+        Series(f"{case}: {phase.value}", "defib", samples=_plain(told.phases[phase.value]))
         for phase in Phase
         if phase.value in told.phases
     )
     limit = AGREEMENT.total_seconds()
     targets = (
-        at_most(f"{fault}: outage, {whole.total_seconds():g} s being the window", ratio, ratio.median, MOST_OF_THE_WINDOW),
-        at_most(f"{fault}: report against eyewitness, the most", differs, differs.largest, limit),
+        at_most(f"{case}: outage, {whole.total_seconds():g} s being the window", ratio, ratio.median, MOST_OF_THE_WINDOW),
+        at_most(f"{case}: report against eyewitness, the most", differs, differs.largest, limit),
     )
     return (outage, ratio, differs, *phases), targets
 
