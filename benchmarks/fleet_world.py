@@ -107,7 +107,7 @@ class FleetWorld:
         observers = MemoryObservers([each.name for each in site.observers], _Users(written, clock, self.build), clock)
         trust = MemoryTrust(clock)
         hosts = {host.name: _host(host.project, [each.key.name for each in written.records], clock) for host in site.hosts}
-        return Outside((_Followed(zone, written),), {}, observers, answers, trust, trust, hosts, fence)
+        return Outside((_Followed(zone, written),), {}, observers, answers, trust, trust, hosts, fence=fence)
 
 
 class _Followed(ZoneAround):
