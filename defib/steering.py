@@ -26,21 +26,34 @@ _ASK_WITHIN = timedelta(seconds=15)
 """For one question to a DNS vendor: a person's budget is not the vendor's."""
 
 
-def steering_plan(run: Run, way: Way, known: Sequence[Way], within: Deadline) -> Plan:
+def steering_plan(step: Step, way: Way, known: Sequence[Way]) -> Plan:
     """The plan that sends users on `way`, one change a zone; empty if they go there already.
 
     A record set that is missing, or stands as none of the `known` ways has it, is somebody else's change:
-    :class:`ForeignChange`.
+    :class:`ForeignChange`. A provider that cannot be asked is left out where another holds the zone, and the run is forced.
     """
     changes = []
+    run = step.run
     for config, zone in zip(run.site.dns, run.outside.zones, strict=True):
         leads = leads_at(config, way)
         ours = [other for each in known for other in leads_at(config, each)]
-        present = zone.read([lead.key for lead in leads], within=within.sooner(_ASK_WITHIN)) if leads else ()
+        try:
+            present = zone.read([lead.key for lead in leads], within=step.within.sooner(_ASK_WITHIN)) if leads else ()
+        except ProviderError as error:
+            if not _held_elsewhere(run.site, config):
+                raise
+            text = f"{zone.vendor} cannot be asked ({error}): only the other providers of {config.zone} would be switched"
+            insist(step, f"{text}, and users get one or the other by chance", then="change it by hand there, then --force")
+            continue
         records = _moves(zone, leads, present, ours)
         if records:
             changes.append(Change(zone.vendor, zone.zone, records, f"send users to {way.name}"))
     return Plan(run.runbook.procedure, run.site.site, tuple(changes))
+
+
+def _held_elsewhere(site: Site, config: DnsZoneConfig) -> bool:
+    held = [other for other in site.dns if other.zone == config.zone and not isinstance(other, FailoverSwitch)]
+    return held != [config]
 
 
 def leads_at(config: DnsZoneConfig, way: Way) -> tuple[Lead, ...]:

@@ -65,7 +65,7 @@ def prove_the_standby(at: Step, outage: Outage) -> Standby:
 def approve_the_plan(at: Step, standby: Standby) -> Plan:
     """One record set, before and after, approved by its digest."""
     known = [steering.through(at.site, cdn.name) for cdn in at.site.cdns]
-    return steering.approve(at, steering.steering_plan(at.run, steering.through(at.site, standby.name), known, at.within))
+    return steering.approve(at, steering.steering_plan(at, steering.through(at.site, standby.name), known))
 
 
 @step("steer-traffic")

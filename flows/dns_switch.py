@@ -70,7 +70,7 @@ def approve_the_plan(at: Step, backup: Backup) -> Plan:
     """Every record set of every name, before and after, approved by its digest."""
     way = way_named(at.site, backup.name)
     must_agree_on_signing(at)
-    plan = steering.steering_plan(at.run, way, ways(at.site), at.within)
+    plan = steering.steering_plan(at, way, ways(at.site))
     steering.refuse_forgotten(at, way)
     if steering.proxies(plan):
         refuse_behind_the_same_proxy(at, way)

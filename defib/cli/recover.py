@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import dropwhile
 from pathlib import Path
 from textwrap import indent
 
@@ -23,7 +24,7 @@ from defib.errors import BudgetSpent, DefibError, InputError, Interrupted, Refus
 from defib.herald import heralded, outlets_of
 from defib.history import JOURNAL, SITE, opening_of, recovered_changes, status_of
 from defib.journal import read_journal
-from defib.objectives import Mode, Status
+from defib.objectives import Mode, Phase, Status
 from defib.observe.killswitch import kill_switch
 from defib.observe.outage import known_outage, note_outage
 from defib.redact import Redactor
@@ -249,11 +250,14 @@ def _tell(at: Desk, opened: Run, asked: Asked) -> int:
 
 
 def _by_hand(run: Run, told: Timeline) -> tuple[str, ...]:
-    """What a person does instead of the step that failed, in the runbook's words."""
+    """What a person does instead of the step that failed, and on to the change itself, in the runbook's words."""
     last = told.steps[-1] if told.steps else None
     if told.status is not Status.FAILED or last is None or last.outcome != "failed":
         return ()
-    return (f"{last.name} by hand ({run.runbook.path.name}):\n\n{indent(run.runbook.step(last.name).by_hand, '  ')}",)
+    steps = list(dropwhile(lambda step: step.name != last.name, run.runbook.steps))
+    act = next((number for number, step in enumerate(steps) if step.phase is Phase.ACT), 0)
+    told_by_hand = (f"{step.name}\n\n{indent(step.by_hand, '  ')}" for step in steps[: act + 1])
+    return (f"By hand ({run.runbook.path.name}):", *told_by_hand)
 
 
 def _evidence(told: Timeline, report: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from defib.objectives import Status, Verdict
 from defib.ports import Attachment, Build, Health, Quota, RecordChange, RecordKey, RecordSet
 from defib.providers.dns.memory import MemoryZone
 from defib.providers.host.memory import MemoryHost
+from defib.providers.wrappers.around import ZoneAround
 from defib.timeline import timeline
 from defib.trust import CaaPolicy, CaaRecord, SeenCertificate
 from flows import dns_switch
@@ -48,6 +49,13 @@ def world(folder: Path, edit: Callable[[Site], None] = lambda _: None, runbooks:
 def stage(tmp_path: Path) -> Stage:
     """The lab's own site, its host down."""
     return world(tmp_path)
+
+
+class ControlPlaneDown(ZoneAround):
+    """Its name servers answer, and its API does not."""
+
+    def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
+        raise Unavailable("control plane down")
 
 
 def two_providers(plain: Site) -> None:
@@ -364,6 +372,17 @@ class TestTwoProviders:
         outcome = stage.play(run)
         assert (outcome.status, "SPLIT" in outcome.reason) == (Status.ROLLED_BACK, False)
         assert [stands(zone) for zone in stage.memories] == [PRIMARY, PRIMARY]
+
+    def test_one_provider_cannot_be_asked(self, tmp_path: Path) -> None:
+        """D9: Route 53 does not answer: refused rather than split unasked; forced, the other provider's users are served."""
+        stage = world(tmp_path, two_providers)
+        stage.zone = ControlPlaneDown(stage.memory)
+        _, outcome = stage.recover("dns-switch")
+        assert (outcome.status, "route53 cannot be asked" in outcome.reason) == (Status.REFUSED, True)
+        assert [stands(zone) for zone in stage.memories] == [PRIMARY, PRIMARY]
+        run = stage.begin("dns-switch", forced=True)
+        stage.play(run)
+        assert [stands(zone) for zone in stage.memories] == [PRIMARY, BACKUP]
 
     def test_resumed_to_the_end(self, tmp_path: Path) -> None:
         """D10: when the second provider is back, the run is taken up and nothing is done twice."""
