@@ -202,9 +202,12 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Quota:
-    """Whether the account may serve: `suspended` for non-payment or overuse, `details` for people."""
+    """Whether the account may serve: `suspended` for non-payment or overuse, `details` for people.
 
-    suspended: bool
+    `suspended` is None where the vendor does not tell.
+    """
+
+    suspended: bool | None
     details: str = ""
 
 

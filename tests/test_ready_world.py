@@ -301,7 +301,7 @@ def test_hosts(stage: Stage) -> None:
     found = bad(ready(stage))
     assert found == {("attachment", f"{WWW} at netlify"): State.FAIL, ("quota", "netlify"): State.FAIL}
     host.put(Attachment(WWW, attached=True, verified=True, certificate_until=stage.clock.now() + timedelta(days=8)))
-    host.quota_told = Quota(suspended=False, details="unknown: the platform does not tell")
+    host.quota_told = Quota(suspended=None, details="unknown: the platform does not tell")
     found = bad(ready(stage))
     assert found == {("attachment", f"{WWW} at netlify"): State.WARN, ("quota", "netlify"): State.UNKNOWN}
 

@@ -13,6 +13,7 @@ from defib.ready.access import Access, Claims
 from defib.site import Site
 from defib.sitealerts import S3StatusPage
 from defib.sitevendors import (
+    AwsHost,
     CdnOfSite,
     CloudflareZone,
     CloudFrontDistribution,
@@ -88,6 +89,11 @@ def _cdn(config: CdnOfSite, secrets: Secrets) -> Access:
 
 
 def _host(config: HostOfSite, secrets: Secrets) -> Access:
+    if isinstance(config, AwsHost):
+        from defib.providers.access_aws import AwsPolicyAccess, releases  # noqa: PLC0415
+
+        about = f"s3-cloudfront {config.distribution}"
+        return AwsPolicyAccess(about, releases(config.bucket, config.distribution), aws_access(config.aws, secrets))
     from defib.providers.access_hosts import NetlifyAccess, VercelAccess  # noqa: PLC0415
 
     if isinstance(config, VercelHost):

@@ -50,6 +50,17 @@ def objects(bucket: str, prefix: str) -> tuple[Wanted, ...]:
     return (Wanted(("s3:PutObject",), f"arn:aws:s3:::{bucket}/{prefix}*"),)
 
 
+def releases(bucket: str, distribution_id: str) -> tuple[Wanted, ...]:
+    """Uploading releases and taking old ones away, and letting a distribution lead to one of them."""
+    return (
+        Wanted(("s3:ListBucket",), f"arn:aws:s3:::{bucket}"),
+        Wanted(("s3:GetObject", "s3:PutObject", "s3:DeleteObject"), f"arn:aws:s3:::{bucket}/releases/*"),
+        *distribution(distribution_id),
+        Wanted(("cloudfront:UpdateDistribution",), f"arn:aws:cloudfront::{_ACCOUNT}:distribution/{distribution_id}"),
+        Wanted(("acm:DescribeCertificate",), f"arn:aws:acm:us-east-1:{_ACCOUNT}:certificate/*"),
+    )
+
+
 class AwsPolicyAccess:
     """Fulfils :class:`defib.ready.access.Access` by ``sts:GetCallerIdentity`` and ``iam:SimulatePrincipalPolicy``.
 

@@ -27,11 +27,13 @@ from defib.providers.wrappers.fenced import Check, FencedCdn, FencedHost, Fenced
 from defib.site import Site
 from defib.sitevalues import Aws
 from defib.sitevendors import (
+    AwsHost,
     CloudflareDistribution,
     CloudflareZone,
     CloudFrontDistribution,
     DnsZoneConfig,
     FailoverSwitch,
+    HostOfSite,
     NetlifyHost,
     Rfc2136Zone,
     Route53Zone,
@@ -83,14 +85,26 @@ def open_cdn(
     return RetryingCdn(RateLimitedCdn(fenced, _cloudflare_rate(config.token)), chance)
 
 
-def open_host(config: VercelHost | NetlifyHost, secrets: Secrets, before_write: Check = free) -> Host:
+def open_host(config: HostOfSite, secrets: Secrets, before_write: Check = free) -> Host:
     """One of a site's hosts, as :func:`open_zone` opens its zone."""
     chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
     if isinstance(config, VercelHost):
         fenced = FencedHost(_vercel(config, secrets), before_write)
         return RetryingHost(RateLimitedHost(fenced, attaching=_vercel_domain_rate()), chance)
+    if isinstance(config, AwsHost):
+        # AWS documents no limit of calls for CloudFront; when it throttles, retrying slows down.
+        return RetryingHost(FencedHost(_s3_cloudfront(config, secrets), before_write), chance)
     fenced = FencedHost(_netlify(config, secrets), before_write)
     return RetryingHost(RateLimitedHost(fenced, _netlify_rate()), chance)
+
+
+def open_pointer(config: AwsHost, secrets: Secrets, before_write: Check = free) -> DnsZone:
+    """The pointer to the release that users of a host get, as :func:`open_zone` opens its zone."""
+    from defib.providers.pointer.cloudfront import CloudFrontPointer  # noqa: PLC0415 - see the module's docstring
+
+    chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
+    pointer = CloudFrontPointer(config.distribution, aws_access(config.aws, secrets))
+    return RetryingZone(FencedZone(pointer, before_write), chance)
 
 
 def _vercel_domain_rate() -> Rate:
@@ -180,6 +194,12 @@ def _vercel(config: VercelHost, secrets: Secrets) -> Host:
     from defib.providers.host.vercel import Vercel  # noqa: PLC0415 - see the module's docstring
 
     return Vercel(config.project, config.team, secrets(config.token), config.api)
+
+
+def _s3_cloudfront(config: AwsHost, secrets: Secrets) -> Host:
+    from defib.providers.host.s3_cloudfront import S3CloudFront  # noqa: PLC0415 - see the module's docstring
+
+    return S3CloudFront(config.bucket, config.distribution, aws_access(config.aws, secrets))
 
 
 def _netlify(config: NetlifyHost, secrets: Secrets) -> Host:

@@ -65,8 +65,7 @@ def _not_listed(scene: Scene, cdn: CdnOfSite, status: EdgeStatus, within: Deadli
 
 def _may_serve(scene: Scene, host: HostOfSite, within: Deadline) -> Iterator[Check]:
     quota = scene.outside.hosts[host.name].quota(within=within)
-    untold = quota.details.startswith("unknown")  # the platform does not tell, and the adapter says so
-    state = State.FAIL if quota.suspended else State.UNKNOWN if untold else State.OK
+    state = State.FAIL if quota.suspended else State.UNKNOWN if quota.suspended is None else State.OK
     text = quota.details.removeprefix("unknown: ") or (
         "the account is suspended" if quota.suspended else "the account may serve"
     )

@@ -144,7 +144,7 @@ class Netlify:
         state = f", its state is {site.state!r}" if site.state not in {"", _CURRENT} else ""
         plan = f" (plan {site.plan})" if site.plan else ""
         told = f"unknown: Netlify's API does not tell whether the site is suspended{plan}{state}"
-        return Quota(suspended=False, details=told)
+        return Quota(suspended=None, details=told)
 
     @property
     def _path(self) -> str:

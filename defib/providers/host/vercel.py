@@ -218,13 +218,13 @@ class Vercel:
         account = self._get(_User, "/v2/user", within).user
         if account.id != project.account_id:
             told = "unknown: Vercel's API does not tell whether the team that owns the project is blocked"
-            return Quota(suspended=False, details=told)
+            return Quota(suspended=None, details=told)
         if account.soft_block is not None:
             block = account.soft_block
             kind = f", {block.blocked_due_to_overage_type}" if block.blocked_due_to_overage_type else ""
             return Quota(suspended=True, details=f"the account is blocked: {block.reason}{kind}")
         if account.limited:
-            return Quota(suspended=False, details="unknown: the token is too limited to read whether the account is blocked")
+            return Quota(suspended=None, details="unknown: the token is too limited to read whether the account is blocked")
         return Quota(suspended=False, details="neither paused nor blocked, says Vercel")
 
     def _described(self, domain: _Domain, within: Deadline) -> Attachment:

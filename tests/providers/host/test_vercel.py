@@ -277,9 +277,9 @@ def test_deployment_that_is_not_ready_is_not_promoted() -> None:
 @pytest.mark.parametrize(
     ("user", "suspended", "words"),
     [
-        (b'{"user": {"id": "u", "limited": true}}', False, "unknown: the token is too limited"),
+        (b'{"user": {"id": "u", "limited": true}}', None, "unknown: the token is too limited"),
         (b'{"user": {"id": "u", "softBlock": null}}', False, "neither paused nor blocked"),
-        (b'{"user": {"id": "somebody-else", "softBlock": {"reason": "UNPAID_INVOICE"}}}', False, "unknown: "),
+        (b'{"user": {"id": "somebody-else", "softBlock": {"reason": "UNPAID_INVOICE"}}}', None, "unknown: "),
         (
             b'{"user": {"id": "u", "softBlock": {"reason": "UNPAID_INVOICE", "blockedDueToOverageType": "bandwidth"}}}',
             True,
@@ -287,7 +287,7 @@ def test_deployment_that_is_not_ready_is_not_promoted() -> None:
         ),
     ],
 )
-def test_quota_says_what_is_told_and_what_is_not(user: bytes, suspended: bool, words: str) -> None:
+def test_quota_says_what_is_told_and_what_is_not(user: bytes, suspended: bool | None, words: str) -> None:
     """A block is told of the account that owns the project, and of no other; what is not told is called unknown."""
     with answering({"/v9/projects/prj_x": PROJECT, "/v2/user": Response(200, (), user)}) as host:
         told = host.quota(within=soon())

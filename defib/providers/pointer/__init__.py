@@ -1,0 +1,1 @@
+"""Pointers to the release that users get."""

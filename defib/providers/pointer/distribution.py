@@ -1,0 +1,155 @@
+"""One CloudFront distribution's configuration: read whole, changed in one place, written back by compare-and-set.
+
+CloudFront takes nothing but whole configurations, with the ETag of the one that was read in ``If-Match``. An ETag that is
+not the last any more is refused with PreconditionFailed (412), one that never was with InvalidIfMatchVersion (400):
+https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_UpdateDistribution.html.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from defib.clock import Deadline
+from defib.errors import Conflict, NotFound
+from defib.providers.aws import AwsAccess, Clients
+from defib.providers.aws_errors import asked, code_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudfront import CloudFrontClient
+    from mypy_boto3_cloudfront.type_defs import DistributionConfigOutputTypeDef, OriginOutputTypeDef
+
+_STALE = {"PreconditionFailed", "InvalidIfMatchVersion"}
+
+
+class Stale(Conflict):
+    """The distribution was changed between our look and our write; nothing was written."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A distribution's configuration as last accepted, and whether it is on every edge.
+
+    `config` must not be changed: :meth:`changed` gives a copy to change.
+    """
+
+    config: DistributionConfigOutputTypeDef
+    etag: str
+    deployed: bool
+
+    def changed(self, change: Callable[[DistributionConfigOutputTypeDef], None]) -> DistributionConfigOutputTypeDef:
+        """A copy in which `change` has been made."""
+        copy = deepcopy(self.config)
+        change(copy)
+        return copy
+
+    @property
+    def path(self) -> str:
+        """The origin path of the default behaviour's origin, "" where it has none."""
+        return pointed_origin(self.config).get("OriginPath", "")
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The public names that it answers for, in lower case, without a dot at the end."""
+        return tuple(alias.lower() for alias in self.config.get("Aliases", {}).get("Items", []))
+
+    def told(self) -> str:
+        """What users get by it, for messages."""
+        origin = pointed_origin(self.config)
+        return f"{origin['DomainName']}{self.path}{'' if self.config['Enabled'] else ', disabled'}"
+
+    def leads(self) -> tuple[object, ...]:
+        """All that decides which release users get: change any of it, and the pointer means something else."""
+        origin = pointed_origin(self.config)
+        return (self.config["Enabled"], origin["Id"], origin["DomainName"].lower(), self.path)
+
+
+def pointed_origin(config: DistributionConfigOutputTypeDef) -> OriginOutputTypeDef:
+    """The origin whose path is the pointer; :class:`NotFound` where the default behaviour does not lead to just one."""
+    target = config["DefaultCacheBehavior"]["TargetOriginId"]
+    for origin in config["Origins"]["Items"]:
+        if origin["Id"] == target:
+            return origin
+    raise NotFound(
+        "the distribution's default behaviour leads to no single origin",
+        expected="one S3 origin, whose path names the release",
+        seen=f"target {target!r}, an origin group",
+        then="give the default behaviour an S3 origin, or take the distribution out of the site file",
+    )
+
+
+class Distribution:
+    """The configuration of one distribution, by its id."""
+
+    def __init__(self, distribution: str, access: AwsAccess) -> None:
+        self.id = distribution
+        session = access.session()
+        self.clients: Clients[CloudFrontClient] = Clients(
+            lambda timeout: session.client("cloudfront", endpoint_url=access.endpoint or None, config=access.config(timeout))
+        )
+
+    @property
+    def where(self) -> str:
+        """The distribution, for messages."""
+        return f"CloudFront, distribution {self.id}"
+
+    def read(self, within: Deadline) -> Configuration:
+        """The configuration and its ETag by GetDistribution."""
+        answer = asked(
+            lambda: self.clients.within(within).get_distribution(Id=self.id), within, "GetDistribution", self.where
+        )
+        held = answer["Distribution"]
+        return Configuration(held["DistributionConfig"], answer["ETag"], held["Status"] == "Deployed")
+
+    def write(self, config: DistributionConfigOutputTypeDef, etag: str, within: Deadline) -> str:
+        """Put `config` in the place of the one that had `etag`, and give the new ETag; :class:`Stale` where it is gone."""
+        try:
+            answer = asked(
+                lambda: self.clients.within(within).update_distribution(Id=self.id, IfMatch=etag, DistributionConfig=config),
+                within,
+                "UpdateDistribution",
+                self.where,
+            )
+        except NotFound as error:
+            if code_of(error.__cause__) not in _STALE:
+                raise
+            raise Stale(
+                "the distribution was changed by somebody else meanwhile",
+                where=self.where,
+                expected=f"version {etag}",
+                seen=error.seen,
+                then="look who changed it, then make a new plan",
+            ) from error
+        return answer["ETag"]
+
+    def move(self, before: Configuration, path: str, within: Deadline) -> str:
+        """Let the pointer name `path`, if it still stands as in `before`; the ETag of the configuration that does."""
+
+        def point(config: DistributionConfigOutputTypeDef) -> None:
+            pointed_origin(config)["OriginPath"] = path
+
+        return self.amend(before, point, within)
+
+    def amend(
+        self, before: Configuration, change: Callable[[DistributionConfigOutputTypeDef], None], within: Deadline
+    ) -> str:
+        """Make one small `change` to the configuration that was read, and give the new ETag.
+
+        Where somebody changed something else meanwhile (a name, a comment), theirs is read and the change made to it, once,
+        so that nothing is lost. :class:`Stale` where they changed what users get, or go on changing.
+        """
+        try:
+            return self.write(before.changed(change), before.etag, within)
+        except Stale as stale:
+            now = self.read(within)
+            if now.leads() != before.leads():
+                raise Stale(
+                    "somebody else changed which release users get",
+                    where=self.where,
+                    expected=before.told(),
+                    seen=now.told(),
+                    then="look who changed it, then make a new plan",
+                ) from stale
+            return self.write(now.changed(change), now.etag, within)
