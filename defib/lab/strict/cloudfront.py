@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
@@ -21,7 +22,7 @@ from moto.cloudfront.models import CloudFrontBackend, Distribution
 from moto.moto_api import state_manager
 
 from defib.clock import Clock
-from defib.lab.strict import xml
+from defib.lab.strict import forgotten, xml
 from defib.lab.strict.invalidations import Invalidations
 from defib.lab.strict.xml import AwsError
 from defib.lab.web import Request, Response
@@ -68,7 +69,9 @@ class StrictCloudFront:
 
     def add_distribution(self, distribution_id: str, domain: str, config: Mapping[str, Any]) -> None:
         """Create a distribution under an id and a domain of our choice, deployed from the start."""
-        made, _, _ = self._backend.create_distribution(dict(config), [])
+        origins = forgotten.origins_of(config)
+        made, _, _ = self._backend.create_distribution(deepcopy(dict(config)), [])
+        forgotten.remember_origins(_config(made), origins)
         del self._backend.distributions[made.distribution_id]
         made.arn = made.arn.replace(made.distribution_id, distribution_id)
         made.id = made.distribution_id = distribution_id
@@ -130,6 +133,10 @@ class StrictCloudFront:
             return response
         distribution_id = match["id"] or response.header("Location").rpartition("/")[2]
         distribution = self._backend.distributions[distribution_id]
+        if match["id"] is None or match["rest"] == "/config":
+            sent = xml.parse(request.body)
+            forgotten.remember_origins(_config(distribution), forgotten.origins_in(sent))
+            forgotten.remember_functions(_config(distribution), sent)
         self._accept(distribution)
         body = re.sub(rb"<Status>[^<]*</Status>", b"<Status>InProgress</Status>", response.body, count=1)
         answered = Response(response.status, response.headers, body)
