@@ -166,7 +166,7 @@ class Bulletins:
         return self.opened.since or next(bad, None)
 
     def _lose_service(self, record: Record, since: datetime | None) -> None:
-        if since is not None and not self.opened.follows:
+        if since is not None and not self.opened.moves_served_users:
             self._lost = record.mono - max(record.at - since, timedelta(0))
 
     def _loudness(self, severity: Severity = Severity.WARNING) -> Severity:
@@ -205,7 +205,7 @@ class PublicWords:
 
     def hear(self, record: Record) -> Word | None:
         """The word that one more entry is worth."""
-        if self.opened.follows or self.opened.mode is Mode.PLAN:
+        if self.opened.moves_served_users or self.opened.mode is Mode.PLAN:
             return None
         word = self._word(record)
         if isinstance(word, Notice):

@@ -30,16 +30,26 @@ def what_users_had(at: Step) -> Build | None:
     return max(builds, key=lambda build: build.built, default=None)
 
 
+def insist_on_an_outage(at: Step, text: str, then: str) -> None:
+    """Refuse because nothing has failed, as `text` says; a live drill goes on, because that is why it is one."""
+    if at.run.live:
+        at.note(f"a live drill: {text}")
+    else:
+        looking.insist(at, text, then=then)
+
+
 def _nothing_to_recover(at: Step, users: Judged) -> None:
     """Refuse: users are served, or nobody here can tell."""
     online = at.run.outside.observers.online(within=at.within.sooner(looking.ONLINE_WITHIN))
     if not any(online):
         text = "no observer reaches even the sites of other people: it is our own network that is down"
-    elif users.is_served():
+        looking.insist(at, text, then="see to the network of this machine; --force to go on all the same")
+        return
+    if users.is_served():
         text = "users are served; there is nothing to recover from"
     else:
         text = f"too few observers see the site down to be sure: {users}"
-    if at.run.mode is Mode.PLAN and any(online):
+    if at.run.mode is Mode.PLAN:
         at.note(text)
         return
-    looking.insist(at, text, then=f"defib plan {at.run.runbook.procedure}; --force to go on all the same")
+    insist_on_an_outage(at, text, then=f"defib plan {at.run.runbook.procedure}; --force to go on all the same")

@@ -36,6 +36,13 @@ class Opened:
     runbook_digest: str = ""
     follows: str = ""
     """The run whose changes a failback takes back."""
+    live: bool = False
+    """A live drill: users are moved in earnest while they are served, because somebody wants to see that it works."""
+
+    @property
+    def moves_served_users(self) -> bool:
+        """Whether nobody is without service when it begins: a failback, or a live drill."""
+        return bool(self.follows) or self.live
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ class Run:
     approver: Approver
     changes: Changes
     forced: bool = False
+    live: bool = False
     follows: tuple[Change, ...] = ()
     """For a failback: the changes of the run that it takes back, oldest first."""
     since: datetime | None = None

@@ -51,7 +51,7 @@ class Order:
     """What somebody asked for. `site` is a name or a path; `since` is when users first lost service, if known.
 
     `looks` are the observations that say so; they become part of the run's evidence. `automatic` is a start by detection
-    that the runbook allows.
+    that the runbook allows. `live` marks a drill that moves the users of a site in earnest.
     """
 
     procedure: str
@@ -65,6 +65,7 @@ class Order:
     forced: bool = False
     follows: str = ""
     looks: tuple[Observation, ...] = ()
+    live: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,15 @@ def take_up(desk: Desk, run_id: str, approver: Approver, how: str, *, forced: bo
         records, torn = mend(folder / JOURNAL)
         journal = Journal(desk.sink(folder / JOURNAL), desk.clock, desk.redact, records, desk.listen)
         journal.append(entries.Reopened(how, operator(), torn))
-        order = Order(opened.procedure, site.site, opened.mode, approver, forced=opened.forced, follows=opened.follows)
+        order = Order(
+            opened.procedure,
+            site.site,
+            opened.mode,
+            approver,
+            forced=opened.forced,
+            follows=opened.follows,
+            live=opened.live,
+        )
         order = replace(order, since=opened.since)
         return _assemble(desk, folder.name, order, site, runbook, journal, outside, lease, follows)
     except BaseException:
@@ -168,7 +177,7 @@ def _guard_mode(site: Site, mode: Mode) -> None:
         raise Refused(
             f"{site.site} is not in the lab, so it cannot be rehearsed on",
             expected="a site file with lab: true",
-            then=f"defib plan PROCEDURE --site {site.site}",
+            then=f"defib plan PROCEDURE --site {site.site}; defib drill PROCEDURE --site {site.site} --live moves its users",
         )
 
 
@@ -251,6 +260,7 @@ def _assemble(
         approver=order.approver,
         changes=Changes(journal, desk.clock, outside.changeable, lease),
         forced=order.forced,
+        live=order.live,
         follows=follows,
         since=order.since,
         earlier=earlier_recoveries(desk.home, site.site, runbook.procedure),
@@ -277,6 +287,7 @@ def opening(run_id: str, order: Order, site: Site, runbook: Runbook, site_digest
         site_digest=site_digest,
         runbook_digest=runbook.digest,
         follows=order.follows,
+        live=order.live,
     )
 
 

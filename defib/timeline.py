@@ -202,10 +202,10 @@ def _rto(
         return Measure(opened.rto, None, "the outage is said to begin after users were served: a clock was wrong")
     if opened.since is not None:
         return Measure(opened.rto, max(instants.served - opened.since, timedelta(0)))
-    if opened.follows:
+    if opened.moves_served_users:
         ends = [end or instants.served for _, end in lost]
         outage = sum((end - begin for (begin, _), end in zip(lost, ends, strict=True)), timedelta(0))
-        return Measure(opened.rto, outage, "" if lost else "users never lost service during the failback")
+        return Measure(opened.rto, outage, "" if lost else "users never lost service meanwhile")
     return Measure(
         opened.rto,
         None,

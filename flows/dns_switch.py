@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from defib import entries, looking, steering
 from defib.backup import prove_backup, refuse_behind_the_same_proxy, verify_other_names
-from defib.confirm import fails_in_the_dns, users_must_be_down, what_users_had
+from defib.confirm import fails_in_the_dns, insist_on_an_outage, users_must_be_down, what_users_had
 from defib.errors import Refused
 from defib.plan import Plan
 from defib.ports import Build
@@ -44,7 +44,9 @@ def confirm_the_outage(at: Step) -> Outage:
     if seen.is_served():
         other = "the name servers of the site file" if fails_in_the_dns(users) or not at.site.cdns else "the CDNs"
         then = "defib plan cdn-failover" if other == "the CDNs" else f"look at {other}"
-        looking.insist(at, f"{host.name} serves the site: what fails is in front of it, {other}", then=f"{then}; or --force")
+        insist_on_an_outage(
+            at, f"{host.name} serves the site: what fails is in front of it, {other}", then=f"{then}; or --force"
+        )
     elif seen.bad < at.site.detection.quorum:
         looking.insist(at, f"nobody can tell whether {host.name} serves the site: {seen}", then="--force to go on")
     return Outage(str(users), what_users_had(at))

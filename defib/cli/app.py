@@ -132,15 +132,22 @@ def drill(
     site: SiteName,
     fault: Annotated[str, typer.Option(help="How the primary fails; see: defib lab status.")] = "refuse",
     net: Annotated[str, typer.Option(help="The network of the lab, if one has to be started.")] = DEFAULT_NET,
+    live: Annotated[bool, typer.Option("--live", help="Break nothing, and move the users of a site in earnest.")] = False,
+    approve: Approve = "",
     no_prefect: NoPrefect = False,
     as_json: AsJson = False,
 ) -> int:
     """Rehearse a recovery in the lab, there and back.
 
-    Break the primary, let it be noticed, recover, fail back, and prove that nothing is left.
+    Break the primary, let it be noticed, recover, fail back, and prove that nothing is left. With --live nothing breaks:
+    users are sent the procedure's way while they are served, with the same proofs and approval, and defib failback takes
+    them back.
     """
     from defib.cli import drills, recover  # noqa: PLC0415
 
+    if live:
+        asked = recover.Asked(_REDACT, as_json, not no_prefect, approve)
+        return recover.run(asked, procedure, site, Mode.INCIDENT, "", "live drill", live=True)
     return drills.drill(recover.Asked(_REDACT, as_json, not no_prefect), procedure, site, fault, net)
 
 

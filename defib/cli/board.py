@@ -189,7 +189,7 @@ class Scene:
         return [*lines, outage] if (outage := self._outage(now)) else lines
 
     def _outage(self, now: datetime) -> str:
-        if self._opened is None or self._opened.follows:
+        if self._opened is None or self._opened.moves_served_users:
             return ""
         of = words.duration(self._opened.rto)
         if self._opened.since is None:

@@ -40,7 +40,9 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) ->
     site = load_site(at.site_path(site_name))
     must_match(at, procedure)
     if not site.lab:
-        raise Refused(f"{site.site} is not in the lab", expected="a site file with lab: true", then="defib lab up")
+        raise Refused(
+            f"{site.site} is not in the lab", expected="a site file with lab: true, or --live", then="defib drill --help"
+        )
     target = load_runbook(procedure, at.runbooks).primary_of(site).provider
     check({target: EDGE_FAULTS}, target, Fault(fault))
     with ExitStack() as stack:

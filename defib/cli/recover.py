@@ -69,8 +69,9 @@ def run(
     *,
     forced: bool = False,
     automatic: bool = False,
+    live: bool = False,
 ) -> int:
-    """Carry out a procedure."""
+    """Carry out a procedure; a `live` one is a drill that moves the users of a site in earnest."""
     if procedure == FAILBACK:
         raise InputError("a failback takes back an earlier run", expected="the run's id", then="defib failback RUN")
 
@@ -79,11 +80,11 @@ def run(
         now = at.clock.now()
         by_itself = automatic and load_runbook(procedure, at.runbooks).automatic
         reason = f"{trigger} (the runbook is automatic)" if by_itself else ""
-        do = f"defib run {procedure} --site {site}"
+        do = f"defib drill {procedure} --site {site} --live" if live else f"defib run {procedure} --site {site}"
         who = approver(mode, asked.approve, do, screen, reason)
         began, down = parse_time("--since", since, now), parse_time("--down-at", down_at, now)
-        order = Order(procedure, site, mode, who, began, down, trigger, by_itself, forced)
-        order = with_known_outage(at, order)
+        order = Order(procedure, site, mode, who, began, down, trigger, by_itself, forced, live=live)
+        order = order if live else with_known_outage(at, order)
         insist_on_somebody(who, f"defib plan {procedure} --site {site}", do)
         opened = new_run(at, order)
         switch = kill_switch(at.home.path, opened.site.site)

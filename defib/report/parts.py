@@ -39,7 +39,7 @@ def standing(timeline: Timeline) -> int:
 
 def phase_table(timeline: Timeline) -> Table:
     """The five spans with their share of the outage; a failback has no share, since users are served during most of it."""
-    outage = None if timeline.opened.follows else timeline.rto.actual
+    outage = None if timeline.opened.moves_served_users else timeline.rto.actual
     rows = [
         cells(f"{number} {span.phase}", _BOUNDS[span.phase], *_spent(span.took, outage))
         for number, span in enumerate(timeline.spans, start=1)

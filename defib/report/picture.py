@@ -63,14 +63,14 @@ def pictures(timeline: Timeline, around: Around | None = None) -> tuple[Picture,
 
 def moments_of(timeline: Timeline) -> tuple[tuple[str, str, datetime | None], ...]:
     """The six moments: the letter in the picture, the name, and when. A failback finds nothing down: it begins."""
-    names = {"down": "the way back began"} if timeline.opened.follows else {}
+    names = {"down": "the run began"} if timeline.opened.moves_served_users else {}
     return tuple((letter, names.get(field, name), getattr(timeline.instants, field)) for letter, field, name in _INSTANTS)
 
 
 def zero_of(timeline: Timeline) -> datetime:
     """Where the axis of a run begins to count: when users first lost service; for a failback, when it began."""
     first_bad = timeline.instants.first_bad
-    return timeline.started if timeline.opened.follows or first_bad is None else first_bad
+    return timeline.started if timeline.opened.moves_served_users or first_bad is None else first_bad
 
 
 def rto_scale(timeline: Timeline) -> Scale | None:
@@ -114,7 +114,7 @@ def _run_moments(timeline: Timeline) -> list[datetime]:
 
 def _bands(timeline: Timeline, axis: Axis) -> tuple[Mark, ...]:
     first, served = timeline.instants.first_bad, timeline.instants.served
-    rows = timeline.lost_service if timeline.opened.follows else ((first, served),)
+    rows = timeline.lost_service if timeline.opened.moves_served_users else ((first, served),)
     return tuple(_mark("outage", begin, end or axis.end, axis, "users had no service") for begin, end in rows if begin)
 
 

@@ -61,9 +61,9 @@ def _outage(timeline: Timeline) -> str:
         return f"Users are served since {words.stamp(served)}; how long they were not is unknown."
     if not actual:
         return "Users never lost service."
-    if timeline.opened.follows:
+    if timeline.opened.moves_served_users:
         times = words.count(len(timeline.lost_service), "time")
-        return f"Users were without service for {words.duration(actual)} on the way back ({times})."
+        return f"Users were without service for {words.duration(actual)} meanwhile ({times})."
     return f"Users were without service for {words.duration(actual)}, until {words.stamp(served)}."
 
 

@@ -89,7 +89,7 @@ def _rto(told: Timeline, beside: str = "") -> str:
 
 
 def _phases(told: Timeline) -> Sequence[str]:
-    if told.rto.verdict is Verdict.UNKNOWN or told.opened.follows:
+    if told.rto.verdict is Verdict.UNKNOWN or told.opened.moves_served_users:
         return ()
     return [_line("", ", ".join(f"{span.phase} {words.duration(span.took)}" for span in told.spans))]
 

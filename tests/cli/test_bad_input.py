@@ -180,3 +180,10 @@ def test_wrong_use(defib: Defib) -> None:
     """A missing or unknown option is exit code 2 without a traceback."""
     assert_told(defib("plan", "cdn-failover"), 2, "--site")
     assert_told(defib("plam"), 2, "plam")
+
+
+def test_a_drill_of_a_real_site_is_marked_as_live(defib: Defib) -> None:
+    """E10: a drill with production ids is refused, and told how it is marked; so marked it still needs an approval."""
+    plain = defib("drill", "dns-switch", "--site", "pulse-trading")
+    assert plain.code == 4
+    assert "--live" in plain.err

@@ -405,6 +405,29 @@ class TestTwoProviders:
         assert [zone.applied for zone in (stage.memory, stage.memories[1])] == [(), ()]
 
 
+class TestLiveDrill:
+    """Users are moved in earnest while they are served."""
+
+    def test_moves_users_who_are_served(self, stage: Stage) -> None:
+        """E10: marked as a live drill, it does the same with the same proofs, and nobody loses service."""
+        stage.origin = GOOD
+        stage.edges.update(dict.fromkeys(stage.edges, GOOD))
+        run, outcome = stage.recover("dns-switch", live=True)
+        told = timeline(run.journal.records)
+        assert (outcome.status, stands(stage.memory)) == (Status.RECOVERED, BACKUP)
+        assert (told.rto.actual, told.rto.verdict, told.rpo.verdict) == (timedelta(0), Verdict.MET, Verdict.MET)
+        assert "a live drill: users are served" in notes(stage)
+        assert stage.recover("failback", follows=run.id)[1].status is Status.RECOVERED
+
+    def test_bad_backup_is_refused_all_the_same(self, stage: Stage) -> None:
+        """A live drill is no force: what would harm users is refused."""
+        stage.origin = GOOD
+        stage.edges.update(dict.fromkeys(stage.edges, GOOD))
+        stage.edges["netlify"] = older(timedelta(hours=2))
+        _, outcome = stage.recover("dns-switch", live=True)
+        assert (outcome.status, stage.memory.applied) == (Status.REFUSED, ())
+
+
 class TestHostsAlone:
     """A site without CDNs: its names lead straight to the host."""
 
