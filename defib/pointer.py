@@ -21,7 +21,7 @@ RELEASE = "RELEASE"
 NOWHERE = "/"
 """The value of a pointer that names no prefix: users get what lies at the top of the bucket."""
 
-_PATH = re.compile(r"/releases/(?P<commit>[0-9a-f]{40})")
+_PATH = re.compile(r"/releases/(?P<commit>[0-9a-f]{7,64})")
 
 
 def path_of(commit: str) -> str:
