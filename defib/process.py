@@ -3,69 +3,120 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
-from defib.clock import Deadline
+from defib.clock import Deadline, SystemClock
 from defib.errors import BudgetSpent, StepFailed
+from defib.family import MARK, Family
+from defib.lines import Output
 
 GRACE = timedelta(seconds=1)
-"""Between SIGTERM and SIGKILL."""
+"""Between SIGTERM and SIGKILL, and again for the kernel to carry out the latter."""
 
 _POLL = timedelta(milliseconds=20)
-_TAIL = 4000
+TAIL = 4000
+"""Characters of output that are kept, the last ones."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command ended: its exit status, and the end of what it wrote to stdout and stderr together."""
+    """How a command ended: its exit status, and the end of what it wrote to stdout and stderr together.
+
+    `left` are the processes of it that could not be ended: of another user, or stuck in the kernel.
+    """
 
     status: int
     output: str
+    left: tuple[int, ...] = ()
 
 
-def run_command(command: Sequence[str], environment: Mapping[str, str], within: Deadline) -> Finished:
-    """Run `command` in a process group of its own and wait for it.
+def run_command(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    within: Deadline,
+    *,
+    folder: Path | None = None,
+    closed: bool = False,
+    line: Callable[[str], None] | None = None,
+) -> Finished:
+    """Run `command` in a session of its own, in `folder`, and wait for it.
 
-    When the deadline passes, or the wait is interrupted, the whole group is ended (SIGTERM, then SIGKILL, which nobody can
-    ignore) before this returns: :class:`BudgetSpent` or the interruption is raised after that.
+    It sees our environment and `environment`, of `closed` ones the latter alone (and :data:`defib.family.MARK`, by which
+    its children are found). Each line of its output goes to `line` as it comes, up to what :mod:`defib.lines` lets pass;
+    memory is bounded whatever it prints.
+
+    However this ends, by the command's own end, the deadline, an interruption or an error in `line`, the command's whole
+    family is ended before (SIGTERM, then SIGKILL, which nobody can ignore; see :mod:`defib.family` for who is found).
+    :class:`BudgetSpent` has the end of the output in `seen`, :class:`StepFailed` says that it cannot be started.
     """
-    with tempfile.TemporaryFile() as output:
+    mark = secrets.token_hex(16)
+    process = _start(command, {**({} if closed else os.environ), **environment, MARK: mark}, folder)
+    assert process.stdout is not None, "asked for in _start"
+    with process.stdout as pipe:
+        output = Output(pipe.fileno(), line)
+        family = Family(process.pid, mark)
         try:
-            process = subprocess.Popen(  # noqa: S603 - the site's owners wrote it into their site file
-                list(command),
-                env={**os.environ, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise StepFailed(f"cannot start {command[0]}: {error.strerror}", expected="a command that exists") from error
-        try:
-            while process.poll() is None:
-                if within.expired():
-                    raise BudgetSpent(f"{command[0]} did not end in its time; its process group was ended")
-                within.clock.sleep(_POLL)
+            in_time = _wait(process, output, within)
         finally:
-            _end_group(process)
-        output.seek(0)
-        return Finished(process.returncode, output.read().decode(errors="replace")[-_TAIL:])
+            left = _end(process, family, output)
+    if not in_time:
+        raise BudgetSpent(
+            f"{command[0]} did not end in its time; its process group was ended{_all_but(left)}",
+            seen=output.end(TAIL),
+        )
+    return Finished(process.returncode, output.end(TAIL), left)
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End what is left of the group; also children that outlived a command that ended by itself."""
+def _start(command: Sequence[str], environment: Mapping[str, str], folder: Path | None) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(  # noqa: S603 - the site's owners wrote it into their site file
+            list(command),
+            bufsize=0,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:  # the latter for a NUL in it
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise StepFailed(f"cannot start {command[0]}: {why}", expected="a command that exists") from error
+
+
+def _wait(process: subprocess.Popen[bytes], output: Output, within: Deadline) -> bool:
+    """Whether it ended by itself before the deadline."""
+    while process.poll() is None:
+        if within.expired():
+            return False
+        within.clock.sleep(timedelta(0) if output.take() else _POLL)
+    while output.take() and not within.expired():  # what it wrote last; its children may write for ever
+        within.clock.sleep(timedelta(0))
+    return True
+
+
+def _end(process: subprocess.Popen[bytes], family: Family, output: Output) -> tuple[int, ...]:
+    """End what is left of the family; also children that outlived a command that ended by itself. Gives what remains."""
+    clock = SystemClock()  # one of our own: whoever interrupted the wait does not interrupt this
     for kind in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, kind)
-        except (ProcessLookupError, PermissionError):  # nothing is left, or nothing of ours
+        if process.poll() is not None and not family.alive():
             break
-        try:
-            process.wait(GRACE.total_seconds())
-        except subprocess.TimeoutExpired:
-            continue
-    process.wait()
+        family.send(kind)
+        grace = Deadline.after(clock, GRACE)
+        while not grace.expired() and (process.poll() is None or family.alive()):
+            if kind is signal.SIGKILL:
+                family.send(kind)  # also to those that were born since
+            if not output.take(quietly=True):
+                clock.sleep(_POLL)
+    output.take(quietly=True)
+    return tuple(sorted(relative.pid for relative in family.alive()))
+
+
+def _all_but(left: tuple[int, ...]) -> str:
+    return f", all but {', '.join(map(str, left))}, which the kernel does not let us end" if left else ""
