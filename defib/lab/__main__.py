@@ -64,7 +64,7 @@ async def _run(folder: Path, plan: AddressPlan, parent: int | None, ready: int |
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     keys = Secrets.random()
-    world = World(plan, keys)
+    world = World(plan, keys, folder=folder / "git")
     control = Control(world, stopped.set)
     try:
         # The control address first: it is the one that another lab on this network surely holds.

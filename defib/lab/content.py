@@ -10,7 +10,7 @@ from defib.lab.flutter.compiler import compile_site
 from defib.lab.flutter.project import release, sample
 from defib.lab.sitebuild import SiteBuild, StoredObject
 
-__all__ = ["STALE_BY", "SiteBuild", "StoredObject", "make_build", "older_build"]
+__all__ = ["STALE_BY", "SiteBuild", "StoredObject", "build_before", "make_build", "older_build"]
 
 STALE_BY = timedelta(hours=3)
 
@@ -23,10 +23,12 @@ def make_build(built: datetime, version: str) -> SiteBuild:
 
 
 def older_build(build: SiteBuild, fault: Fault) -> SiteBuild:
-    """The build that a stale server still has; the option `age` says how much older it is, in seconds.
+    """The build that a stale server still has; the option `age` says how much older it is, in seconds."""
+    return build_before(build, timedelta(seconds=fault.option("age", STALE_BY.total_seconds())))
 
-    It is of a commit of that age where the history has one.
-    """
-    built = build.built - timedelta(seconds=fault.option("age", STALE_BY.total_seconds()))
+
+def build_before(build: SiteBuild, age: timedelta) -> SiteBuild:
+    """A build that is older than `build` by `age`: of the commit of that age where the history has one."""
+    built = build.built - age
     known = next((each for each in build.earlier if each.built == built), None)
     return known or make_build(built, "1.4.1")

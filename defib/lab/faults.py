@@ -26,17 +26,19 @@ REFERENCE_FAULTS = ("refuse", "hang")
 OTHERS_API_FAULTS = ("refuse", "hang", "5xx")
 AWS_FAULTS = ("429", "500", "denied", "read-only", "slow", "hang", "lying", "lost-answer")
 CLOUDFLARE_FAULTS = (*AWS_FAULTS, "ignored")
+GIT_FAULTS = ("refuse", "hang", "slow", "5xx", "expired-token", "emptied", "force-pushed", "behind")
 
 OPTIONS = {
     "retry_after": "seconds that a 429 asks to wait (1)",
     "delay": "seconds that slow waits before it answers (5)",
     "status": "HTTP status of 5xx (503)",
     "age": "seconds by which a stale build is older (10800)",
+    "commits": "commits by which a Git host is behind (1)",
     "times": "number of requests to spoil before the fault heals itself (no limit)",
 }
-_OWN_OPTION = {"429": "retry_after", "slow": "delay", "5xx": "status", "stale-build": "age"}
+_OWN_OPTION = {"429": "retry_after", "slow": "delay", "5xx": "status", "stale-build": "age", "behind": "commits"}
 # These are states of a server, not of its answers, so there is nothing to count.
-_UNCOUNTED = ("refuse", "hang", "expired-certificate", "wrong-certificate")
+_UNCOUNTED = ("refuse", "hang", "expired-certificate", "wrong-certificate", "emptied", "force-pushed", "behind")
 
 
 @dataclass(frozen=True)

@@ -30,15 +30,20 @@ class FaultyServer:
     async def set_fault(self, fault: Fault | None) -> None:
         """Put `fault` in force in place of any other; None heals."""
         self.switch.set(fault)
-        name = fault.name if fault is not None else ""
-        await self.web.hang(hanging=name == "hang")
-        if name == "refuse":
-            await self.web.stop()
-        else:
-            await self.web.start()
+        await connect_as(self.web, fault)
 
     async def _answer(self, request: Request) -> Response:
         fault = self.switch.spend()
         if fault is not None and fault.name == "500":
             return self._broken
         return await self._handler(request)
+
+
+async def connect_as(web: WebServer, fault: Fault | None) -> None:
+    """Let a server take connections as it does under `fault`: not at all, without an answer, or as all is well."""
+    name = fault.name if fault is not None else ""
+    await web.hang(hanging=name == "hang")
+    if name == "refuse":
+        await web.stop()
+    else:
+        await web.start()

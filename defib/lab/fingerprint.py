@@ -18,7 +18,7 @@ _TIMES = ("created_on", "modified_on", "activated_on")
 
 
 def fingerprint(world: World) -> str:
-    """Zones, distributions, hosts, the pre-armed switch, Cloudflare's zones, open incidents, and the faults in force.
+    """Zones, distributions, hosts, refs, the pre-armed switch, Cloudflare's zones, open incidents, and the faults in force.
 
     What changes without meaning is left out: SOA serials, ETags, times of change and the ids of Cloudflare's records,
     which are new where a record was removed and comes back.
@@ -33,6 +33,7 @@ def fingerprint(world: World) -> str:
         "static status page": _static_page(world),
         "switch": {"turned": world.switch_bucket.get(furniture.SWITCH_KEY) is not None},
         "hosting": world.hosting.state(),
+        "git": {name: each.refs() for name, each in world.git.items()},
         "faults": world.active_plain(),
     }
     return json.dumps(state, sort_keys=True, indent=1)

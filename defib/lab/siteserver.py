@@ -8,6 +8,7 @@ from typing import Protocol
 
 from defib.clock import Clock
 from defib.lab.faults import Fault, FaultSwitch
+from defib.lab.faulty import connect_as
 from defib.lab.web import Handler, WebServer
 
 
@@ -51,13 +52,8 @@ class SiteServer:
     async def set_fault(self, fault: Fault | None) -> None:
         """Put `fault` in force in place of any other; None heals."""
         self.switch.set(fault)
-        name = fault.name if fault is not None else ""
-        self._show(name)
-        await self.web.hang(hanging=name == "hang")
-        if name == "refuse":
-            await self.web.stop()
-        else:
-            await self.web.start()
+        self._show(fault.name if fault is not None else "")
+        await connect_as(self.web, fault)
 
     def _show(self, fault: str) -> None:
         if fault == "expired-certificate":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,11 +17,12 @@ from defib.lab import faults, faulty, furniture
 from defib.lab.aws import Aws
 from defib.lab.certificates import LabAuthority
 from defib.lab.cloudflare import CloudflareApi
-from defib.lab.content import make_build
 from defib.lab.edge import Edge, Vendor
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.fingerprint import fingerprint
+from defib.lab.git import GitTokens, git_hosts
 from defib.lab.healthcheck import Endpoint, InvertedCheck
+from defib.lab.history import write_history
 from defib.lab.hosting.bearings import asking
 from defib.lab.hosting.platforms import HostingPlatforms, Tokens
 from defib.lab.inbox import Inbox
@@ -45,6 +47,7 @@ class Secrets:
     inbox_token: str
     statuspage_token: str
     hosting: Tokens
+    git: GitTokens
 
     @classmethod
     def random(cls) -> Secrets:
@@ -57,6 +60,7 @@ class Secrets:
             secrets.token_hex(13),  # a chat's webhooks take no more than letters and digits
             secrets.token_hex(16),
             Tokens(secrets.token_urlsafe(18), "nfp_" + secrets.token_urlsafe(27)),
+            GitTokens("ghs_" + secrets.token_hex(18), "glpat-" + secrets.token_urlsafe(15)),
         )
 
     def write(self, folder: Path, urls: Mapping[str, str]) -> None:
@@ -70,6 +74,8 @@ class Secrets:
             ("vercel-token", self.hosting.vercel),
             ("netlify-token", self.hosting.netlify),
             ("statuspage-token", self.statuspage_token),
+            ("github-token", self.git.github),
+            ("gitlab-token", self.git.gitlab),
             *((f"alert-{name}", url) for name, url in urls.items()),
         ):
             file = folder / name
@@ -79,13 +85,17 @@ class Secrets:
 
 
 class World:
-    """One lab. moto's state is global to a process, so there is one world a process at a time."""
+    """One lab, with its repositories in `folder`. moto's state is global to a process: one world a process at a time."""
 
-    def __init__(self, plan: AddressPlan, keys: Secrets, clock: Clock | None = None) -> None:
+    def __init__(self, plan: AddressPlan, keys: Secrets, clock: Clock | None = None, folder: Path | None = None) -> None:
         self.plan = plan
         self.clock = clock or SystemClock()
         self.authority = LabAuthority(self.clock)
-        self.build = make_build(self.clock.now() - BUILT_BEFORE_START, "1.5.0")
+        self._own_folder = tempfile.TemporaryDirectory(prefix="defib-lab-") if folder is None else None
+        folder = folder or Path(self._own_folder.name if self._own_folder else "")
+        self.history = write_history(folder / "history.git", self.clock.now() - BUILT_BEFORE_START)
+        self.build = self.history.build
+        self.git = git_hosts(plan, keys.git, folder, self.history)
         self.names = NameService(plan, keys.tsig_key, self.authority)
         self.aws = Aws(plan.at("1.1"), API_PORT, keys.aws, self.names.publish, self.clock)
         furniture.furnish(self.aws, plan)
@@ -148,6 +158,8 @@ class World:
         await self.aws.start()
         await self.cloudflare.start()
         await self.hosting.start()
+        for repository in self.git.values():
+            await repository.start()
         for told in self._told.values():
             await told.start()
         await self.names.start()
@@ -159,11 +171,15 @@ class World:
         await self.names.stop()
         for told in self._told.values():
             await told.stop()
+        for repository in self.git.values():
+            await repository.stop()
         await self.hosting.stop()
         await self.cloudflare.stop()
         await self.aws.stop()
         for site in self._sites.values():
             await site.stop()
+        if self._own_folder is not None:
+            self._own_folder.cleanup()
 
     @property
     def targets(self) -> Mapping[str, tuple[str, ...]]:
@@ -172,6 +188,7 @@ class World:
         sites = dict.fromkeys(("cloudfront", "cloudflare", "vercel", "netlify"), faults.EDGE_FAULTS)
         sites |= {name.removesuffix(".test"): faults.REFERENCE_FAULTS for name in furniture.REFERENCES}
         sites |= dict.fromkeys(furniture.APIS, faults.OTHERS_API_FAULTS)
+        sites |= dict.fromkeys(self.git, faults.GIT_FAULTS)
         apis: dict[str, tuple[str, ...]]
         apis = dict.fromkeys(("route53-api", "cloudfront-api", "s3-api"), faults.AWS_FAULTS)
         apis["cloudflare-api"] = faults.CLOUDFLARE_FAULTS
@@ -204,6 +221,8 @@ class World:
             await self._sites[target].set_fault(fault)
         elif target in self._told:
             await self._told[target].set_fault(fault)
+        elif target in self.git:
+            await self.git[target].set_fault(fault)
         elif target in self.names.targets:
             self.names.set_fault(target, fault.name if fault is not None else None)
         else:
@@ -221,6 +240,8 @@ class World:
             return self._sites[target].switch.fault is not None
         if target in self._told:
             return self._told[target].switch.fault is not None
+        if target in self.git:
+            return self.git[target].switch.fault is not None
         return target in self.names.targets or self._switch(target).fault is not None
 
     def fingerprint(self) -> str:

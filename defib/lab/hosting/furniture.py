@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from defib.lab.content import SiteBuild, make_build
+from defib.lab.content import SiteBuild, build_before
 from defib.lab.furniture import BACKUP, BACKUP_EDGE, ORIGIN, ORIGIN_EDGE, VERCEL_TARGET, ZONE_ARMED, ZONES
 from defib.lab.hosting.project import CERTIFIED_FOR, Deployed, HeldName, HostedProject
 from defib.lab.plan import AddressPlan
@@ -44,7 +44,7 @@ def netlify_project(build: SiteBuild, now: datetime) -> HostedProject:
 
 
 def _project(project: str, own_name: str, ids: tuple[str, str], build: SiteBuild, now: datetime) -> HostedProject:
-    older = make_build(build.built - _OLDER_BY, "1.4.1")
+    older = build_before(build, _OLDER_BY)
     since = older.built - _OLDER_BY
     until = (now + CERTIFIED_FOR).replace(microsecond=0)
     return HostedProject(
