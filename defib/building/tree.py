@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +15,9 @@ from defib.building.names import fault_of, is_git, is_hidden, shown
 from defib.clock import Deadline
 from defib.errors import BudgetSpent, Refused
 
-MOST = 250_000
-"""Entries. Links to folders can make millions out of a handful (each level twice the one below) without any loop."""
+WAYS = 100
+"""In which one folder may be reached. Links can make millions of folders out of a handful, each level twice the one below,
+without any loop."""
 
 _KINDS = (
     (stat.S_ISFIFO, "a pipe"),
@@ -57,7 +59,7 @@ class _Walk:
 
     root: Path
     within: Deadline
-    seen: int = 0
+    ways: Counter[tuple[int, int]] = field(default_factory=Counter)
     files: list[Found] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -74,21 +76,11 @@ class _Walk:
         try:
             with os.scandir(real) as entries:
                 for entry in entries:
-                    self.count()
+                    if self.within.expired():
+                        raise BudgetSpent("the output could not be looked through in time", where=str(self.root))
                     yield entry
         except OSError as error:
             self.problem(path, f"cannot be read: {error.strerror}")
-
-    def count(self) -> None:
-        self.seen += 1
-        if self.seen > MOST:
-            raise Refused(
-                f"the output has more than {MOST} entries",
-                where=str(self.root),
-                expected="a site; links to folders multiply what is in them",
-            )
-        if self.within.expired():
-            raise BudgetSpent("the output could not be looked through in time", where=str(self.root))
 
     def look(self, folder: _Folder, path: str, entry: os.DirEntry[str]) -> None:
         if is_git(entry.name):
@@ -124,7 +116,7 @@ class _Walk:
             return
         if not real.is_relative_to(self.root):
             self.problem(path, f"is a link that leaves the output, to {shown(str(real))}")
-        elif is_hidden(inside := real.relative_to(self.root).as_posix()):
+        elif real != self.root and is_hidden(inside := real.relative_to(self.root).as_posix()):
             self.skipped.append(Skipped(path, f"hidden: a link to {shown(inside)}"))
         else:
             self.take(folder, path, real, found)
@@ -137,7 +129,19 @@ class _Walk:
         elif _identity(found) in folder.above:
             self.problem(path, "is a link that loops: it leads to a folder that it is in")
         else:
-            self.ahead.append(_Folder(f"{path}/", real, folder.above | {_identity(found)}))
+            self.enter(_Folder(f"{path}/", real, folder.above | {_identity(found)}), _identity(found))
+
+    def enter(self, folder: _Folder, identity: tuple[int, int]) -> None:
+        self.ways[identity] += 1
+        if self.ways[identity] > WAYS:
+            raise Refused(
+                f"links lead to one folder in more than {WAYS} ways",
+                where=str(self.root),
+                expected="a site of as many files as it has",
+                seen=f"{shown(folder.path)} is {shown(str(folder.real))} again",
+                then="make the build copy what it links to",
+            )
+        self.ahead.append(folder)
 
     def problem(self, path: str, what: str) -> None:
         self.problems.append(f"{shown(path) or '.'} {what}")
@@ -146,7 +150,7 @@ class _Walk:
 def survey(folder: Path, within: Deadline) -> Survey:
     """Look through `folder`, in the order of paths.
 
-    :class:`Refused` where it has more entries than :data:`MOST`, :class:`BudgetSpent` where the time is over.
+    :class:`Refused` where links lead to one folder in more than :data:`WAYS` ways, :class:`BudgetSpent` where the time is over.
     """
     walk = _Walk(Path(os.path.realpath(folder)), within)
     walk.go()
