@@ -1,0 +1,203 @@
+"""What a deploy would write: every object of a release compared with what the store holds. Reads only.
+
+Compared are the content's SHA-256 and the headers, never times: a file that has only become older, or that has kept its
+size, is deployed where its content is another (https://github.com/aws/aws-cli/issues/3273,
+https://github.com/aws/aws-cli/issues/599).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from defib.clock import Deadline
+from defib.releases.crowd import Crowd
+from defib.releases.manifest import Entry, Manifest, ManifestBroken, decode
+from defib.releases.rules import ASK, Headers, is_html, key_of, manifest_key, prefix_of
+from defib.releases.store import Listed, ReleaseReader, Stored
+from defib.releases.tree import File
+
+
+class Reason(StrEnum):
+    """Why an object is written."""
+
+    NEW = "new"
+    CONTENT = "content differs"
+    HEADERS = "headers differ"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One object that the release must have; `source` is a file of the build, or the key that it is copied from."""
+
+    path: str
+    size: int
+    sha256: str
+    headers: Headers
+    source: Path | str
+    carried: datetime | None = None
+
+    @property
+    def rank(self) -> int:
+        """Its turn: what names nothing else (0), what does (1), pages (2), so that no page names what is not there."""
+        if is_html(self.path):
+            return 2
+        return 1 if self.headers.cache_control == ASK else 0
+
+
+@dataclass(frozen=True)
+class Due:
+    """One object to be written."""
+
+    piece: Piece
+    reason: Reason
+
+
+@dataclass(frozen=True)
+class DeployPlan:
+    """What is to be written and what stands already.
+
+    `manifest` is that of an earlier run, None where the release was never complete. `extra` are keys that no build of today
+    has; they stay, because somebody may still hold a page that names them. `lost` are paths that should be carried on from
+    the release before and are gone there.
+    """
+
+    commit: str
+    pieces: tuple[Piece, ...]
+    due: tuple[Due, ...]
+    manifest: Manifest | None
+    extra: tuple[str, ...]
+    lost: tuple[str, ...]
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether everything stands, and is known to be complete."""
+        wanted = {(each.path, each.sha256, each.headers) for each in self.pieces}
+        known = self.manifest and {(each.path, each.sha256, each.headers) for each in self.manifest.entries}
+        return not self.due and wanted == known
+
+
+@dataclass(frozen=True)
+class Before:
+    """The release that users are on, and how long what it has under hashed names is carried on (``retention``)."""
+
+    manifest: Manifest | None
+    retention: timedelta
+    now: datetime
+
+
+def manifest_of(store: ReleaseReader, commit: str, *, within: Deadline) -> Manifest | None:
+    """The manifest of a complete release; None where there is none, and where what there is does not hold."""
+    content = store.read(manifest_key(commit), within=within)
+    if content is None:
+        return None
+    try:
+        manifest = decode(content)
+    except ManifestBroken:
+        return None  # the release is then not known to be complete, which is all that a manifest could say
+    return manifest if manifest.commit == commit else None
+
+
+def plan_of(
+    store: ReleaseReader, commit: str, files: Sequence[File], before: Before, *, within: Deadline, crowd: Crowd | None = None
+) -> DeployPlan:
+    """Compare `files` with what the release of `commit` has: one listing, and one HEAD for each object not vouched for."""
+    prefix = prefix_of(commit)
+    listed = {each.key: each for each in store.list(prefix, within=within)}
+    manifest = manifest_of(store, commit, within=within) if manifest_key(commit) in listed else None
+    built = tuple(_piece(file) for file in files)
+    carried, lost = _carried(store, commit, built, manifest, before, within)
+    pieces = (*built, *carried)
+    due = _due(store, commit, pieces, listed, manifest, crowd or Crowd(), within)
+    expected = {key_of(commit, piece.path) for piece in pieces} | {manifest_key(commit)}
+    return DeployPlan(commit, pieces, due, manifest, tuple(sorted(set(listed) - expected)), lost)
+
+
+def _piece(file: File) -> Piece:
+    return Piece(file.path, file.size, file.sha256, file.headers, file.source)
+
+
+def _due(
+    store: ReleaseReader,
+    commit: str,
+    pieces: Sequence[Piece],
+    listed: Mapping[str, Listed],
+    manifest: Manifest | None,
+    crowd: Crowd,
+    within: Deadline,
+) -> tuple[Due, ...]:
+    known = manifest.by_path() if manifest else {}
+
+    def compare(piece: Piece) -> Due | None:
+        there = listed.get(key_of(commit, piece.path))
+        if there is None:
+            return Due(piece, Reason.NEW)
+        if there.size != piece.size:
+            return Due(piece, Reason.CONTENT)
+        entry = known.get(piece.path)
+        vouched = entry is not None and entry.listed_as(there)
+        return differs(piece, entry if vouched else store.head(there.key, within=within))
+
+    return tuple(due for due in crowd.each(compare, pieces, within=within) if due is not None)
+
+
+def differs(piece: Piece, seen: Entry | Stored | None) -> Due | None:
+    """Why what is there is not the piece; None where it is."""
+    if seen is None:
+        return Due(piece, Reason.NEW)
+    if (seen.size, seen.sha256) != (piece.size, piece.sha256):
+        return Due(piece, Reason.CONTENT)
+    return Due(piece, Reason.HEADERS) if seen.headers != piece.headers else None
+
+
+def _carried(
+    store: ReleaseReader,
+    commit: str,
+    built: Sequence[Piece],
+    own: Manifest | None,
+    before: Before,
+    within: Deadline,
+) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
+    """What earlier releases had under hashed names and this build has not, as far as it is still there."""
+    taken = {piece.path for piece in built}
+    found: dict[str, Piece] = {}
+    lost: list[str] = []
+    for manifest in (own, before.manifest):
+        if manifest is None:
+            continue
+        wanted = [entry for entry in manifest.entries if _goes_on(entry, manifest.commit == commit, before)]
+        wanted = [entry for entry in wanted if entry.path not in taken and entry.path not in found]
+        there = {each.key for each in store.list(prefix_of(manifest.commit), within=within)} if wanted else set()
+        for entry in wanted:
+            key = key_of(manifest.commit, entry.path)
+            if key in there:
+                found[entry.path] = _carry(entry, key, before.now)
+            else:
+                lost.append(entry.path)
+    return tuple(found.values()), tuple(lost)
+
+
+def _goes_on(entry: Entry, ours: bool, before: Before) -> bool:
+    if entry.headers.cache_control == ASK:
+        return False  # its name will be asked for again and means the newest
+    if entry.carried is None:
+        return not ours  # what an earlier build of this commit had stays as an extra
+    return before.now - entry.carried < before.retention
+
+
+def _carry(entry: Entry, key: str, now: datetime) -> Piece:
+    return Piece(entry.path, entry.size, entry.sha256, entry.headers, key, entry.carried or now)
+
+
+def due_by_rank(plan: DeployPlan) -> tuple[tuple[Due, ...], ...]:
+    """What is due, in the groups that are written one after the other."""
+    ranks = sorted({due.piece.rank for due in plan.due})
+    return tuple(tuple(due for due in plan.due if due.piece.rank == rank) for rank in ranks)
+
+
+def as_entry(piece: Piece, listed: Listed) -> Entry:
+    """The piece as its release's manifest has it."""
+    return Entry(piece.path, piece.size, piece.sha256, piece.headers, listed.etag, listed.modified, piece.carried)
