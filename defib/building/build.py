@@ -158,7 +158,7 @@ def _from_artefact(job: _Job, error: StepFailed | Refused | HomeUnwritable, with
     if artefact is None:
         found = "; ".join(wrong) or f"no artefact of this commit in {job.artefacts.folder}"
         raise type(error)(
-            error.what, where=error.where, expected=error.expected, seen=f"{error.seen} ({found})", then=error.then
+            error.what, where=error.where, expected=error.expected, seen=f"{error.seen} ({found})".lstrip(), then=error.then
         ) from error
     return _as_built(artefact, "; ".join(part for part in (error.what, error.seen) if part))
 

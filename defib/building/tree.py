@@ -150,7 +150,7 @@ class _Walk:
 def survey(folder: Path, within: Deadline) -> Survey:
     """Look through `folder`, in the order of paths.
 
-    :class:`Refused` where links lead to one folder in more than :data:`WAYS` ways, :class:`BudgetSpent` where the time is over.
+    :class:`Refused` where links lead to one folder in more than :data:`WAYS` ways, :class:`BudgetSpent` when time is up.
     """
     walk = _Walk(Path(os.path.realpath(folder)), within)
     walk.go()

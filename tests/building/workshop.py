@@ -52,7 +52,7 @@ for line in pathlib.Path("lib/main.dart").read_text().splitlines():
 web = pathlib.Path("build/web")
 web.mkdir(parents=True)
 page = pathlib.Path("web/index.html").read_text()
-page = page.replace("$COMMIT", os.environ["DEFIB_COMMIT"]).replace("$COMMITTED", os.environ["DEFIB_COMMITTED"])
+page = page.replace("$ID", os.environ["DEFIB_COMMIT"]).replace("$BUILT", os.environ["DEFIB_COMMITTED"])
 (web / "index.html").write_text(page)
 (web / "main.dart.js").write_text("\\n".join(program))
 (web / "flutter_bootstrap.js").write_text("_flutter.loader.load();")
@@ -140,7 +140,7 @@ class Workshop:
         """The site whose sources are a small Flutter application, with the toolchain in its home."""
         self.write("pubspec.yaml", PUBSPEC)
         self.write("lib/main.dart", "import 'intl';\nprint('pulse');\n")
-        self.write("web/index.html", '<title>Pulse Trading</title><meta name="build" content="$COMMIT $COMMITTED">')
+        self.write("web/index.html", '<title>Pulse Trading</title><meta name="build" content="$ID $BUILT">')
         program = self.home.path / "toolchain" / "flutter"
         program.parent.mkdir(exist_ok=True)
         program.write_text(TOOLCHAIN.format(python=sys.executable, registry=registry.url), encoding="utf-8")
