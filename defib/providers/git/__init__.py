@@ -1,0 +1,1 @@
+"""Git: the remotes that hold a site's sources, asked with the plain `git` program."""

@@ -1,0 +1,243 @@
+"""Every place that may hold a site's sources, asked at the same time."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from defib.clock import Deadline
+from defib.errors import BudgetSpent, InputError, SecretMissing
+from defib.offer import BUNDLE, Deployed, Offer, Tip, Trouble
+from defib.process import Finished
+from defib.providers.git.command import Setting
+from defib.providers.git.store import GitStore
+from defib.providers.git.trouble import read_trouble
+from defib.providers.proxy import on_loopback
+from defib.redact import Redactor
+from defib.sitegit import Remote
+
+ANSWER_WITHIN = timedelta(seconds=20)
+"""A remote that has not said by then what it holds is taken for dead."""
+
+FETCH_WITHIN = timedelta(minutes=5)
+"""A first fetch brings the whole history; later ones what is new."""
+
+_LOST_RACE = "cannot lock ref"
+"""What git says where another process has just brought the same branch."""
+
+_BUNDLE_REF = "refs/defib/bundle"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What everybody offered, in the order of the site file, and what is known of the commit that users had."""
+
+    offers: tuple[Offer, ...]
+    bundle: Offer | None
+    deployed: Deployed | None
+
+
+class _Troubled(Exception):
+    """Somebody has no offer to make."""
+
+    def __init__(self, trouble: Trouble, problem: str) -> None:
+        super().__init__(problem)
+        self.trouble = trouble
+        self.problem = problem
+
+
+class GitSources:
+    """The remotes of one site, and the bundle for the day when they are gone.
+
+    `repository` is where the local copy is kept (``$DEFIB_HOME/git/SITE.git``). `secrets` turns a reference into its value;
+    it is asked anew each time, so that a token that cannot be had takes away one remote and not all.
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        remotes: Sequence[Remote],
+        branch: str,
+        secrets: Callable[[str], str],
+        *,
+        bundle: Path | None = None,
+        answer_within: timedelta = ANSWER_WITHIN,
+        fetch_within: timedelta = FETCH_WITHIN,
+    ) -> None:
+        self._store = GitStore(repository)
+        self._remotes = tuple(remotes)
+        self._branch = branch
+        self._secrets = secrets
+        self._bundle = bundle
+        self._answer_within = answer_within
+        self._fetch_within = fetch_within
+
+    def ask(self, deployed: Sequence[str], *, within: Deadline, users_had: datetime | None = None) -> Answers:
+        """Ask everybody in parallel and bring what they hold into the local copy.
+
+        `deployed` are the commits that were deployed, the last one first; none where that is not known. `users_had` is
+        the date of the last one, for when nobody holds it any more. Nobody's failure is raised: it stands in the offer.
+        :class:`StepFailed` where there is no `git`, :class:`InputError` for names that Git does not allow. Idempotent.
+        """
+        with self._store.open(within):
+            for remote in self._remotes:
+                self._check_name(_ref(remote, self._branch), within)
+            with ThreadPoolExecutor(max_workers=len(self._remotes) + 1) as pool:
+                bundle = pool.submit(self._try_bundle, within)
+                troubles = list(pool.map(lambda remote: self._try(remote, within), self._remotes))
+            return self._read(troubles, bundle.result(), deployed, users_had, within)
+
+    def descends(self, commit: str, ancestor: str, *, within: Deadline) -> bool:
+        """Whether `commit` is `ancestor` or descends from it, by the local copy; see :meth:`GitStore.descends`."""
+        return self._store.descends(commit, ancestor, within)
+
+    def committed(self, commit: str, *, within: Deadline) -> datetime | None:
+        """The committer date of `commit`, by the local copy."""
+        return self._store.committed(commit, within)
+
+    def export(self, commit: str, folder: Path, *, within: Deadline) -> None:
+        """A clean work tree of exactly `commit`; see :meth:`GitStore.export`."""
+        self._store.export(commit, folder, within)
+
+    def _check_name(self, ref: str, within: Deadline) -> None:
+        if self._store.git.run("check-ref-format", ref, within=within).status:
+            raise InputError("git allows no such name of a remote or branch", where=ref, then="correct the site file")
+
+    def _try(self, remote: Remote, within: Deadline) -> _Troubled | None:
+        """Fetch the branch of `remote`; None where that went well."""
+        soon = within.sooner(self._answer_within + self._fetch_within)
+        try:
+            try:
+                self._fetch(remote, soon)
+            except _Troubled as trouble:
+                if _LOST_RACE not in trouble.problem:
+                    raise
+                self._fetch(remote, soon)
+        except SecretMissing as error:
+            return _Troubled(Trouble.DENIED, f"{Trouble.DENIED}: {error}")
+        except _Troubled as trouble:
+            return trouble
+        return None
+
+    def _fetch(self, remote: Remote, within: Deadline) -> None:
+        redact = Redactor()
+        settings = self._settings(remote, redact)
+        branch, ref = f"refs/heads/{self._branch}", _ref(remote, self._branch)
+
+        def ask(*arguments: str, within: Deadline) -> str:
+            protocol = urlsplit(remote.url).scheme
+            return self._answer(*arguments, protocol=protocol, settings=settings, within=within, redact=redact)
+
+        soon = within.sooner(self._answer_within)
+        commit = _commit_at(branch, ask("ls-remote", "--quiet", remote.url, branch, within=soon))
+        if not commit:
+            others = ask("ls-remote", "--quiet", remote.url, within=soon).strip()
+            raise self._nothing(others)
+        before = self._store.tip(ref, soon)
+        if commit != before:
+            said = ask("fetch", *_FETCH, remote.url, f"+{branch}:{ref}", within=within)
+            if self._store.tip(ref, within) in {"", before}:
+                # A shallow repository is no failure to git: it warns, leaves out the branch, and ends with 0.
+                raise _Troubled(Trouble.DAMAGED, f"{Trouble.DAMAGED}: git does not take {commit}: {said.strip()}")
+
+    def _nothing(self, others: str) -> _Troubled:
+        if others:
+            return _Troubled(Trouble.NO_BRANCH, f"{Trouble.NO_BRANCH}: it has no {self._branch}")
+        return _Troubled(Trouble.EMPTY, f"{Trouble.EMPTY}: it has no branch and no commit")
+
+    def _settings(self, remote: Remote, redact: Redactor) -> list[Setting]:
+        """How to log in, and past which proxy."""
+        settings = [(f"http.{remote.url}.proxy", "")] if on_loopback(remote.url) else []
+        if remote.token is not None:
+            login = f"{remote.user}:{redact.learn(self._secrets(remote.token))}"
+            header = redact.learn(base64.b64encode(login.encode()).decode())
+            settings.append((f"http.{remote.url}.extraHeader", f"Authorization: Basic {header}"))
+        return settings
+
+    def _try_bundle(self, within: Deadline) -> _Troubled | None:
+        """Verify the bundle and take its branch; None where that went well, or no bundle is kept."""
+        if self._bundle is None:
+            return None
+        if not self._bundle.is_file():
+            return _Troubled(Trouble.NO_REPOSITORY, f"there is no bundle at {self._bundle}")
+        path, branch = str(self._bundle.resolve()), f"refs/heads/{self._branch}"
+        try:
+            self._answer("bundle", "verify", "--quiet", path, within=within)
+            if not _commit_at(branch, self._answer("bundle", "list-heads", path, branch, within=within)):
+                return _Troubled(Trouble.NO_BRANCH, f"{Trouble.NO_BRANCH}: it has no {self._branch}")
+            self._answer("fetch", *_FETCH, path, f"+{branch}:{_BUNDLE_REF}", protocol="file", within=within)
+        except _Troubled as error:
+            return _Troubled(Trouble.DAMAGED, f"{Trouble.DAMAGED}: {error.problem}")
+        return None
+
+    def _answer(
+        self,
+        *arguments: str,
+        within: Deadline,
+        protocol: str = "",
+        settings: Sequence[Setting] = (),
+        redact: Callable[[str], str] = str,
+    ) -> str:
+        """What `git` says, or :class:`_Troubled`."""
+        try:
+            finished: Finished = self._store.git.run(*arguments, protocol=protocol, settings=settings, within=within)
+        except BudgetSpent as error:
+            problem = f"{Trouble.UNREACHABLE}: no answer to git {arguments[0]} in its time"
+            raise _Troubled(Trouble.UNREACHABLE, problem) from error
+        output = redact(finished.output)
+        if finished.status:
+            raise _Troubled(*read_trouble(output))
+        return output
+
+    def _read(
+        self,
+        troubles: Sequence[_Troubled | None],
+        bundle: _Troubled | None,
+        deployed: Sequence[str],
+        users_had: datetime | None,
+        within: Deadline,
+    ) -> Answers:
+        """Place all tips to one another, by the local copy alone."""
+        refs = [_ref(remote, self._branch) for remote in self._remotes]
+        commits = [self._store.tip(ref, within) for ref in (*refs, _BUNDLE_REF)]
+        known = [self._store.full(commit, within) or commit for commit in deployed]
+        asked = {commit for commit in (*commits, *known) if commit}
+        tips = {commit: self._store.read(commit, asked, within) for commit in set(commits) if commit}
+        offers = [
+            _offer(remote.name, tips.get(commit), trouble)
+            for remote, commit, trouble in zip(self._remotes, commits, troubles, strict=False)
+        ]
+        kept = _offer(BUNDLE, tips.get(commits[-1]), bundle) if self._bundle else None
+        return Answers(tuple(offers), kept, self._deployed(known, asked, users_had, within))
+
+    def _deployed(
+        self, commits: Sequence[str], asked: set[str], users_had: datetime | None, within: Deadline
+    ) -> Deployed | None:
+        if not commits:
+            return None
+        last, earlier = commits[0], frozenset(commits[1:])
+        if not self._store.full(last, within):
+            return Deployed(Tip(last, users_had), held=False, earlier=earlier)
+        return Deployed(self._store.read(last, asked, within), earlier=earlier)
+
+
+_FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
+
+
+def _ref(remote: Remote, branch: str) -> str:
+    return f"refs/remotes/{remote.name}/{branch}"
+
+
+def _commit_at(ref: str, listing: str) -> str:
+    """The id that stands before exactly `ref`; git also lists names that only end like it."""
+    found = (line.replace("\t", " ").split(" ") for line in listing.splitlines())
+    return next((parts[0] for parts in found if parts[1:] == [ref]), "")
+
+
+def _offer(name: str, tip: Tip | None, trouble: _Troubled | None) -> Offer:
+    return Offer(name, tip, trouble.trouble, trouble.problem) if trouble else Offer(name, tip)
