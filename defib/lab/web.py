@@ -17,7 +17,7 @@ from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
 _MAX_HEAD = 64 * 1024
-_MAX_BODY = 8 * 1024 * 1024
+_MAX_BODY = 32 * 1024 * 1024
 _END_OF_CONNECTION = (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError, TimeoutError)
 
 
@@ -279,7 +279,9 @@ def encode(response: Response, *, keep: bool = False, head_only: bool = False) -
     lines += [f"{name}: {value}" for name, value in response.headers if name.lower() not in _OURS]
     lines.append(f"Connection: {'keep-alive' if keep else 'close'}")
     if response.status not in (204, 304):
-        lines.append(f"Content-Length: {len(response.body)}")
+        # HEAD is answered with the fields of GET: https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2
+        told = response.header("Content-Length") if head_only and not response.body else ""
+        lines.append(f"Content-Length: {told or len(response.body)}")
     sent = b"" if head_only or response.status in (204, 304) else response.body[: response.cut]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + sent
 
