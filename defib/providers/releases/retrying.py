@@ -17,6 +17,9 @@ from defib.releases.store import Listed, ReleaseStore, Stored, Upload
 T = TypeVar("T")
 
 _BACKOFF = Backoff(attempt=timedelta(seconds=16))
+_LISTING = timedelta(seconds=60)
+"""Time for all pages of a listing, of which each is a request."""
+
 _SLOWEST = 64 * 1024
 """Bytes a second of a line that is slow and still worth waiting for."""
 
@@ -42,8 +45,7 @@ class RetryingReleases:
         return self._run(lambda soon: self._inner.folders(prefix, within=soon), within)
 
     def list(self, prefix: str, *, within: Deadline) -> tuple[Listed, ...]:
-        # A listing is many pages: each is bounded by the attempt below it, all of them by the deadline.
-        return self._run(lambda soon: self._inner.list(prefix, within=soon), within, within.remaining())
+        return self._run(lambda soon: self._inner.list(prefix, within=soon), within, _LISTING)
 
     def head(self, key: str, *, within: Deadline) -> Stored | None:
         return self._run(lambda soon: self._inner.head(key, within=soon), within)

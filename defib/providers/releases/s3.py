@@ -21,6 +21,7 @@ from obstore.store import S3Store
 
 from defib.clock import Deadline
 from defib.errors import Conflict, NotFound, ProviderError, Unavailable
+from defib.providers.bounded import bounded
 from defib.providers.proxy import on_loopback
 from defib.providers.releases.s3_errors import asked, code_of
 from defib.releases.rules import Headers
@@ -65,15 +66,17 @@ class S3Releases:
         return tuple(sorted(f"{each.strip('/')}/" for each in found["common_prefixes"]))
 
     def list(self, prefix: str, *, within: Deadline) -> tuple[Listed, ...]:
-        found: list[Listed] = []
-        with asked("ListObjectsV2", self._at(prefix)):
-            for page in obstore.list(self._store(within, prefix), prefix, chunk_size=_PAGE):
-                self._in_time(within, prefix)
-                found += (
-                    Listed(each["path"], each["size"], (each["e_tag"] or "").strip('"'), each["last_modified"])
-                    for each in page
-                )
-        return tuple(sorted(found, key=lambda each: each.key))
+        def pages() -> Iterator[Listed]:
+            with asked("ListObjectsV2", self._at(prefix)):
+                for page in obstore.list(self._store(within, prefix), prefix, chunk_size=_PAGE):
+                    self._in_time(within, prefix)
+                    for each in page:
+                        yield Listed(each["path"], each["size"], (each["e_tag"] or "").strip('"'), each["last_modified"])
+
+        def all_of_them() -> tuple[Listed, ...]:
+            return tuple(sorted(pages(), key=lambda each: each.key))
+
+        return bounded(all_of_them, within, "ListObjectsV2", self._at(prefix))
 
     def head(self, key: str, *, within: Deadline) -> Stored | None:
         try:
@@ -125,7 +128,8 @@ class S3Releases:
     def _put_in_parts(self, upload: Upload, attributes: dict[str, str], within: Deadline) -> Any:
         """In parts; on any error obstore aborts the upload, so that nothing of it stays."""
         parts = _Parts(upload, lambda: self._in_time(within, upload.key), self._at(upload.key))
-        try:
+
+        def put() -> Any:
             with asked("UploadPart", self._at(upload.key)):
                 return obstore.put(
                     self._store(within, upload.key),
@@ -136,6 +140,9 @@ class S3Releases:
                     chunk_size=parts.size,
                     max_concurrency=_PARTS_AT_ONCE,
                 )
+
+        try:
+            return bounded(put, within, "PutObject in parts", self._at(upload.key))
         except ProviderError:
             if parts.error is not None:
                 raise parts.error from parts.error.__cause__
