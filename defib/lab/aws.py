@@ -23,6 +23,7 @@ from defib.clock import Clock, SystemClock
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.strict import s3, xml
 from defib.lab.strict.cloudfront import StrictCloudFront
+from defib.lab.strict.headers_policies import HeadersPolicies
 from defib.lab.strict.identity import StrictIdentity
 from defib.lab.strict.route53 import Publish, StrictRoute53
 from defib.lab.strict.signature import Credentials, authenticate, service_of
@@ -63,6 +64,7 @@ class Aws:
             deploys_in=deploys_in,
             invalidates_in=invalidates_in,
         )
+        self.headers_policies = HeadersPolicies(self.cloudfront.headers_policies_in_use)
 
     async def start(self) -> None:
         """Listen."""
@@ -104,7 +106,8 @@ class Aws:
         return told or await self._moto(request)
 
     async def _through_cloudfront(self, request: Request, *, lying: bool) -> Response:
-        answered = self.cloudfront.conflicts(request) or self.cloudfront.before(request, lying=lying)
+        answered = self.cloudfront.conflicts(request) or self.headers_policies.answer(request)
+        answered = answered or self.cloudfront.before(request, lying=lying)
         if answered is not None:
             return answered
         if lying and request.method == "PUT":

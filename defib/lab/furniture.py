@@ -158,6 +158,7 @@ def furnish(aws: Aws, plan: AddressPlan) -> None:
     aws.route53.add_zone(ZONE_ID, ZONE, public_sets(plan, ZONE))
     aws.route53.add_zone(ZONE_TWO_ID, ZONE_TWO, public_sets(plan, ZONE_TWO))
     aws.route53.add_zone(ZONE_ARMED_ID, ZONE_ARMED, armed_sets(plan))
+    aws.headers_policies.add(HEADERS_POLICY, "pulse-trading-primary", dict(SECURITY_HEADERS))
     aws.cloudfront.add_distribution(DISTRIBUTION, DISTRIBUTION_DOMAIN, distribution_config())
 
 

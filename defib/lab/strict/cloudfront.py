@@ -90,6 +90,11 @@ class StrictCloudFront:
         held = self._backend.distributions.items()
         return {distribution_id: _plain(_config(each)) for distribution_id, each in sorted(held)}
 
+    def headers_policies_in_use(self) -> frozenset[str]:
+        """The ids of the response headers policies that default behaviours name."""
+        behaviors = [_config(each).DefaultCacheBehavior for each in self._backend.distributions.values()]
+        return frozenset(each.response_headers_policy_id for each in behaviors if each.response_headers_policy_id)
+
     def advance(self) -> None:
         """Let deployments that are due take effect."""
         for distribution_id, versions in list(self._versions.items()):
