@@ -18,8 +18,10 @@ from defib.providers.open import open_cdn, open_host, open_zone
 from defib.providers.secret import resolve
 from defib.providers.wrappers import ReadOnlyCdn, ReadOnlyHost, ReadOnlyZone
 from defib.redact import Redactor
+from defib.releases.store import ReleaseStore
 from defib.site import Site
 from defib.trust import CaaPolicies, Certificates
+from defib.workshop import Workshop
 
 
 class Fence:
@@ -42,7 +44,8 @@ class Fence:
 class Outside:
     """Everything a run can reach outside of itself.
 
-    `pointers` are, by host, the one record that says which of its releases the host serves.
+    `pointers` are, by host, the one record that says which of its releases the host serves, `stores` where those are kept,
+    and `workshop` is where new ones are built.
     """
 
     zones: tuple[DnsZone, ...]
@@ -53,6 +56,8 @@ class Outside:
     caa: CaaPolicies
     hosts: Mapping[str, Host] = field(default_factory=dict)
     pointers: Mapping[str, DnsZone] = field(default_factory=dict)
+    stores: Mapping[str, ReleaseStore] = field(default_factory=dict)
+    workshop: Workshop | None = None
     fence: Fence = field(default_factory=Fence)
 
     @property

@@ -11,6 +11,7 @@ import re
 from datetime import timedelta
 
 from defib.ports import RecordKey, RecordSet
+from defib.releases.rules import prefix_of
 
 VENDOR = "cloudfront-pointer"
 """The vendor of a pointer in a plan; the zone is the distribution's id."""
@@ -26,7 +27,7 @@ _PATH = re.compile(r"/releases/(?P<commit>[0-9a-f]{7,64})")
 
 def path_of(commit: str) -> str:
     """The origin path of a release, without a slash at its end as CloudFront wants it."""
-    return f"/releases/{commit}"
+    return f"/{prefix_of(commit)}".rstrip("/")
 
 
 def commit_of(path: str) -> str:
@@ -37,7 +38,7 @@ def commit_of(path: str) -> str:
 
 def pointer_key(distribution: str) -> RecordKey:
     """The key under which the pointer of a distribution stands."""
-    return RecordKey(f"{distribution}.", RELEASE)
+    return RecordKey(f"{distribution}.".lower(), RELEASE)
 
 
 def pointing_at(distribution: str, path: str) -> RecordSet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from defib import entries
+from defib import entries, pointer
 from defib.approval import Approval
 from defib.changes import foreign
 from defib.clock import Deadline
@@ -117,7 +117,8 @@ def way_back(run: Run) -> Way:
     """The way users go back to when the changes of the run that this one follows are taken back."""
     if not run.follows:
         raise Refused("that run changed nothing; there is nothing to take back", then="defib runs")
-    before = [(change.vendor, record.key, record.before) for change in run.follows for record in change.records]
+    steered = [change for change in run.follows if change.vendor != pointer.VENDOR]
+    before = [(change.vendor, record.key, record.before) for change in steered for record in change.records]
     way = way_of(run.site, before)
     if way is None:
         seen = "; ".join(str(record or key) for _, key, record in before)
@@ -139,11 +140,12 @@ def way_back_plan(run: Run, within: Deadline) -> Plan:
     return Plan(run.runbook.procedure, run.site.site, tuple(changes))
 
 
-def approve(step: Step, plan: Plan) -> Plan:
-    """Write the plan down and get it approved; in plan mode the flow ends here."""
+def approve(step: Step, plan: Plan, also: Sequence[RecordKey] = ()) -> Plan:
+    """Write the plan down and get it approved; in plan mode the flow ends here. It may change `also` beside record sets."""
     run = step.run
     known = [lead for way in ways(run.site) for lead in way.leads if not lead.armed]
-    plan.brake({lead.key for lead in known}, removable={lead.key for lead in known if lead.absent})
+    taken_back = {key for change in run.follows for key in change.keys}
+    plan.brake({*also, *taken_back, *(lead.key for lead in known)}, removable={lead.key for lead in known if lead.absent})
     step.record(entries.Planned(plan.digest(), plan.changes))
     foresee(step, plan)
     if run.mode is Mode.PLAN:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from defib import entries
@@ -43,7 +44,7 @@ from defib.sitevendors import CdnOfSite, DnsZoneConfig, FailoverSwitch, HostOfSi
 from defib.start import Desk, Order, new_run, plan_run, take_up
 from defib.steering import leads_at
 from defib.ways import by_cdn, to_host, ways
-from flows import cdn_failover, dns_switch, failback
+from flows import aws_redeploy, cdn_failover, dns_switch, failback
 from flows.engine import Procedure, perform
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +54,7 @@ START = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 BUILD = Build("4f" * 20, START - timedelta(minutes=20))
 WITHOUT_PREFECT = entries.EngineChosen(prefect=False, why="a test")
 PROCEDURES: dict[str, Procedure] = {
-    each.name: each for each in (cdn_failover.PROCEDURE, dns_switch.PROCEDURE, failback.PROCEDURE)
+    each.name: each for each in (aws_redeploy.PROCEDURE, cdn_failover.PROCEDURE, dns_switch.PROCEDURE, failback.PROCEDURE)
 }
 
 GOOD = Sight(Health.GOOD, build=BUILD)
@@ -145,6 +146,7 @@ class Stage:
         self.reaches: Callable[[str], bool] = lambda _: self.online
         self.view: World = self.see
         self.apis = GOOD
+        self.more: dict[str, Any] = {}
         self.servers = [MemoryServer(server.name) for server in self.site.servers]
         self.resolvers = [MemoryServer(server.name) for server in self.site.resolvers]
         self.cdns = {cdn.name: MemoryCdn(cdn.name, EdgeStatus(True, True, (page,), "origin", "1")) for cdn in self.site.cdns}
@@ -199,7 +201,7 @@ class Stage:
         names = [observer.name for observer in self.site.observers]
         observers = MemoryObservers(names, self.view, self.clock, lambda observer, _: self.reaches(observer))
         zones = (self.zone, *self.memories[1:])
-        return Outside(zones, self.cdns, observers, self._answers(), self.trust, self.trust, self.hosts)
+        return Outside(zones, self.cdns, observers, self._answers(), self.trust, self.trust, self.hosts, **self.more)
 
     def order(self, procedure: str = "cdn-failover", approver: Approver | None = None) -> Order:
         """What somebody asks for."""

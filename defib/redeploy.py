@@ -1,0 +1,143 @@
+"""A site made anew: the commit that is chosen, what is built of it, and the release that a host on AWS then serves."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from defib import pointer
+from defib.building.built import Built
+from defib.errors import BudgetSpent, InputError, ProviderError
+from defib.looking import Judged, look_through
+from defib.plan import Change
+from defib.ports import Build, RecordChange
+from defib.releases.deploy import deploy
+from defib.releases.plan import Before, manifest_of
+from defib.releases.store import ReleaseStore
+from defib.releases.tree import files_of
+from defib.run import Step
+from defib.site import Site
+from defib.sitevendors import AwsHost
+from defib.source import Choice, choose
+from defib.ways import to_host
+from defib.workshop import Workshop
+
+_ASK_WITHIN = timedelta(seconds=15)
+_LOOK_AGAIN = timedelta(seconds=1)
+_LAST_LINES = 200
+"""Of a build's output, how much goes into the journal at most, in lines."""
+
+
+def host_of(site: Site) -> AwsHost:
+    """The last resort of a site; :class:`InputError` where its file names none."""
+    for host in site.hosts:
+        if isinstance(host, AwsHost):
+            return host
+    expected = "a host with provider: s3-cloudfront"
+    raise InputError(f"the site {site.site} has no last resort", where=f"{site.site}.yaml", expected=expected)
+
+
+def choose_source(step: Step, users_had: Build | None) -> Choice:
+    """The commit to build; everybody who is refused, and every doubt, is noted."""
+    deployed = [users_had.id] if users_had else []
+    serving = _serving(step)
+    deployed += [serving] if serving and serving not in deployed else []
+    told = _workshop(step).ask(deployed, within=step.within, users_had=users_had.built if users_had else None)
+    choice = choose(told.offers, told.bundle, told.deployed)
+    for refused in choice.refused:
+        step.note(f"not from {refused}", warning=True)
+    for warning in choice.warnings:
+        step.note(warning, warning=True)
+    age = choice.age(step.clock.now())
+    behind = "an unknown time" if choice.behind is None else str(choice.behind)
+    step.note(f"commit {choice.commit[:12]} from {choice.source}, made {age or 'an unknown time'} ago, behind by {behind}")
+    return choice
+
+
+def build(step: Step, commit: str, committed: datetime) -> Built:
+    """Build the commit; the last lines of its output go into the journal."""
+    left = _LAST_LINES
+
+    def line(text: str) -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0:
+            step.note(f"build: {step.run.journal.redact(text)}")
+
+    built = _workshop(step).make(commit, committed, within=step.within, line=line)
+    if built.cached:
+        step.note(f"the artefact of an earlier build is used: {built.why_cached}", warning=True)
+    for skipped in built.skipped:
+        step.note(f"not served: {skipped.path} ({skipped.reason})")
+    for note in built.notes:
+        step.note(note, warning=True)
+    return built
+
+
+def pointer_changes(step: Step, commit: str) -> tuple[Change, ...]:
+    """The change that makes the host serve the release of `commit`; none where it does."""
+    host = host_of(step.site)
+    zone = step.run.outside.pointers[host.name]
+    key = pointer.pointer_key(host.distribution)
+    (present,) = zone.read([key], within=step.within.sooner(_ASK_WITHIN))
+    wanted = pointer.pointing_at(host.distribution, pointer.path_of(commit))
+    if present == wanted:
+        return ()
+    return (Change(zone.vendor, zone.zone, (RecordChange(present, wanted),), f"serve release {commit[:12]}"),)
+
+
+def is_pointer(change: Change) -> bool:
+    """Whether a change is of what a host serves, and not of where users go."""
+    return change.vendor == pointer.VENDOR
+
+
+def upload(step: Step, commit: str, folder: Path, made: Build | None) -> None:
+    """Bring the files into the bucket as the release of `commit`, list them back and compare."""
+    host, store = host_of(step.site), _store(step)
+    serving = _serving(step)
+    earlier = manifest_of(store, serving, within=step.within.sooner(_ASK_WITHIN)) if serving else None
+    now = step.clock.now()
+    before = Before(earlier if serving != commit else None, host.retention, now)
+    crowd = _workshop(step).crowd
+    files = files_of(folder, within=step.within, crowd=crowd)
+    done = deploy(store, commit, files, made.built if made else now, before, within=step.within, crowd=crowd)
+    step.note(
+        f"{len(files)} files: {done.uploaded} uploaded ({done.sent} bytes), {done.carried} carried on, all listed back"
+    )
+
+
+def wait_until_served(step: Step, commit: str) -> Judged:
+    """Look at the host until it serves the build of `commit`: what it serves decides, not what its API says."""
+    way, complaint = to_host(step.site, host_of(step.site)), ""
+    while True:
+        seen = look_through(step, way)
+        if seen.is_served() and seen.build is not None and seen.build.id == commit:
+            return seen
+        told = f"build {seen.build.id[:12]}" if seen.is_served() and seen.build else str(seen)
+        if told != complaint:
+            complaint = told
+            step.note(f"{way.name} does not serve the release yet: {told}")
+        if step.within.remaining() <= _LOOK_AGAIN:
+            raise BudgetSpent(f"{way.name} does not serve the release: {complaint}")
+        step.wait(_LOOK_AGAIN)
+
+
+def _serving(step: Step) -> str:
+    """The commit of the release that the host serves now, "" where that is none or cannot be told."""
+    try:
+        live = step.run.outside.hosts[host_of(step.site).name].live(within=step.within.sooner(_ASK_WITHIN))
+    except ProviderError as error:
+        step.note(f"the host cannot tell what it serves: {error}", warning=True)
+        return ""
+    return live.commit if live else ""
+
+
+def _workshop(step: Step) -> Workshop:
+    workshop = step.run.outside.workshop
+    if workshop is None:
+        raise InputError(f"the site {step.site.site} has no sources", expected="git: and build: in its file")
+    return workshop
+
+
+def _store(step: Step) -> ReleaseStore:
+    return step.run.outside.stores[host_of(step.site).name]

@@ -1,0 +1,156 @@
+"""Every host fails: build the site from Git and serve it from AWS. Reads like ``runbooks/aws-redeploy.md``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from defib import entries, looking, pointer, redeploy, steering
+from defib.backup import prove_backup, verify_other_names
+from defib.confirm import insist_on_an_outage, users_must_be_down, what_users_had
+from defib.plan import Plan
+from defib.ports import Build
+from defib.propagation import watch_answers
+from defib.run import Lasts, Run, Step
+from defib.served import hold_users, worse_off
+from defib.signing import must_agree_on_signing
+from defib.standby import recovery_point
+from defib.ways import to_host, way_named, ways
+from flows.engine import Procedure, step
+
+
+@dataclass(frozen=True)
+class Outage:
+    """What is wrong, and the build that users had."""
+
+    users: str
+    expected: Build | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """The commit that is built, who holds it, and when it was made."""
+
+    held_by: str
+    commit: str
+    committed: datetime
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was built: the folder of its files, and what it says of itself."""
+
+    folder: Path
+    build: Build | None
+    cached: bool
+
+
+@step("confirm-the-outage", Lasts.ONCE_CHANGED)
+def confirm_the_outage(at: Step) -> Outage:
+    """Users are not served, their host is why, and no backup host could take them at once."""
+    users = users_must_be_down(at)
+    host = at.site.primary_host
+    seen = looking.look_at_origin(at) if at.site.cdns else looking.look_through(at, to_host(at.site, host))
+    if seen.is_served():
+        insist_on_an_outage(
+            at, f"{host.name} serves the site", then="defib plan cdn-failover; --force to go on all the same"
+        )
+    last_resort = redeploy.host_of(at.site)
+    for backup in at.site.backups:
+        if backup is not last_resort and looking.look_through(at, to_host(at.site, backup)).is_served():
+            text = f"{backup.name} serves the site: users can be sent there at once"
+            looking.insist(at, text, then="defib plan dns-switch; --force to go on all the same")
+    return Outage(str(users), what_users_had(at))
+
+
+@step("choose-the-source", Lasts.ONCE_CHANGED)
+def choose_the_source(at: Step, outage: Outage) -> Source:
+    """The newest commit that descends from what users had, from whoever still answers."""
+    choice = redeploy.choose_source(at, outage.expected)
+    return Source(choice.source, choice.commit, choice.committed or at.clock.now())
+
+
+@step("build-the-site", Lasts.ONCE_CHANGED)
+def build_the_site(at: Step, source: Source) -> Made:
+    """That commit by the site's own command, checked; or what an earlier build of it left."""
+    built = redeploy.build(at, source.commit, source.committed)
+    return Made(built.folder, built.build, built.cached)
+
+
+@step("approve-the-plan", Lasts.ONCE_CHANGED)
+def approve_the_plan(at: Step, source: Source) -> Plan:
+    """The release, and every record set of every name, before and after, approved by their digest."""
+    way = to_host(at.site, redeploy.host_of(at.site))
+    must_agree_on_signing(at)
+    steered = steering.steering_plan(at, way, ways(at.site))
+    steering.refuse_forgotten(at, way)
+    plan = Plan(steered.procedure, steered.site, (*redeploy.pointer_changes(at, source.commit), *steered.changes))
+    return steering.approve(at, plan, also=[pointer.pointer_key(redeploy.host_of(at.site).distribution)])
+
+
+@step("upload-the-release")
+def upload_the_release(at: Step, source: Source, made: Made) -> None:
+    """Every file under the release's own prefix, listed back and compared; nobody is served from there yet."""
+    redeploy.upload(at, source.commit, made.folder, made.build)
+
+
+@step("serve-the-release")
+def serve_the_release(at: Step, plan: Plan, source: Source) -> None:
+    """The pointer flips, and the distribution is asked until it serves that build."""
+    at.apply(plan, only=redeploy.is_pointer)
+    redeploy.wait_until_served(at, source.commit)
+
+
+@step("switch-the-records")
+def switch_the_records(at: Step, plan: Plan, outage: Outage) -> None:
+    """All record sets of a zone at once, after the same proofs of the place as for any backup host."""
+    host = redeploy.host_of(at.site)
+    prove_backup(at, to_host(at.site, host), host, outage.expected)
+    at.apply(plan, only=lambda change: not redeploy.is_pointer(change))
+
+
+@step("watch-the-answers", Lasts.NEVER)
+def watch_the_answers(at: Step, plan: Plan) -> entries.AnswersMoved:
+    """Every authoritative server of every provider, and enough resolvers."""
+    return watch_answers(at, to_host(at.site, redeploy.host_of(at.site)), plan, old_is_dead=True)
+
+
+@step("verify-the-users", Lasts.NEVER)
+def verify_the_users(at: Step, outage: Outage, made: Made) -> entries.UsersServed:
+    """Every look from every place is good, of the build that was made, and stays good."""
+    served = hold_users(at, made.build)
+    verify_other_names(at, way_named(at.site, redeploy.host_of(at.site).name))
+    at.record(recovery_point("users", outage.expected, served.build, "users had", "have"))
+    return served
+
+
+def play(run: Run) -> None:
+    """The procedure, step by step."""
+    outage = confirm_the_outage(run)
+    source = choose_the_source(run, outage)
+    made = build_the_site(run, source)
+    plan = approve_the_plan(run, source)
+    upload_the_release(run, source, made)
+    serve_the_release(run, plan, source)
+    switch_the_records(run, plan, outage)
+    watch_the_answers(run, plan)
+    verify_the_users(run, outage, made)
+
+
+PROCEDURE = Procedure(
+    name="aws-redeploy",
+    steps=(
+        "confirm-the-outage",
+        "choose-the-source",
+        "build-the-site",
+        "approve-the-plan",
+        "upload-the-release",
+        "serve-the-release",
+        "switch-the-records",
+        "watch-the-answers",
+        "verify-the-users",
+    ),
+    play=play,
+    may_undo=worse_off,
+)
