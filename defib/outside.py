@@ -14,12 +14,13 @@ from defib.observe.certificate import CertificateProbe
 from defib.observe.names import find_names
 from defib.observe.web import WebObservers
 from defib.ports import Answers, Cdn, DnsZone, Host, Observers
-from defib.providers.open import open_cdn, open_host, open_zone
+from defib.providers.open import open_cdn, open_host, open_pointer, open_sources, open_store, open_zone
 from defib.providers.secret import resolve
 from defib.providers.wrappers import ReadOnlyCdn, ReadOnlyHost, ReadOnlyZone
 from defib.redact import Redactor
 from defib.releases.store import ReleaseStore
 from defib.site import Site
+from defib.sitevendors import AwsHost
 from defib.trust import CaaPolicies, Certificates
 from defib.workshop import Workshop
 
@@ -89,6 +90,8 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
         return redact.learn(resolve(reference, home.path))
 
     fence = Fence()
+    last_resorts = [host for host in site.hosts if isinstance(host, AwsHost)]
+    sources = open_sources(site, home.path, secret)
     outside = Outside(
         zones=tuple(open_zone(zone, secret, fence) for zone in site.dns),
         cdns={cdn.name: open_cdn(site, cdn, secret, fence) for cdn in site.cdns},
@@ -97,6 +100,9 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
         certificates=CertificateProbe(site, home.path, clock),
         caa=CaaLookup(site, home.path),
         hosts={host.name: open_host(host, secret, fence) for host in site.hosts},
+        pointers={host.name: open_pointer(host, secret, fence) for host in last_resorts},
+        stores={host.name: open_store(host, secret, fence) for host in last_resorts},
+        workshop=Workshop(site, home, sources) if sources and site.build else None,
         fence=fence,
     )
     find_names(site, home.path, clock)

@@ -41,7 +41,11 @@ from defib.sitevendors import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from defib.providers.aws import AwsAccess
+    from defib.releases.store import ReleaseStore
+    from defib.workshop import Sources
 
 
 def free() -> None:
@@ -96,6 +100,28 @@ def open_host(config: HostOfSite, secrets: Secrets, before_write: Check = free) 
         return RetryingHost(FencedHost(_s3_cloudfront(config, secrets), before_write), chance)
     fenced = FencedHost(_netlify(config, secrets), before_write)
     return RetryingHost(RateLimitedHost(fenced, _netlify_rate()), chance)
+
+
+def open_store(config: AwsHost, secrets: Secrets, before_write: Check = free) -> ReleaseStore:
+    """Where the releases of a host are kept, as :func:`open_zone` opens its zone."""
+    from defib.providers.releases.fenced import FencedReleases  # noqa: PLC0415 - see the module's docstring
+    from defib.providers.releases.retrying import RetryingReleases  # noqa: PLC0415
+    from defib.providers.releases.s3 import S3Releases  # noqa: PLC0415
+
+    chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
+    store = S3Releases(config.bucket, aws_access(config.aws, secrets))
+    return RetryingReleases(FencedReleases(store, before_write), chance)
+
+
+def open_sources(site: Site, home: Path, secrets: Secrets) -> Sources | None:
+    """The remotes of `site` and the bundle that is kept of them; None where its file names none. Nothing is asked yet."""
+    from defib.providers.git.sources import GitSources  # noqa: PLC0415 - see the module's docstring
+
+    if site.git is None:
+        return None
+    bundle = home / site.git.bundle if site.git.bundle else None
+    repository = home / "git" / f"{site.site}.git"
+    return GitSources(repository, site.git.remotes, site.git.branch, secrets, bundle=bundle)
 
 
 def open_pointer(config: AwsHost, secrets: Secrets, before_write: Check = free) -> DnsZone:
