@@ -8,8 +8,10 @@ A process group is what POSIX offers to end a command with all its children, and
 - or is the child of one of those, or was seen to be one before.
 
 What escapes all of it is a process that has left the session *and* was started with another environment *and* lost its
-parent, all between two looks (``env -i setsid`` in a shell that ends at once). Only a container or a control group holds
-such a one, and neither is there without privileges. Where there is no ``/proc``, the process group is all there is.
+parent, all between two looks a second apart (``env -i setsid`` in a shell that ends at once). Only a container or a control
+group holds such a one, and neither is there without privileges. Nor can a process be ended that runs as another user
+(``sudo``) or waits in the kernel for a disk that is gone: those are told. Where there is no ``/proc``, the process group
+is all there is.
 """
 
 from __future__ import annotations

@@ -20,6 +20,9 @@ GRACE = timedelta(seconds=1)
 """Between SIGTERM and SIGKILL, and again for the kernel to carry out the latter."""
 
 _POLL = timedelta(milliseconds=20)
+_LOOK = timedelta(seconds=1)
+"""Between two looks at who belongs to the family: whoever was seen once is found also when every trace is gone."""
+
 TAIL = 4000
 """Characters of output that are kept, the last ones."""
 
@@ -62,7 +65,7 @@ def run_command(
         output = Output(pipe.fileno(), line)
         family = Family(process.pid, mark)
         try:
-            in_time = _wait(process, output, within)
+            in_time = _wait(process, family, output, within)
         finally:
             left = _end(process, family, output)
     if not in_time:
@@ -90,11 +93,15 @@ def _start(command: Sequence[str], environment: Mapping[str, str], folder: Path 
         raise StepFailed(f"cannot start {command[0]}: {why}", expected="a command that exists") from error
 
 
-def _wait(process: subprocess.Popen[bytes], output: Output, within: Deadline) -> bool:
+def _wait(process: subprocess.Popen[bytes], family: Family, output: Output, within: Deadline) -> bool:
     """Whether it ended by itself before the deadline."""
+    next_look = Deadline.after(within.clock, _LOOK)
     while process.poll() is None:
         if within.expired():
             return False
+        if next_look.expired():
+            family.alive()
+            next_look = Deadline.after(within.clock, _LOOK)
         within.clock.sleep(timedelta(0) if output.take() else _POLL)
     while output.take() and not within.expired():  # what it wrote last; its children may write for ever
         within.clock.sleep(timedelta(0))

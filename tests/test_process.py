@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -128,6 +130,128 @@ def test_signal_ends_the_group(clock: SystemClock, tmp_path: Path) -> None:
         run_command([sys.executable, "-c", STUBBORN, str(path)], {}, within(clock, 60))
     clock.resume()
     assert not [pid for pid in pids(path, clock) if not eventually(clock, lambda: not is_alive(pid))]  # noqa: B023
+
+
+# Starts one process for each way to leave the group, and writes their numbers. The last has an environment of its own and
+# left the session, but still has its parent.
+LEAVERS = """
+import os, subprocess, sys, time
+sleeper = "import os, signal as s, time; s.signal(s.SIGTERM, s.SIG_IGN); print(os.getpid(), flush=True); time.sleep(600)"
+def start(*before, **how):
+    child = subprocess.Popen([*before, sys.executable, "-S", "-c", sleeper], stdout=subprocess.PIPE, **how)
+    return child.stdout.readline().decode().strip()
+orphan = "import subprocess, sys; subprocess.Popen([sys.executable, *sys.argv[1:]], start_new_session=True)"
+pids = [
+    start(process_group=0),
+    start(start_new_session=True),
+    start(sys.executable, "-c", orphan.replace("sys.executable, *", "*")),
+    start("env", "-i"),
+    start("env", "-i", start_new_session=True),
+]
+print("pids", *pids, flush=True)
+time.sleep(float(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(("lasts", "found"), [(0, 4), (3, 5), (600, 5)])
+def test_those_that_left_the_group(clock: SystemClock, lasts: int, found: int) -> None:
+    """E6: children that left the group, or the session, or their parent, are found and dead, on time-out and at the end."""
+    lines: list[str] = []
+    command = [sys.executable, "-c", LEAVERS, str(lasts)]
+    try:
+        run_command(command, {}, within(clock, 6), line=lines.append)
+    except BudgetSpent:
+        assert lasts == 600
+    pids = [int(text) for text in lines[0].split()[1:]]
+    try:
+        # Of a command that ended at once, the one with neither mark, session nor parent may never have been seen.
+        assert [pid for pid in pids[:found] if is_alive(pid)] == []
+    finally:
+        for pid in filter(is_alive, pids):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_others_are_left_alone(clock: SystemClock) -> None:
+    """E6: a process of ours that has nothing to do with the command lives on."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as other:
+        with pytest.raises(BudgetSpent):
+            run_command(["sleep", "600"], {}, within(clock, 0.2))
+        assert other.poll() is None
+        other.kill()
+
+
+def test_closed_environment_and_folder(clock: SystemClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed command sees what it is given and its family's mark, and starts where it is told to."""
+    monkeypatch.setenv("GITHUB_TOKEN", "of-ours")
+    code = "import os; print(sorted(os.environ), os.getcwd())"
+    finished = run_command(
+        [sys.executable, "-c", code], {"A": "1", "LANG": "C.UTF-8"}, within(clock), folder=tmp_path, closed=True
+    )
+    assert finished.output == f"['A', 'DEFIB_FAMILY', 'LANG'] {tmp_path}\n"
+
+
+def test_lines_as_they_come(clock: SystemClock, tmp_path: Path) -> None:
+    """A line is given while the command runs, which here waits until it was."""
+    lines: list[str] = []
+
+    def line(text: str) -> None:
+        lines.append(text)
+        (tmp_path / "seen").write_text(text)
+
+    code = "import os, sys, time\nprint('one', flush=True)\nwhile not os.path.exists('seen'): time.sleep(.01)\nprint('two')"
+    assert run_command([sys.executable, "-c", code], {}, within(clock), folder=tmp_path, line=line).status == 0
+    assert lines == ["one", "two"]
+
+
+def test_error_in_a_line_ends_the_command(clock: SystemClock) -> None:
+    """Whoever takes the lines and fails does not leave the command behind."""
+    seen: list[int] = []
+
+    def line(text: str) -> None:
+        seen.append(int(text))
+        raise StepFailed("the journal is full")
+
+    with pytest.raises(StepFailed, match="the journal is full"):
+        run_command(["sh", "-c", "echo $$; exec sleep 600"], {}, within(clock), line=line)
+    assert not is_alive(seen[0])
+
+
+def test_time_out_tells_the_last_words(clock: SystemClock) -> None:
+    """What a command said before its time was over, and while it was ended, is told."""
+    script = "trap 'echo cleaning up; exit 1' TERM; echo waiting for the registry; sleep 600 & wait"
+    with pytest.raises(BudgetSpent) as caught:
+        run_command(["sh", "-c", script], {}, within(clock, 0.5))
+    assert caught.value.seen == "waiting for the registry\ncleaning up\n"
+
+
+def test_a_gigabyte(clock: SystemClock) -> None:
+    """A command that prints a gigabyte costs some megabytes, gives no more lines than it may, and is heard to its end."""
+    code = f"""if True:
+        import resource
+        from defib.process import *
+        def used():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        given, before = 0, used()
+        def line(text):
+            global given
+            given += len(text) + 1
+        finished = run_command(
+            ["sh", "-c", "yes 0123456789 | head -c {2**30}; echo the end"],
+            {{}},
+            Deadline.after(SystemClock(), timedelta(seconds=120)),
+            line=line,
+        )
+        print(finished.output.endswith("the end\\n"), given, used() - before)
+        """
+    finished = run_command([sys.executable, "-c", code], {}, within(clock, 120))
+    told, given, kilobytes = finished.output.split()
+    assert (told, int(given) < 17 * 2**20, int(kilobytes) < 8 * 1024) == ("True", True, True)
+
+
+def test_nul_in_a_command(clock: SystemClock) -> None:
+    """A command that no kernel takes is named as one that cannot be started."""
+    with pytest.raises(StepFailed, match="cannot start sh"):
+        run_command(["sh", "a\0b"], {}, within(clock))
 
 
 def test_children_that_outlive_a_command_are_ended(clock: SystemClock, tmp_path: Path) -> None:

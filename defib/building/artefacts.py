@@ -14,6 +14,7 @@ hash, and an artefact with one of those is not used.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -29,6 +30,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from defib.building.built import BuiltFile, Kind, Output, Skipped
 from defib.building.output import check_output, digest
+from defib.building.tree import survey
 from defib.clock import Deadline
 from defib.errors import HomeUnwritable, Refused, StepFailed
 from defib.site import Page
@@ -173,12 +175,14 @@ class Artefacts:
             yield place
 
     def _put(self, place: Path, final: Path, manifest: Manifest, within: Deadline) -> None:
-        if final.exists():
-            if _same_files(final, manifest, within):
-                _write(final / _MANIFEST, manifest)  # it is as good as new
-                return
+        if final.exists() and not _same_files(final, manifest, within):
             self._remove(final)
-        place.rename(final)
+        try:
+            place.rename(final)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            _write(final / _MANIFEST, manifest)  # the same files are there already, and now as good as new
 
     def _remove(self, folder: Path) -> None:
         """By renaming it first, so that nobody finds half of it."""
@@ -228,20 +232,18 @@ def _whole(folder: Path, manifest: Manifest, page: Page, wrong: list[str], withi
     except Refused as refused:
         wrong.append(f"{folder.name} is not whole: {refused.seen}")
         return None
-    if output.files != manifest.files:
+    if output.files != manifest.files or output.skipped:
         wrong.append(f"{folder.name} is not whole: its files are not those of its manifest")
         return None
     return output
 
 
 def _same_files(folder: Path, manifest: Manifest, within: Deadline) -> bool:
+    """Whether exactly the manifest's files are there, byte for byte; whether they may be served was checked before."""
+    found = survey(folder / _FILES, within)
+    if found.problems or found.skipped or [each.path for each in found.files] != [file.path for file in manifest.files]:
+        return False
     try:
-        return all(
-            digest(folder / _FILES / file.path, within) == (file.size, file.sha256) for file in manifest.files
-        ) and _count(folder) == len(manifest.files)
+        return all(digest(folder / _FILES / file.path, within) == (file.size, file.sha256) for file in manifest.files)
     except OSError:
         return False
-
-
-def _count(folder: Path) -> int:
-    return sum(len(names) for _, _, names in os.walk(folder / _FILES))

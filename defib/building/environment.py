@@ -1,5 +1,8 @@
 """The environment that a build runs in: closed, so that it neither sees what is ours nor depends on where it runs.
 
+This keeps what is ours from being handed over, and from being printed by accident; it is no sandbox. A build runs as the
+user that Defib runs as and can read whatever that user can: build only what you would run.
+
 Nothing of our own environment is in it: no token, no ``AWS_…``, no proxy. Where a registry is reached through a proxy, the
 site file's command says so (``[env, HTTPS_PROXY=…, flutter, build, web]``).
 """
