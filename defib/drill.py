@@ -88,11 +88,12 @@ class _Rehearsal:
         self._site_path = site_path
         self.id = new_id(self._desk.clock.now(), DRILL, procedure, site.site)
         runbook = load_runbook(procedure, self._desk.runbooks)
-        self._target = runbook.primary_of(site).provider
+        self._faults = runbook.failing(site, fault)
         folder = new_folder(self._desk.home, self.id, Path(site_path), runbook)
         sink = self._desk.sink(folder / JOURNAL)
         self._journal = Journal(sink, self._desk.clock, self._desk.redact, listen=self._desk.listen)
-        order = Order(DRILL, site_path, Mode.REHEARSAL, Automatic(""), trigger=f"{procedure} after {self._target} {fault}")
+        broken = ", ".join(f"{target} {how}" for target, how in self._faults)
+        order = Order(DRILL, site_path, Mode.REHEARSAL, Automatic(""), trigger=f"{procedure} after {broken}")
         self._journal.append(opening(self.id, order, site, runbook, digest(folder / SITE)))
         self._broken_at = self._desk.clock.now()
         self._told: dict[str, Timeline] = {}
@@ -215,8 +216,9 @@ class _Rehearsal:
 
     def _break(self) -> None:
         self._broken_at = self._desk.clock.now()  # what users suffered before is not of this drill's making
-        self._stage.bench.break_(self._target, self._fault)
-        self._journal.append(entries.FaultSet(self._target, self._fault))
+        for target, fault in self._faults:
+            self._stage.bench.break_(target, fault)
+            self._journal.append(entries.FaultSet(target, fault))
         self._note("waiting for it to be noticed")
 
     def _note(self, text: str, *, warning: bool = False) -> None:
@@ -227,7 +229,8 @@ class _Rehearsal:
         if faults and not faults[-1].fault:
             return
         self._stage.bench.heal()
-        self._journal.append(entries.FaultSet(self._target, ""))
+        for target, _ in self._faults:
+            self._journal.append(entries.FaultSet(target, ""))
 
     def _fingerprint(self, when: str) -> None:
         lines = self._stage.bench.fingerprint()

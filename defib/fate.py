@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from defib.plan import Plan
 from defib.site import Site
 from defib.sitealerts import S3StatusPage
-from defib.sitevendors import CdnOfSite, DnsZoneConfig, FailoverSwitch, HostOfSite, Rfc2136Zone
+from defib.sitevendors import AwsHost, CdnOfSite, DnsZoneConfig, FailoverSwitch, HostOfSite, Rfc2136Zone
 from defib.ways import Way, way_of
 
 _AWS_GUIDANCE = "https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/"
@@ -119,11 +119,13 @@ def in_plan(site: Site, against: str, plan: Plan) -> tuple[Lean, ...]:
 
 
 def failed_by(site: Site, against: str) -> frozenset[str]:
-    """The vendor that is down where a procedure `against` a primary ``cdn`` or ``host`` is the answer."""
+    """The vendors that are down where a procedure `against` a primary ``cdn`` or ``host``, or all ``hosts``, is the answer."""
     if against == "cdn" and site.cdns:
         return frozenset({site.primary.provider})
     if against == "host" and site.hosts:
         return frozenset({site.primary_host.provider})
+    if against == "hosts":
+        return frozenset(host.provider for host in site.hosts if not isinstance(host, AwsHost))
     return frozenset()
 
 

@@ -38,7 +38,7 @@ def needs(site: Site, runbook: Runbook, step: RunbookStep, plan: Plan | None = N
     if step.phase is Phase.ACT and step.plane in {Plane.CONTROL, Plane.DATA}:
         return "; ".join(_acting(site, plan)) or "nothing: there is nothing to change"
     if step.plane is Plane.CONTROL:
-        places = site.cdns if runbook.against == "cdn" else site.hosts if runbook.against == "host" else ()
+        places = site.cdns if runbook.against == "cdn" else site.hosts if runbook.against else ()
         named = (_APIS[place.provider] for place in places)
         return f"control: {', '.join(_once(named)) or 'a vendor that the runbook names'}"
     return _OTHERWISE[step.plane]

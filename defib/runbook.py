@@ -36,7 +36,7 @@ from defib.errors import InputError, RunbookInvalid
 from defib.objectives import Objectives, Phase, Plane
 from defib.site import Site
 from defib.sitevalues import Duration, parse_duration
-from defib.sitevendors import CdnOfSite, HostOfSite
+from defib.sitevendors import AwsHost, CdnOfSite, HostOfSite
 from defib.yamlfile import parse_model
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -48,7 +48,7 @@ class _FrontMatter(BaseModel):
     rto: Duration
     rpo: Duration
     automatic: bool = False
-    against: Literal["", "cdn", "host"] = ""
+    against: Literal["", "cdn", "host", "hosts"] = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class RunbookStep:
 class Runbook:
     """One procedure as a person reads it. `automatic` allows detection to start it without an approval.
 
-    `against` is whose failure it answers: that of the primary ``cdn``, of the primary ``host``, or "" nobody's.
+    `against` is whose failure it answers: that of the primary ``cdn``, of the primary ``host``, of all ``hosts`` but the
+    last resort, or "" nobody's.
     """
 
     procedure: str
@@ -114,6 +115,13 @@ class Runbook:
         if not self.against:
             raise InputError(f"{self.procedure} answers no failure of its own", then="defib plan cdn-failover")
         return site.primary if self.against == "cdn" else site.primary_host
+
+    def failing(self, site: Site, fault: str) -> tuple[tuple[str, str], ...]:
+        """What a drill breaks, and how: vendors as `fault` says; the first Git remote refuses connections, with the hosts."""
+        if self.against != "hosts":
+            return ((self.primary_of(site).provider, fault),)
+        hosts = [(host.provider, fault) for host in site.hosts if not isinstance(host, AwsHost)]
+        return (*hosts, *((remote.name, "refuse") for remote in (site.git.remotes[:1] if site.git else ())))
 
     def objectives_for(self, site: Site) -> Objectives:
         """The stricter of what the runbook and the site file promise."""

@@ -43,7 +43,7 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) ->
         raise Refused(
             f"{site.site} is not in the lab", expected="a site file with lab: true, or --live", then="defib drill --help"
         )
-    target = load_runbook(procedure, at.runbooks).primary_of(site).provider
+    (target, _), *_ = load_runbook(procedure, at.runbooks).failing(site, fault)
     check({target: EDGE_FAULTS}, target, Fault(fault))
     with ExitStack() as stack:
         stack.enter_context(signals_interrupt(clock, lines.stopping))
