@@ -119,7 +119,7 @@ def in_plan(site: Site, against: str, plan: Plan) -> tuple[Lean, ...]:
 
 
 def failed_by(site: Site, against: str) -> frozenset[str]:
-    """The vendors that are down where a procedure `against` a primary ``cdn`` or ``host``, or all ``hosts``, is the answer."""
+    """The vendors that are down where a procedure `against` a primary ``cdn`` or ``host``, or all ``hosts``, answers."""
     if against == "cdn" and site.cdns:
         return frozenset({site.primary.provider})
     if against == "host" and site.hosts:
