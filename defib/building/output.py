@@ -12,9 +12,9 @@ from pathlib import Path
 
 from defib import ports
 from defib.building.built import BuiltFile, Output
-from defib.building.tree import Found, survey
+from defib.building.tree import Found, go_on, survey
 from defib.clock import Deadline
-from defib.errors import BudgetSpent, Refused
+from defib.errors import Refused
 from defib.observe.page import LONGEST_PAGE, Fetched, judge
 from defib.ports import Expect, Health
 from defib.site import Page
@@ -65,8 +65,7 @@ def digest(file: Path, within: Deadline, sink: Callable[[bytes], object] | None 
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(0, "no longer a file", str(file))
         while chunk := source.read(_CHUNK):
-            if within.expired():
-                raise BudgetSpent("the files could not be read in time", where=str(file))
+            go_on(within, file)
             size += len(chunk)
             total.update(chunk)
             if sink:

@@ -8,6 +8,7 @@ import stat
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from defib.building.built import Skipped
@@ -76,8 +77,7 @@ class _Walk:
         try:
             with os.scandir(real) as entries:
                 for entry in entries:
-                    if self.within.expired():
-                        raise BudgetSpent("the output could not be looked through in time", where=str(self.root))
+                    go_on(self.within, self.root)
                     yield entry
         except OSError as error:
             self.problem(path, f"cannot be read: {error.strerror}")
@@ -156,6 +156,13 @@ def survey(folder: Path, within: Deadline) -> Survey:
     walk.go()
     files = tuple(sorted(walk.files, key=lambda found: found.path))
     return Survey(files, tuple(sorted(walk.skipped)), tuple(sorted(walk.problems)))
+
+
+def go_on(within: Deadline, where: Path) -> None:
+    """Raise :class:`BudgetSpent` when the time is over, :class:`Interrupted` when the run is stopped."""
+    if within.expired():
+        raise BudgetSpent("the files could not be read in time", where=str(where))
+    within.clock.sleep(timedelta(0))
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

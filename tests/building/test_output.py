@@ -14,7 +14,7 @@ import pytest
 from defib.building.built import BuiltFile, Output, Skipped
 from defib.building.output import check_output
 from defib.clock import Deadline, SystemClock
-from defib.errors import BudgetSpent, Refused
+from defib.errors import BudgetSpent, Interrupted, Refused
 from defib.observe.page import LONGEST_PAGE
 from tests.building.workshop import COMMIT, COMMITTED, INDEX, PAGE
 
@@ -32,7 +32,7 @@ def tree(tmp_path: Path) -> Path:
     return folder
 
 
-def check(tree: Path, seconds: float = 30, page: object = PAGE) -> Output:
+def check(tree: Path, seconds: float = 30) -> Output:
     """The output of that folder."""
     return check_output(tree, PAGE, COMMIT, Deadline.after(SystemClock(), timedelta(seconds=seconds)))
 
@@ -250,6 +250,14 @@ def test_file_that_cannot_be_read(tree: Path) -> None:
     (tree / "closed").write_text("x")
     (tree / "closed").chmod(0)
     assert "closed cannot be read" in refusal(tree)
+
+
+def test_interruption(tree: Path) -> None:
+    """E3: whoever stops the run does not wait for gigabytes to be read."""
+    clock = SystemClock()
+    clock.interrupt()
+    with pytest.raises(Interrupted):
+        check_output(tree, PAGE, COMMIT, Deadline.after(clock, timedelta(minutes=1)))
 
 
 def test_time(tree: Path) -> None:
