@@ -117,7 +117,7 @@ class Runbook:
         return site.primary if self.against == "cdn" else site.primary_host
 
     def failing(self, site: Site, fault: str) -> tuple[tuple[str, str], ...]:
-        """What a drill breaks, and how: vendors as `fault` says; with all hosts, the first Git remote refuses connections."""
+        """What a drill breaks, and how: vendors as `fault` says; with all hosts, the first Git remote refuses, too."""
         if self.against != "hosts":
             return ((self.primary_of(site).provider, fault),)
         hosts = [(host.provider, fault) for host in site.hosts if not isinstance(host, AwsHost)]
