@@ -186,10 +186,19 @@ class NetlifyHost(_Host):
     api: str = "https://api.netlify.com/api/v1"
 
 
+class RateLimit(Part):
+    """How many requests one address may send in a minute, to the paths that begin with `path`; more are refused."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    path: str = Field(default="/", pattern=r"^/")
+    per_minute: int = Field(ge=1)
+
+
 class AwsHost(_Host):
     """A private bucket behind a CloudFront distribution, which serves one of the releases in it: the last resort.
 
-    `hostname` is the distribution's ``….cloudfront.net`` name. Releases that are not live stay for `retention`.
+    `hostname` is the distribution's ``….cloudfront.net`` name. Releases that are not live stay for `retention`. A web ACL
+    holds the `limits`; the distribution's access logs go to the bucket `logs`, where one is named.
     """
 
     provider: Literal["s3-cloudfront"]
@@ -198,7 +207,17 @@ class AwsHost(_Host):
     hostname: HostName
     issuer: str = "amazon.com"
     retention: Duration = timedelta(days=30)
+    limits: tuple[RateLimit, ...] = (RateLimit(name="all", per_minute=1000),)
+    logs: str = ""
     aws: Aws = Aws()
+
+    @field_validator("limits")
+    @classmethod
+    def _names_are_unique(cls, limits: tuple[RateLimit, ...]) -> tuple[RateLimit, ...]:
+        names = [limit.name for limit in limits]
+        if len(set(names)) < len(names):
+            raise ValueError("two limits have the same name")
+        return limits
 
     @property
     def project(self) -> str:

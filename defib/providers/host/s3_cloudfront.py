@@ -14,13 +14,11 @@ from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
 from defib.providers.host.acm import REGION, Acm
 from defib.providers.pointer.distribution import Configuration, Distribution
+from defib.releases.rules import MANIFEST, PREFIX, manifest_key
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudfront.type_defs import DistributionConfigOutputTypeDef
     from mypy_boto3_s3.client import S3Client
-
-MANIFEST = ".defib-release.json"
-"""The object that is put under a release's prefix when all others are there; without it there is no release."""
 
 _MISSING_OR_FORBIDDEN = (
     "allow s3:GetObject on releases/* and s3:ListBucket on the bucket, without which absence reads as 403"
@@ -83,12 +81,12 @@ class S3CloudFront:
     def publish(self, deployment: str, *, within: Deadline) -> Deployment:
         """Let the pointer name the release of commit `deployment`; nothing is uploaded."""
         held = self._distribution.read(within)
-        release = self._release(deployment, within) if commit_of(path_of(deployment)) else None
+        release = self._release(deployment, within) if commit_of(f"/{PREFIX}/{deployment}") else None
         if release is None:
             raise NotFound(
                 f"there is no whole release {deployment!r}",
                 where=self._where_in_bucket,
-                expected=f"the object {path_of(deployment)[1:]}/{MANIFEST}",
+                expected=f"the object {PREFIX}/{deployment}/{MANIFEST}",
                 then="defib releases",
             )
         if held.path != path_of(deployment):
@@ -107,7 +105,7 @@ class S3CloudFront:
 
     def _release(self, commit: str, within: Deadline) -> Deployment | None:
         """The release as its manifest stands in the bucket, None without one."""
-        key = f"{path_of(commit)[1:]}/{MANIFEST}"
+        key = manifest_key(commit)
 
         def get() -> datetime:
             found = self._clients.within(within).get_object(Bucket=self._bucket, Key=key)
