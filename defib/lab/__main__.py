@@ -18,6 +18,7 @@ from defib.lab.eyewitness import log_name
 from defib.lab.plan import DEFAULT_NET, WEB_PORT, AddressPlan
 from defib.lab.processid import ProcessId
 from defib.lab.state import LabState, port_taken
+from defib.lab.toolchain import write_toolchain
 from defib.lab.world import Secrets, World
 
 _WATCH = 0.2
@@ -55,6 +56,7 @@ def _prepare(folder: Path, keys: Secrets, world: World) -> None:
         old.unlink()  # an earlier lab's outages are not this one's
     keys.write(folder / "secrets", world.inbox.urls)
     (folder / "ca.pem").write_bytes(world.authority.pem)
+    write_toolchain(folder / "bin")
 
 
 async def _run(folder: Path, plan: AddressPlan, parent: int | None, ready: int | None) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.s3.models import S3Backend, s3_backends
+from moto.s3.exceptions import S3ClientError
+from moto.s3.models import FakeKey, S3Backend, s3_backends
 
 from defib.lab.content import StoredObject
 
@@ -17,6 +21,14 @@ class Bucket:
         self.name = name
         self._backend: S3Backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
 
+    def exists(self) -> bool:
+        """Whether there is such a bucket."""
+        try:
+            self._backend.get_bucket(self.name)
+        except S3ClientError:
+            return False
+        return True
+
     def create(self) -> None:
         """Make the bucket; it must not exist."""
         self._backend.create_bucket(self.name, "us-east-1")
@@ -27,6 +39,46 @@ class Bucket:
         statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": resource}
         policy = {"Version": "2012-10-17", "Statement": [statement]}
         self._backend.put_bucket_policy(self.name, json.dumps(policy).encode())
+
+    def keep_private(self) -> None:
+        """Keep every version of an object, encrypted, and nothing open to the public."""
+        self._backend.put_bucket_versioning(self.name, "Enabled")
+        rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
+        self._backend.put_bucket_encryption(self.name, {"Rule": rule})
+        blocked = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+        self._backend.put_public_access_block(self.name, dict.fromkeys(blocked, "true"))
+
+    def let_distribution_read(self, arn: str) -> None:
+        """Let one distribution of CloudFront read releases, and learn that an object is missing.
+
+        https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html
+        """
+        bucket = f"arn:aws:s3:::{self.name}"
+        who = {"Principal": {"Service": "cloudfront.amazonaws.com"}, "Condition": {"StringEquals": {"AWS:SourceArn": arn}}}
+        read = {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{bucket}/releases/*", **who}
+        look = {"Sid": "List", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket, **who}
+        policy = {"Version": "2012-10-17", "Statement": [read, look]}
+        self._backend.put_bucket_policy(self.name, json.dumps(policy).encode())
+
+    def policy(self) -> dict[str, Any]:
+        """The bucket's policy; empty where it has none."""
+        held = self._backend.get_bucket(self.name).policy
+        return dict(json.loads(held)) if held else {}
+
+    def put(self, key: str, body: bytes, headers: Mapping[str, str]) -> datetime:
+        """Put an object, and give the time of its last change as a listing tells it."""
+        held = self._backend.put_object(self.name, key, body)
+        held.set_metadata(dict(headers))
+        return self._changed(held)
+
+    def last_changed(self, key: str) -> datetime | None:
+        """When the object was last written, None where there is none."""
+        held = self._backend.get_object(self.name, key)
+        return self._changed(held) if held is not None else None
+
+    def _changed(self, held: FakeKey) -> datetime:
+        changed: datetime = held.last_modified
+        return (changed if changed.tzinfo else changed.replace(tzinfo=UTC)).replace(microsecond=0)
 
     def keys(self) -> tuple[str, ...]:
         """The keys of everything in it, sorted."""

@@ -35,6 +35,8 @@ class Serving:
     root_object: str
     headers: tuple[tuple[str, str], ...]
     methods: tuple[str, ...] = ("GET", "HEAD")
+    origin_path: str = ""
+    """What is put before the path on the way to the origin; copies are kept without it."""
 
 
 class Vendor(Protocol):
@@ -46,6 +48,10 @@ class Vendor(Protocol):
 
     def purges(self, serving: Serving) -> Sequence[Purge]:
         """What the vendor's API was told to forget."""
+        ...
+
+    def to_origin(self, serving: Serving, request: Request) -> Request:
+        """The request as the vendor sends it to the origin."""
         ...
 
     def unknown_host(self, host: str) -> Response:
@@ -151,7 +157,7 @@ class Edge:
         headers = {"host": serving.origin}
         if copy is not None and copy.response.header("ETag"):
             headers["if-none-match"] = copy.response.header("ETag")
-        request = Request("GET", target, headers)
+        request = self._vendor.to_origin(serving, Request("GET", serving.origin_path + target, headers))
         within = self._patience.total_seconds()
         tls: ssl.SSLContext = self._trust
         return await fetch(address, port, request, tls, name=serving.origin, within=within)

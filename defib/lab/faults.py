@@ -23,6 +23,7 @@ EDGE_FAULTS = (
     "missing-headers",
 )
 REFERENCE_FAULTS = ("refuse", "hang")
+ORIGIN_FAULTS = ("refuse", "hang", "slow", "5xx")
 OTHERS_API_FAULTS = ("refuse", "hang", "5xx")
 AWS_FAULTS = ("429", "500", "denied", "read-only", "slow", "hang", "lying", "lost-answer")
 CLOUDFLARE_FAULTS = (*AWS_FAULTS, "ignored")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from defib.lab import furniture
+from defib.lab import furniture, standby
 from defib.lab.cloudflare_state import CloudflareZone
 from defib.lab.dns.zone import PublishedZone
 from defib.ports import RecordSet
@@ -18,8 +18,9 @@ _TIMES = ("created_on", "modified_on", "activated_on")
 
 
 def fingerprint(world: World) -> str:
-    """Zones, distributions, hosts, refs, the pre-armed switch, Cloudflare's zones, open incidents, and the faults in force.
+    """Everything that can be changed by way of an API, and the faults in force.
 
+    Zones, distributions, hosts, refs, releases, the pre-armed switch, Cloudflare's zones, open incidents.
     What changes without meaning is left out: SOA serials, ETags, times of change and the ids of Cloudflare's records,
     which are new where a record was removed and comes back.
     """
@@ -33,6 +34,7 @@ def fingerprint(world: World) -> str:
         "static status page": _static_page(world),
         "switch": {"turned": world.switch_bucket.get(furniture.SWITCH_KEY) is not None},
         "hosting": world.hosting.state(),
+        "releases": standby.releases(world.standby_bucket),
         "git": {name: each.refs() for name, each in world.git.items()},
         "faults": world.active_plain(),
     }

@@ -22,11 +22,18 @@ ZONE_TWO = "pulse-trading-two.test."
 ZONE_TWO_ID = "Z0PULSETRADINGTWO"
 ZONE_ARMED = "pulse-trading-armed.test."
 ZONE_ARMED_ID = "Z0PULSETRADINGARMED"
+ZONE_LAST = "pulse-trading-aws.test."
+ZONE_LAST_ID = "Z0PULSETRADINGAWS"
+"""Without CDNs, and with a last resort on AWS beside both hosts."""
+
 ZONES = (ZONE, ZONE_2136, ZONE_CF, ZONE_TWO)
 """The same property behind CDNs, several times: on Route 53, by RFC 2136, at Cloudflare, at the first two of these."""
 
 DISTRIBUTION = "E2PULSETRADING"
 DISTRIBUTION_DOMAIN = "d2pulsetrading.cloudfront.net"
+STANDBY_DISTRIBUTION = "EAWSPULSETRADING"
+STANDBY_DOMAIN = "d3pulsetrading.cloudfront.net"
+STANDBY_EDGE = "3.2"
 STATUS_BUCKET = "pulse-trading-status"
 ORIGIN = "pulse-trading.vercel.app"
 """The primary host's own name for the project, which the CDNs fetch from."""
@@ -37,7 +44,7 @@ BACKUP, BACKUP_EDGE = "pulse-trading.netlify.app", "9.1"
 """The backup host's own name for the project."""
 
 CDN_NAMES = tuple(f"www.{zone}".rstrip(".") for zone in ZONES)
-PUBLIC_NAMES = (*CDN_NAMES, f"www.{ZONE_ARMED}".rstrip("."))
+PUBLIC_NAMES = (*CDN_NAMES, f"www.{ZONE_ARMED}".rstrip("."), f"www.{ZONE_LAST}".rstrip("."))
 CLOUDFLARE_ZONES = {
     "023e105f4ecef8ad9ca31a8372d0c353": ZONE.rstrip("."),
     "9a7806061c88ada191ed06f989cc3dac": ZONE_2136.rstrip("."),
@@ -121,6 +128,16 @@ def armed_sets(plan: AddressPlan) -> tuple[RecordSet, ...]:
     )
 
 
+def last_sets(plan: AddressPlan) -> tuple[RecordSet, ...]:
+    """The zone without CDNs whose names a distribution on AWS holds, too, so that Amazon may issue for it."""
+    issuers = ('0 issue "amazon.com"', '0 issue "letsencrypt.org"')
+    return (
+        RecordSet(RecordKey(ZONE_LAST, "A"), STEERING_TTL, (plan.at(ORIGIN_EDGE),)),
+        RecordSet(RecordKey(f"www.{ZONE_LAST}", "CNAME"), STEERING_TTL, (f"{VERCEL_TARGET}.",)),
+        RecordSet(RecordKey(ZONE_LAST, "CAA"), _CAA_TTL, issuers),
+    )
+
+
 def distribution_config(names: Sequence[str] = CDN_NAMES) -> dict[str, Any]:
     """The configuration of the distribution, in the shape of CloudFront's API."""
     return {
@@ -158,6 +175,7 @@ def furnish(aws: Aws, plan: AddressPlan) -> None:
     aws.route53.add_zone(ZONE_ID, ZONE, public_sets(plan, ZONE))
     aws.route53.add_zone(ZONE_TWO_ID, ZONE_TWO, public_sets(plan, ZONE_TWO))
     aws.route53.add_zone(ZONE_ARMED_ID, ZONE_ARMED, armed_sets(plan))
+    aws.route53.add_zone(ZONE_LAST_ID, ZONE_LAST, last_sets(plan))
     aws.headers_policies.add(HEADERS_POLICY, "pulse-trading-primary", dict(SECURITY_HEADERS))
     aws.cloudfront.add_distribution(DISTRIBUTION, DISTRIBUTION_DOMAIN, distribution_config())
 

@@ -172,7 +172,7 @@ class NameService:
         dynamic, second = ([(plan.at(last), DNS_PORT) for last in pair] for pair in (("5.11", "5.12"), ("5.13", "5.14")))
         cloudflare = [(server.address, DNS_PORT) for server in self.cloudflare]
         stubs = {furniture.ZONE: route53, furniture.ZONE_2136: dynamic, furniture.ZONE_CF: cloudflare}
-        stubs |= {furniture.ZONE_TWO: [*route53, *second], furniture.ZONE_ARMED: route53}
+        stubs |= {furniture.ZONE_TWO: [*route53, *second], furniture.ZONE_ARMED: route53, furniture.ZONE_LAST: route53}
         stubs |= {zone.origin: [(plan.at("5.31"), DNS_PORT)] for zone in _static_zones(self.hosts)}
         stubborn = STUBBORN if number == _RESOLVERS else timedelta(0)
         return Resolver(f"resolver-{number}", plan.at(f"6.{number}"), DNS_PORT, stubs, minimum_ttl=stubborn)
@@ -180,7 +180,8 @@ class NameService:
 
 def _hosts(plan: AddressPlan) -> dict[str, str]:
     """The names that other people's zones hold, with their addresses."""
-    hosts = {furniture.DISTRIBUTION_DOMAIN: plan.at("3.1")} | hosting.addresses(plan) | furniture.others(plan)
+    cloudfront = {furniture.DISTRIBUTION_DOMAIN: "3.1", furniture.STANDBY_DOMAIN: furniture.STANDBY_EDGE}
+    hosts = {name: plan.at(last) for name, last in cloudfront.items()} | hosting.addresses(plan) | furniture.others(plan)
     return hosts | {f"{name}.cdn.cloudflare.net": plan.at("4.1") for name in furniture.CDN_NAMES}
 
 

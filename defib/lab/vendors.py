@@ -6,11 +6,16 @@ import secrets
 import ssl
 from collections.abc import Mapping, Sequence
 
+from moto.core.models import DEFAULT_ACCOUNT_ID
+
+from defib.clock import Clock
 from defib.lab.cloudflare import CloudflareApi
 from defib.lab.edge import Serving
 from defib.lab.purge import Purge
-from defib.lab.strict.cloudfront import StrictCloudFront
-from defib.lab.web import Response
+from defib.lab.s3origin import SOURCE
+from defib.lab.strict.cloudfront import Live, StrictCloudFront
+from defib.lab.strict.signature import Credentials, sign
+from defib.lab.web import Request, Response
 
 _HTML = ("Content-Type", "text/html; charset=utf-8")
 Headers = tuple[tuple[str, str], ...]
@@ -19,17 +24,34 @@ Headers = tuple[tuple[str, str], ...]
 class CloudFrontVendor:
     """Serves what is deployed; `policies` are the account's response headers policies, which moto does not have."""
 
-    def __init__(self, api: StrictCloudFront, policies: Mapping[str, Headers]) -> None:
+    def __init__(self, api: StrictCloudFront, policies: Mapping[str, Headers], service: Credentials, clock: Clock) -> None:
         self._api = api
         self._policies = policies
+        self._service = service
+        self._clock = clock
 
     def serving(self, host: str) -> Serving | None:
-        """Serve an enabled distribution that has `host` as an alias or as its own domain."""
-        for live in self._api.live():
-            if live.enabled and host in live.names:
-                headers = self._policies.get(live.headers_policy, ())
-                return Serving(live.id, live.origin, live.root_object, headers, live.methods)
-        return None
+        """Serve the distribution that has `host` as an alias or as its own domain; a wildcard counts where none has.
+
+        Which edge was asked, and where the DNS led, does not matter
+        (https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/CNAMEs.html#alternate-domain-names-restrictions).
+        """
+        live = self._holder(host) or self._holder(f"*.{host.partition('.')[2]}")
+        if live is None or not live.enabled:
+            return None
+        headers = self._policies.get(live.headers_policy, ())
+        return Serving(live.id, live.origin, live.root_object, headers, live.methods, live.origin_path)
+
+    def _holder(self, name: str) -> Live | None:
+        return next((live for live in self._api.live() if name in live.names), None)
+
+    def to_origin(self, serving: Serving, request: Request) -> Request:
+        """Sign for a bucket where the distribution has an origin access control."""
+        live = next((each for each in self._api.live() if each.id == serving.tenant), None)
+        if live is None or not live.access_control:
+            return request
+        told = Request(request.method, request.target, {**request.headers, SOURCE: arn_of(live.id)})
+        return sign(told, self._service, service="s3", when=self._clock.now())
 
     def purges(self, serving: Serving) -> Sequence[Purge]:
         """Forget what completed invalidations name."""
@@ -61,6 +83,11 @@ class CloudFrontVendor:
         )
 
 
+def arn_of(distribution: str) -> str:
+    """The name of a distribution in policies."""
+    return f"arn:aws:cloudfront::{DEFAULT_ACCOUNT_ID}:distribution/{distribution}"
+
+
 class CloudflareVendor:
     """Serves names that a proxied record of an active, unpaused zone has."""
 
@@ -82,6 +109,10 @@ class CloudflareVendor:
         """Forget what the API was told to purge."""
         asked = self._api.purges(serving.tenant)
         return [Purge(each.due, _with_root(each.paths, serving), each.host) for each in asked]
+
+    def to_origin(self, serving: Serving, request: Request) -> Request:  # noqa: ARG002 - nothing is added
+        """Send it as it is."""
+        return request
 
     def unknown_host(self, host: str) -> Response:
         """Answer as https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-1xxx-errors/."""

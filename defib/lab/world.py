@@ -13,7 +13,7 @@ from typing import Any
 
 from defib.clock import Clock, SystemClock
 from defib.errors import InputError
-from defib.lab import faults, faulty, furniture
+from defib.lab import faults, faulty, furniture, standby
 from defib.lab.aws import Aws
 from defib.lab.certificates import LabAuthority
 from defib.lab.cloudflare import CloudflareApi
@@ -29,11 +29,13 @@ from defib.lab.inbox import Inbox
 from defib.lab.names import NameService
 from defib.lab.others import OthersApi, Reference
 from defib.lab.plan import API_PORT, SMTP_PORT, WEB_PORT, AddressPlan
+from defib.lab.s3origin import S3Origin, endpoint_of
 from defib.lab.siteserver import SiteServer
 from defib.lab.statuspage import StatuspageApi
 from defib.lab.strict.signature import Credentials
 from defib.lab.vendors import CloudflareVendor, CloudFrontVendor
 
+S3_ORIGIN = "2.1"
 BUILT_BEFORE_START = timedelta(minutes=15)
 
 
@@ -108,6 +110,7 @@ class World:
         self._told: dict[str, Inbox | StatuspageApi] = {"inbox": self.inbox, "statuspage": self.statuspage}
         self.status_bucket = furniture.status_bucket()
         self.switch_bucket = furniture.switch_bucket()
+        self.standby_bucket = standby.furnish(self.aws, self.authority, self.build, self.clock)
         self._armed = self._make_armed()
         ask = asking(self.names.vendors_resolver)
         self.hosting = HostingPlatforms(plan, keys.hosting, self.build, self.authority, ask, self.clock)
@@ -125,8 +128,13 @@ class World:
 
     def _make_sites(self) -> dict[str, SiteServer]:
         policies = {furniture.HEADERS_POLICY: furniture.SECURITY_HEADERS}
+        service = Credentials("ASIACLOUDFRONT", secrets.token_urlsafe(30))
+        cloudfront = CloudFrontVendor(self.aws.cloudfront, policies, service, self.clock)
+        bucket = S3Origin(self.plan.at(S3_ORIGIN), WEB_PORT, self.authority, service, self.clock, standby.BUCKET)
         sites = {
-            "cloudfront": self._edge("3.1", CloudFrontVendor(self.aws.cloudfront, policies)),
+            "cloudfront": self._edge("3.1", cloudfront),
+            "aws-edge": self._edge(furniture.STANDBY_EDGE, cloudfront),
+            "aws-origin": bucket.server,
             "cloudflare": self._edge("4.1", CloudflareVendor(self.cloudflare)),
             **self.hosting.edges(),
         }
@@ -138,13 +146,18 @@ class World:
         return sites
 
     def _edge(self, last: str, vendor: Vendor) -> SiteServer:
-        names = (*furniture.CDN_NAMES, furniture.DISTRIBUTION_DOMAIN, furniture.PROXIED_NAME)
+        domains = (furniture.DISTRIBUTION_DOMAIN, furniture.STANDBY_DOMAIN)
+        names = (*furniture.CDN_NAMES, *domains, furniture.PROXIED_NAME, *standby.NAMES)
+        bucket = (self.plan.at(S3_ORIGIN), WEB_PORT)
         edge = Edge(
             self.plan.at(last),
             WEB_PORT,
             vendor,
             names=names,
-            origins={furniture.ORIGIN: (self.plan.at(furniture.ORIGIN_EDGE), WEB_PORT)},
+            origins={
+                furniture.ORIGIN: (self.plan.at(furniture.ORIGIN_EDGE), WEB_PORT),
+                endpoint_of(standby.BUCKET): bucket,
+            },
             build=self.build,
             authority=self.authority,
             clock=self.clock,
@@ -185,7 +198,8 @@ class World:
     def targets(self) -> Mapping[str, tuple[str, ...]]:
         """Everything that can be broken, and how."""
         sites: dict[str, tuple[str, ...]]
-        sites = dict.fromkeys(("cloudfront", "cloudflare", "vercel", "netlify"), faults.EDGE_FAULTS)
+        sites = dict.fromkeys(("cloudfront", "cloudflare", "aws-edge", "vercel", "netlify"), faults.EDGE_FAULTS)
+        sites["aws-origin"] = faults.ORIGIN_FAULTS
         sites |= {name.removesuffix(".test"): faults.REFERENCE_FAULTS for name in furniture.REFERENCES}
         sites |= dict.fromkeys(furniture.APIS, faults.OTHERS_API_FAULTS)
         sites |= dict.fromkeys(self.git, faults.GIT_FAULTS)

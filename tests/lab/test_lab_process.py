@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -21,6 +22,7 @@ from defib.lab import process
 from defib.lab.eyewitness import log_name, outages, read_looks
 from defib.lab.processid import ProcessId
 from defib.lab.state import LabState
+from defib.site import load_site
 from tests.lab.lab_stage import PUBLIC, free_net
 
 CLOCK = SystemClock()
@@ -42,6 +44,15 @@ def home(tmp_path: Path) -> Iterator[Path]:
     process.down(tmp_path)
 
 
+def moved_sites(home: Path, net: str) -> list[Path]:
+    """The lab's site files, on its network."""
+    moved = []
+    for path in sorted((Path(__file__).parents[2] / "runbooks" / "sites").glob("lab*.yaml")):
+        moved.append(home / path.name)
+        moved[-1].write_text(path.read_text().replace("127.77.", f"{net}."))
+    return moved
+
+
 @pytest.fixture
 def lab(home: Path) -> LabState:
     """A lab that is up."""
@@ -51,12 +62,32 @@ def lab(home: Path) -> LabState:
 def test_up_writes_what_clients_need(home: Path, lab: LabState) -> None:
     """The authority's certificate, and secrets that nobody else can read."""
     assert (home / "lab" / "ca.pem").read_text().startswith("-----BEGIN CERTIFICATE-----")
-    for name in ("aws-access-key", "aws-secret-key", "cloudflare-token", "tsig-key"):
+    for name in ("aws-access-key", "aws-secret-key", "cloudflare-token", "tsig-key", "github-token", "gitlab-token"):
         file = home / "lab" / "secrets" / name
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert file.read_text().strip()
     plain = json.loads((home / "lab" / "lab.json").read_text())
     assert (plain["pid"], plain["net"], plain["control"]) == (lab.process.pid, lab.net, lab.control_url)
+
+
+def test_a_commit_is_cloned_and_built_as_a_run_does(home: Path, lab: LabState, tmp_path: Path) -> None:
+    """What the secrets open and the script on the lab's path makes of it is the build that is live."""
+    (site,) = [load_site(path) for path in moved_sites(home, lab.net) if path.stem == "lab-aws"]
+    assert site.git is not None
+    assert site.build is not None
+    for remote in site.git.remotes:
+        token = (home / "lab" / "secrets" / f"{remote.name}-token").read_text().strip()
+        url = remote.url.replace("://", f"://{remote.user}:{token}@")
+        tree = tmp_path / remote.name
+        subprocess.run(["git", "clone", "--quiet", url, str(tree)], check=True, env={"PATH": os.environ["PATH"]})
+        told = subprocess.run(["git", "log", "-1", "--format=%H %cI"], cwd=tree, check=True, capture_output=True, text=True)
+        commit, committed = told.stdout.split()
+        path = os.pathsep.join([*(str(home / folder) for folder in site.build.path), os.environ["PATH"]])
+        env = {"PATH": path, "DEFIB_COMMIT": commit, "DEFIB_COMMITTED": committed}
+        subprocess.run(site.build.command, cwd=tree, check=True, env=env, capture_output=True)
+        marker = re.search(site.page.build, (tree / site.build.output / "index.html").read_text())
+        assert marker is not None
+        assert marker["id"] == json.loads((home / "lab" / "lab.json").read_text())["build"]
 
 
 def test_up_twice_is_up_once_and_down_twice_is_down(home: Path, lab: LabState) -> None:

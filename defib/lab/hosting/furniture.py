@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from defib.lab.content import SiteBuild, build_before
-from defib.lab.furniture import BACKUP, BACKUP_EDGE, ORIGIN, ORIGIN_EDGE, VERCEL_TARGET, ZONE_ARMED, ZONES
+from defib.lab.furniture import BACKUP, BACKUP_EDGE, ORIGIN, ORIGIN_EDGE, VERCEL_TARGET, ZONE_ARMED, ZONE_LAST, ZONES
 from defib.lab.hosting.project import CERTIFIED_FOR, Deployed, HeldName, HostedProject
 from defib.lab.plan import AddressPlan
 
-HELD_NAMES = tuple(name for zone in (*ZONES, ZONE_ARMED) for name in (f"www.{zone}".rstrip("."), zone.rstrip(".")))
+HELD_NAMES = tuple(
+    name for zone in (*ZONES, ZONE_ARMED, ZONE_LAST) for name in (f"www.{zone}".rstrip("."), zone.rstrip("."))
+)
 """Attached, verified and certified at both platforms."""
 
 VERCEL_PROJECT = "prj_PulseTrading0000000000000001"

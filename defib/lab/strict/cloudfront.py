@@ -43,6 +43,8 @@ class Live:
     root_object: str
     headers_policy: str
     methods: tuple[str, ...]
+    origin_path: str
+    access_control: str
 
 
 @dataclass
@@ -216,15 +218,17 @@ def _check_quantities(root: Element) -> None:
 def _live(distribution: Distribution) -> Live:
     config = _config(distribution)
     behaviour = config.DefaultCacheBehavior
-    origins = {origin.id: origin.domain_name for origin in config.Origins["Items"]}
+    origin = next(each for each in config.Origins["Items"] if each.id == behaviour.target_origin_id)
     return Live(
         id=distribution.distribution_id,
         enabled=config.Enabled in (True, "true"),
         names=(*_aliases(distribution), distribution.domain_name),
-        origin=origins[behaviour.target_origin_id],
+        origin=origin.domain_name,
         root_object=config.DefaultRootObject or "",
         headers_policy=behaviour.response_headers_policy_id or "",
         methods=tuple(behaviour.allowed_methods.items),
+        origin_path=origin.origin_path,
+        access_control=getattr(origin, "origin_access_control_id", ""),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from urllib.parse import unquote
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.iam.access_control import PermissionResult
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import s3_backends
 
+from defib.lab.strict.policy import permits
 from defib.lab.web import Request, Response
 
 
@@ -24,8 +25,9 @@ def readable_by_all(request: Request) -> bool:
         return False
     try:
         backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-        policy = backend.get_bucket(bucket).get_permission("s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
-        return policy == PermissionResult.PERMITTED and backend.get_object(bucket, key) is not None
+        policy = json.loads(backend.get_bucket(bucket).policy or "{}")
+        allowed = permits(policy, "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
+        return allowed and backend.get_object(bucket, key) is not None
     except S3ClientError:
         return False  # no such bucket
 
