@@ -56,7 +56,7 @@ def _prepare(folder: Path, keys: Secrets, world: World) -> None:
         old.unlink()  # an earlier lab's outages are not this one's
     keys.write(folder / "secrets", world.inbox.urls)
     (folder / "ca.pem").write_bytes(world.authority.pem)
-    write_toolchain(folder / "bin")
+    write_toolchain(folder / "bin", world.registry.url)
 
 
 async def _run(folder: Path, plan: AddressPlan, parent: int | None, ready: int | None) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import defib
 
 
-def write_toolchain(folder: Path) -> Path:
-    """Write the script ``flutter`` into `folder` and give its path. Idempotent.
+def write_toolchain(folder: Path, registry: str) -> Path:
+    """Write the script ``flutter`` into `folder` and give its path; packages come from `registry`. Idempotent.
 
     It takes nothing from the environment of whoever calls it, which is closed where a build is; nor from the folder that it
     is called in, where the sources of others are (``-P``).
@@ -19,6 +19,7 @@ def write_toolchain(folder: Path) -> Path:
     root = Path(defib.__file__).resolve().parents[1]
     command = shlex.join([sys.executable, "-P", "-m", "defib.lab.flutter"])
     script = folder / "flutter"
-    script.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(root))} exec {command} "$@"\n', encoding="utf-8")
+    told = f"PYTHONPATH={shlex.quote(str(root))} PUB_HOSTED_URL={shlex.quote(registry)}"
+    script.write_text(f'#!/bin/sh\n{told} exec {command} "$@"\n', encoding="utf-8")
     script.chmod(0o700)
     return script

@@ -19,6 +19,7 @@ from defib.lab.certificates import LabAuthority
 from defib.lab.cloudflare import CloudflareApi
 from defib.lab.edge import Edge, Vendor
 from defib.lab.faults import Fault, FaultSwitch
+from defib.lab.faulty import FaultyServer
 from defib.lab.fingerprint import fingerprint
 from defib.lab.git import GitTokens, git_hosts
 from defib.lab.healthcheck import Endpoint, InvertedCheck
@@ -29,6 +30,7 @@ from defib.lab.inbox import Inbox
 from defib.lab.names import NameService
 from defib.lab.others import OthersApi, Reference
 from defib.lab.plan import API_PORT, SMTP_PORT, WEB_PORT, AddressPlan
+from defib.lab.registry import Registry
 from defib.lab.s3origin import S3Origin, endpoint_of
 from defib.lab.siteserver import SiteServer
 from defib.lab.statuspage import StatuspageApi
@@ -36,6 +38,7 @@ from defib.lab.strict.signature import Credentials
 from defib.lab.vendors import CloudflareVendor, CloudFrontVendor
 
 S3_ORIGIN = "2.1"
+REGISTRY = "1.13"
 BUILT_BEFORE_START = timedelta(minutes=15)
 
 
@@ -107,7 +110,12 @@ class World:
         )
         self.inbox = Inbox(plan.at("1.5"), API_PORT, SMTP_PORT, keys.inbox_token, self.clock)
         self.statuspage = StatuspageApi(plan.at("1.6"), API_PORT, keys.statuspage_token, self.clock)
-        self._told: dict[str, Inbox | StatuspageApi] = {"inbox": self.inbox, "statuspage": self.statuspage}
+        self.registry = Registry(plan.at(REGISTRY), API_PORT, {"intl": "0.19.0"})
+        self._told: dict[str, Inbox | StatuspageApi | FaultyServer] = {
+            "inbox": self.inbox,
+            "statuspage": self.statuspage,
+            "pub": self.registry.server,
+        }
         self.status_bucket = furniture.status_bucket()
         self.switch_bucket = furniture.switch_bucket()
         self.standby_bucket = standby.furnish(self.aws, self.authority, self.build, self.clock)

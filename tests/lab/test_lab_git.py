@@ -17,6 +17,7 @@ from defib.lab.faults import Fault
 from defib.lab.flutter.__main__ import read_tree
 from defib.lab.flutter.compiler import compile_site
 from defib.lab.history import write_history
+from defib.lab.toolchain import write_toolchain
 from defib.lab.world import BUILT_BEFORE_START
 from tests.lab.lab_stage import Stage, running_world
 
@@ -207,6 +208,35 @@ def test_one_fault_takes_the_place_of_another(stage: Stage, vendor: str) -> None
     stage.break_(vendor, "refuse")
     stage.heal()
     assert refs(stage, vendor) == before
+
+
+def build(stage: Stage, tree: Path) -> subprocess.CompletedProcess[str]:
+    """Build a work tree with the lab's toolchain, in an environment without anything of ours."""
+    script = write_toolchain(tree.parent / "bin", stage.world.registry.url)
+    env = {"PATH": os.environ["PATH"], "DEFIB_COMMIT": stage.world.build.id, "DEFIB_COMMITTED": "2026-11-22T20:00:00Z"}
+    command = [str(script), "build", "web", "--release"]
+    return subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=False, timeout=30)
+
+
+@pytest.mark.parametrize(("fault", "told"), [("refuse", "socket error"), ("500", "version solving failed")])
+def test_a_build_needs_the_registry(stage: Stage, tmp_path: Path, fault: str, told: str) -> None:
+    """R18: the registry of packages down, the build fails and says whose fault it is; healed, it builds."""
+    git("clone", "--quiet", url(stage, "github"), str(tmp_path / "tree"))
+    stage.break_("pub", fault)
+    failed = build(stage, tmp_path / "tree")
+    assert (failed.returncode, told in failed.stderr, "intl" in failed.stderr) == (1, True, True)
+    assert not (tmp_path / "tree" / "build").exists()
+    stage.heal()
+    assert (build(stage, tmp_path / "tree").returncode, (tmp_path / "tree/build/web/index.html").is_file()) == (0, True)
+
+
+def test_a_package_that_nobody_has_does_not_resolve(stage: Stage, tmp_path: Path) -> None:
+    """R4: a dependency that the registry does not know is named."""
+    git("clone", "--quiet", url(stage, "gitlab"), str(tmp_path / "tree"))
+    pubspec = tmp_path / "tree" / "pubspec.yaml"
+    pubspec.write_text(pubspec.read_text().replace("intl: ^0.19.0", "left_pad: ^1.0.0"))
+    failed = build(stage, tmp_path / "tree")
+    assert (failed.returncode, "left_pad, which could not be found" in failed.stderr) == (1, True)
 
 
 def test_states_take_no_count(stage: Stage, vendor: str) -> None:

@@ -1,6 +1,7 @@
 """``python -m defib.lab.flutter build web --release``: build the project in the working folder to ``build/web``.
 
-The commit and its date come from ``DEFIB_COMMIT`` and ``DEFIB_COMMITTED``, which fill the placeholders of the page.
+The commit and its date come from ``DEFIB_COMMIT`` and ``DEFIB_COMMITTED``, which fill the placeholders of the page. Where
+``PUB_HOSTED_URL`` names a registry of packages, it must have those that the project needs.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pathlib import Path
 
 from defib.clock import SystemClock
 from defib.lab.flutter.compiler import ENTRY, compile_files
-from defib.lab.flutter.project import BuildFailed
+from defib.lab.flutter.project import BuildFailed, read_pubspec
+from defib.lab.flutter.pub import get_packages
 
 OUTPUT = Path("build") / "web"
 DEFINED = ("DEFIB_COMMIT", "DEFIB_COMMITTED")
@@ -25,10 +27,14 @@ _TICK = timedelta(seconds=1)
 def main() -> None:
     """Exit 0 when the site is there, 1 when the sources do not build, 2 for a wrong command."""
     given = _arguments()
-    sys.stdout.write(f"Compiling {ENTRY} for the Web...\n")
-    _wait(timedelta(seconds=given.slow))
+    tree = read_tree(Path())
     try:
-        files = compile_files(read_tree(Path()), {name: os.environ.get(name, "") for name in DEFINED})
+        if registry := os.environ.get("PUB_HOSTED_URL"):
+            sys.stdout.write("Resolving dependencies...\n")
+            get_packages(registry, read_pubspec(tree).hosted)
+        sys.stdout.write(f"Compiling {ENTRY} for the Web...\n")
+        _wait(timedelta(seconds=given.slow))
+        files = compile_files(tree, {name: os.environ.get(name, "") for name in DEFINED})
     except BuildFailed as error:
         sys.stderr.write(f"{error}\nError: Failed to compile application for the Web.\n")
         raise SystemExit(1) from error
