@@ -156,7 +156,7 @@ time.sleep(float(sys.argv[1]))
 
 @pytest.mark.parametrize(("lasts", "found"), [(0, 5), (3, 6), (600, 6)])
 def test_those_that_left_the_group(clock: SystemClock, lasts: int, found: int) -> None:
-    """E6: children that left the group, or the session, or their parent, are found and dead, when it is ended and when it ends."""
+    """E6: children that left the group, or the session, or their parent, are found and dead, whichever way it ends."""
     lines: list[str] = []
 
     def line(text: str) -> None:
