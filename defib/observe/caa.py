@@ -81,7 +81,8 @@ class CaaLookup:
             share = within.remaining() / (len(self._resolvers) - number)
             try:
                 async with asyncio.timeout(share.total_seconds()):
-                    return read_caa(await ask(resolver, node, "CAA", self._trust, recursive=True, within=within))
+                    soon = within.sooner(share)  # port 53 may swallow questions: HTTPS has its turn within the share
+                    return read_caa(await ask(resolver, node, "CAA", self._trust, recursive=True, within=soon))
             except TimeoutError:
                 failures.append(f"{resolver.name}: no answer")
             except (OSError, NoAnswer) as error:

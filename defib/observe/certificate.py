@@ -89,7 +89,7 @@ class CertificateProbe:
             share = within.remaining() / (len(self._resolvers) - number)
             try:
                 async with asyncio.timeout(share.total_seconds()):
-                    return await addresses(resolver, host, self._trust, within)
+                    return await addresses(resolver, host, self._trust, within.sooner(share))
             except TimeoutError:
                 last = NoAnswer(f"DNS: no answer from {resolver.name}")
             except NoAnswer as error:

@@ -6,10 +6,12 @@ Cloudflare and the rest while the machine's own resolvers are silent, or are wha
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,9 +28,11 @@ PATIENCE = timedelta(seconds=1)
 """How long this machine's own DNS is waited for: a resolver that is gone would be asked for half a minute."""
 
 _WITHIN = timedelta(seconds=3)
+"""For all of the site's resolvers together: with the patience it is less than one attempt at a vendor's API may take."""
 
 Found = Sequence[tuple[Any, ...]]
 Find = Callable[..., Found]
+_Answers = queue.SimpleQueue[Found | Exception]
 
 
 class Names:
@@ -46,36 +50,56 @@ class Names:
         name = host.decode("ascii", "replace") if isinstance(host, bytes) else host
         if not isinstance(name, str) or is_address(name) or "." not in name:
             return self._own(host, port, *more, **named)
-        found = self._by_machine(host, port, *more, **named)
-        if not isinstance(found, OSError):
-            return found
-        for address in self._by_resolvers(name):
-            return self._own(address, port, *more, **named)
-        raise found
+        told = self._asked_of_machine(host, port, *more, **named)
+        found = _told(told, PATIENCE)
+        if found is None or isinstance(found, OSError):
+            known = self._by_resolvers(name)
+            if known:
+                return [place for address in known for place in self._own(address, port, *more, **named)]
+            found = found or _told(told, timedelta(0))  # it may have found its voice meanwhile
+        if found is None:
+            raise socket.gaierror(socket.EAI_AGAIN, "this machine's own DNS is silent, and so are the site's resolvers")
+        if isinstance(found, Exception):
+            raise found
+        return found
 
-    def _by_machine(self, *asked: Any, **named: Any) -> Found | OSError:
-        told: queue.SimpleQueue[Found | OSError] = queue.SimpleQueue()
+    def _asked_of_machine(self, *asked: Any, **named: Any) -> _Answers:
+        told: _Answers = queue.SimpleQueue()
 
         def ask() -> None:
             try:
                 told.put(self._own(*asked, **named))
-            except OSError as error:
+            except Exception as error:  # UnicodeError, for a name that is none, is no OSError
                 told.put(error)
 
         threading.Thread(target=ask, name="own-dns", daemon=True).start()
-        try:
-            return told.get(timeout=PATIENCE.total_seconds())
-        except queue.Empty:
-            return socket.gaierror(socket.EAI_AGAIN, f"this machine's own DNS is silent for {PATIENCE.total_seconds():g} s")
+        return told
 
     def _by_resolvers(self, name: str) -> tuple[str, ...]:
-        for resolver in self._resolvers:
-            within = Deadline.after(self._clock, _WITHIN)
-            try:
-                return self._loop.run(addresses(resolver, name, self._trust, within))
-            except (NoAnswer, OSError):
-                continue  # the next may know it; the machine's own error is told where none does
+        return self._loop.run(self._first_known(name, Deadline.after(self._clock, _WITHIN)))
+
+    async def _first_known(self, name: str, within: Deadline) -> tuple[str, ...]:
+        """What the first resolver says that knows the name; all are asked at once, because any of them may be silent."""
+        asked = [asyncio.ensure_future(addresses(each, name, self._trust, within)) for each in self._resolvers]
+        try:
+            async with asyncio.timeout(within.remaining().total_seconds()):
+                for answer in asyncio.as_completed(asked):
+                    with suppress(NoAnswer, OSError):
+                        return await answer
+        except TimeoutError:
+            pass  # the machine's own error is told where nobody knows it
+        finally:
+            for each in asked:
+                each.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
         return ()
+
+
+def _told(told: _Answers, patience: timedelta) -> Found | Exception | None:
+    try:
+        return told.get(timeout=patience.total_seconds()) if patience else told.get_nowait()
+    except queue.Empty:
+        return None
 
 
 def find_names(site: Site, home: Path, clock: Clock) -> None:

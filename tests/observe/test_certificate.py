@@ -19,6 +19,7 @@ from defib.ports import Health
 from defib.site import Site, load_site
 from defib.trust import SeenCertificate
 from tests.lab.lab_stage import Stage, running_world
+from tests.observe.loopback import Zone, closing, loopback, site_with
 
 SITES = Path(__file__).parents[2] / "runbooks" / "sites"
 CLOCK = SystemClock()
@@ -93,6 +94,19 @@ def test_resolver_that_is_dead_is_passed_over(stage: Stage, probe: CertificatePr
     stage.break_("resolver-1", "silent")
     (seen,) = probe.look(URL, within=soon())
     assert seen.health is Health.GOOD
+
+
+def test_port_53_that_swallows_questions(tmp_path: Path) -> None:
+    """D8: where port 53 of every resolver is dead without a word, names are found over HTTPS in each one's share."""
+    records = Zone({("host.test.", "A"): (60, ["127.0.0.1"])}, udp_silent=True, tcp_silent=True)
+    with loopback(tmp_path) as net:
+        resolvers = [net.dns(records, name=f"resolver-{number}", doh=net.doh(records)) for number in range(6)]
+        port = net.serve(closing, net.certificate("www.pulse.test"))
+        with CertificateProbe(site_with("https://www.pulse.test/", resolvers), net.home, CLOCK) as probe:
+            within = soon()
+            (seen,) = probe.look(f"https://www.pulse.test:{port}/", "host.test.", within=within)
+    assert seen.health is Health.GOOD
+    assert within.remaining() > timedelta(seconds=2)
 
 
 def test_certificate_that_ends_soon_does_not_last(stage: Stage, probe: CertificateProbe) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,12 @@ class OwnDns:
         self.asked.append(host)
         if host == API and self.how == "fails":
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        if host == API and self.how == "takes it for no name":
+            raise UnicodeError("label empty or too long")
         if host == API and self.how == "is silent":
             self.heal.wait()
+        if host == API and self.how == "is slow":
+            self.heal.wait(1.5)
         return socket.getaddrinfo("127.0.0.1" if host == API else host, port, *more, **named)
 
 
@@ -47,9 +52,10 @@ def addresses(found: Any) -> list[str]:
     return [place[0] for *_, place in found]
 
 
-def names(net: Loopback, own: OwnDns, records: Zone = RECORDS) -> Names:
-    """Names as a process finds them whose own DNS is `own`."""
-    site = site_with("https://www.pulse.test/", [net.dns(records)])
+def names(net: Loopback, own: OwnDns, *zones: Zone) -> Names:
+    """Names as a process finds them whose own DNS is `own`, with a resolver for each of `zones`."""
+    resolvers = [net.dns(zone, name=f"resolver-{number}") for number, zone in enumerate(zones or (RECORDS,))]
+    site = site_with("https://www.pulse.test/", resolvers)
     return Names(site, net.home, SystemClock(), own)
 
 
@@ -71,6 +77,43 @@ def test_error_of_the_machine_is_told_where_nobody_knows(net: Loopback) -> None:
     """A name that no resolver has is refused as ever."""
     with pytest.raises(socket.gaierror, match="not known"):
         names(net, OwnDns("fails"), Zone()).find(API, 443)
+
+
+SILENT = Zone(udp_silent=True, tcp_silent=True)
+
+
+def test_silent_resolver_keeps_no_other_from_answering(net: Loopback) -> None:
+    """D18: a resolver that swallows questions is passed by, whatever its place in the site file."""
+    found = names(net, OwnDns("fails"), SILENT, RECORDS).find(API, 443, type=socket.SOCK_STREAM)
+    assert addresses(found) == ["127.0.0.9"]
+
+
+def test_nobody_waits_for_ever(net: Loopback) -> None:
+    """D18: where the resolvers are silent as well, the machine's own error is told in seconds."""
+    started = time.monotonic()
+    with pytest.raises(socket.gaierror, match="not known"):
+        names(net, OwnDns("fails"), SILENT, SILENT).find(API, 443)
+    assert time.monotonic() - started < 5
+
+
+def test_machine_that_is_slow_is_believed_where_nobody_else_knows(net: Loopback) -> None:
+    """A private name that the machine finds late is found, and not refused for its lateness."""
+    assert addresses(names(net, OwnDns("is slow"), SILENT).find(API, 443, type=socket.SOCK_STREAM)) == ["127.0.0.1"]
+
+
+def test_every_address_is_given(net: Loopback) -> None:
+    """Whoever connects may try the next address where the first is dead."""
+    records = Zone({(f"{API}.", "A"): (60, ["127.0.0.8", "127.0.0.9"])})
+    assert addresses(names(net, OwnDns("fails"), records).find(API, 443, type=socket.SOCK_STREAM)) == [
+        "127.0.0.8",
+        "127.0.0.9",
+    ]
+
+
+def test_other_errors_stay_what_they_are(net: Loopback) -> None:
+    """Libraries expect a UnicodeError for what is no name, and get it at once."""
+    with pytest.raises(UnicodeError):
+        names(net, OwnDns("takes it for no name")).find(API, 443)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", None])
