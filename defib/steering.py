@@ -126,6 +126,31 @@ def way_back(run: Run) -> Way:
     return way
 
 
+def refuse_half_way_back(step: Step) -> None:
+    """Refuse where a record set that the earlier run did not change would keep its users from the way back.
+
+    Somebody moved it by hand, or a run that ended in a split state did: only those know how to take it back.
+    """
+    way = way_back(step.run)
+    taken = {(change.vendor, change.zone, key) for change in step.run.follows for key in change.keys}
+    for config, zone in zip(step.site.dns, step.run.outside.zones, strict=True):
+        leads = [lead for lead in leads_at(config, way) if (zone.vendor, zone.zone, lead.key) not in taken]
+        try:
+            present = zone.read([lead.key for lead in leads], within=step.within.sooner(_ASK_WITHIN)) if leads else ()
+        except ProviderError as error:
+            step.note(f"{zone.vendor} could not be asked for what would be left behind: {error}", warning=True)
+            continue
+        for lead, record in zip(leads, present, strict=True):
+            if not lead.holds(record):
+                raise Refused(
+                    f"{lead.key} would stay as it is, and its users behind: that run did not change it",
+                    where=f"{zone.vendor}/{zone.zone}",
+                    expected=str(lead),
+                    seen=str(record or "no such record set"),
+                    then="change it by hand, or defib rollback the run that did (defib runs); then failback again",
+                )
+
+
 def way_back_plan(run: Run, within: Deadline) -> Plan:
     """The plan that takes back the changes of the run that this one follows, newest first; empty if that is done."""
     zones = {(zone.vendor, zone.zone): zone for zone in run.outside.changeable}

@@ -37,8 +37,10 @@ def prove_stability(at: Step) -> WayBack:
 
 @step("approve-the-plan", Lasts.ONCE_CHANGED)
 def approve_the_plan(at: Step) -> Plan:
-    """The earlier run's changes, the other way round."""
-    return steering.approve(at, steering.way_back_plan(at.run, at.within))
+    """The earlier run's changes, the other way round; refused where that would not bring everybody back."""
+    plan = steering.way_back_plan(at.run, at.within)
+    steering.refuse_half_way_back(at)
+    return steering.approve(at, plan)
 
 
 @step("steer-back")

@@ -428,6 +428,33 @@ class TestLiveDrill:
         assert (outcome.status, stage.memory.applied) == (Status.REFUSED, ())
 
 
+class TestWayBack:
+    """A failback brings all users back, or nobody."""
+
+    def test_record_that_was_moved_by_hand(self, stage: Stage) -> None:
+        """What the run found at the backup already would stay there: refused at once, before anything is split."""
+        stage.change_by_hand("pulse-trading.netlify.app.")
+        run, _ = stage.recover("dns-switch", forced=True)
+        stage.origin = GOOD
+        stage.edges.update(dict.fromkeys(stage.edges, GOOD))
+        _, outcome = stage.recover("failback", follows=run.id)
+        assert (outcome.status, f"{WWW} CNAME would stay" in outcome.reason) == (Status.REFUSED, True)
+        assert stands(stage.memory) == BACKUP
+
+    def test_run_that_finished_a_split_state(self, tmp_path: Path) -> None:
+        """D10: a new run did the second provider's half; taking back that half alone would split the zone again."""
+        stage = world(tmp_path, two_providers)
+        stage.memories[1].failures.schedule(Unavailable("down"), calls=9, methods={"replace"})
+        stage.recover("dns-switch")
+        stage.memories[1].failures = type(stage.memories[1].failures)()
+        run, _ = stage.recover("dns-switch", forced=True)
+        stage.origin = GOOD
+        stage.edges.update(dict.fromkeys(stage.edges, GOOD))
+        _, outcome = stage.recover("failback", follows=run.id)
+        assert (outcome.status, "would stay as it is" in outcome.reason) == (Status.REFUSED, True)
+        assert [stands(zone) for zone in stage.memories] == [BACKUP, BACKUP]
+
+
 class TestHostsAlone:
     """A site without CDNs: its names lead straight to the host."""
 
