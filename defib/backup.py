@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from defib.clock import Deadline
 from defib.errors import ProviderError, Refused
 from defib.looking import insist, judge
 from defib.ports import Aim, Build, Expect, Health
 from defib.run import Step
 from defib.sitevendors import HostOfSite
 from defib.standby import prove_standby
+from defib.trust import SeenCertificate
 from defib.ways import Way
 
 ABOUT_TO_EXPIRE = timedelta(days=1)
@@ -21,6 +23,9 @@ SHOULD_RENEW = timedelta(days=14)
 """A certificate that ends sooner should have been renewed by now: platforms do so about 30 days before."""
 
 _ASK_WITHIN = timedelta(seconds=5)
+_OVER_IPV6_WITHIN = timedelta(seconds=2)
+"""Less: where this machine has no IPv6 users wait for nothing."""
+_APIS_WITHIN = timedelta(seconds=3)
 _AT_THE_EDGE = "cloudflare"
 
 
@@ -28,10 +33,10 @@ def prove_backup(step: Step, way: Way, host: HostOfSite, expected: Build | None)
     """Prove that `host` can take the users, and give the build it serves; :class:`Refused` says why it cannot."""
     _ask_the_platform(step, way, host)
     for name in way.names:
-        _certificate(step, way, host, name)
-    for api in step.site.page.apis:
-        _reachable(step, api)
-    return prove_standby(step, way, expected, "users had")
+        _certificates(step, way, host, name)
+    build = prove_standby(step, way, expected, "users had")
+    _tell_apis(step)
+    return build
 
 
 def refuse_behind_the_same_proxy(step: Step, way: Way) -> None:
@@ -72,24 +77,32 @@ def _ask_the_platform(step: Step, way: Way, host: HostOfSite) -> None:
             )
 
 
-def _certificate(step: Step, way: Way, host: HostOfSite, name: str) -> None:
-    """The certificate that users of `name` would be shown must be valid for it, and stay so."""
-    place = f"{urlsplit(step.site.page.url)._replace(netloc=_netloc(step, name), path='/').geturl()}"
-    for seen in step.run.outside.certificates.look(place, way.leads_to(name), within=step.within.sooner(_ASK_WITHIN)):
-        where = f"{host.name} ({seen.address})"
-        if seen.health is Health.UNKNOWN:
-            insist(step, f"nobody can tell which certificate {where} shows for {name}: {seen.problem}", then="--force")
-        elif not seen.lasts(step.clock.now(), ABOUT_TO_EXPIRE):
-            wrong = seen.problem or f"it ends at {seen.not_after}"
-            insist(
-                step, f"users of {name} would get a certificate error at {where}: {wrong}", then="defib ready; or --force"
-            )
-        elif not seen.lasts(step.clock.now(), SHOULD_RENEW):
-            step.note(f"the certificate of {name} at {where} ends at {seen.not_after}", warning=True)
+def _certificates(step: Step, way: Way, host: HostOfSite, name: str) -> None:
+    """The certificate that users of `name` would be shown, at each address, must be valid for it, and stay so."""
+    url = f"{urlsplit(step.site.page.url)._replace(netloc=_netloc(step, name), path='/').geturl()}"
+    for place in () if name.startswith("*.") else way.places(name):  # a wildcard is no name that anybody asks for
+        limit = _OVER_IPV6_WITHIN if ":" in place else _ASK_WITHIN
+        for seen in step.run.outside.certificates.look(url, place, within=step.within.sooner(limit)):
+            if ":" in seen.address and seen.not_after is None:
+                text = f"{name} was not seen at {host.name} ({seen.address}), perhaps for want of IPv6 here: {seen.problem}"
+                step.note(text, warning=True)
+            else:
+                _judge(step, host, name, seen)
     policy = step.run.outside.caa.policy(name, within=step.within.sooner(_ASK_WITHIN))
     if not policy.allows(host.issuer):
         why = policy.problem or f"the CAA records at {policy.found_at} do not let {host.issuer} issue"
         step.note(f"{host.name} may not be able to renew the certificate of {name}: {why}", warning=True)
+
+
+def _judge(step: Step, host: HostOfSite, name: str, seen: SeenCertificate) -> None:
+    where = f"{host.name} ({seen.address})"
+    if seen.health is Health.UNKNOWN:
+        insist(step, f"nobody can tell which certificate {where} shows for {name}: {seen.problem}", then="--force")
+    elif not seen.lasts(step.clock.now(), ABOUT_TO_EXPIRE):
+        wrong = seen.problem or f"it ends at {seen.not_after}"
+        insist(step, f"users of {name} would get a certificate error at {where}: {wrong}", then="defib ready; or --force")
+    elif not seen.lasts(step.clock.now(), SHOULD_RENEW):
+        step.note(f"the certificate of {name} at {where} ends at {seen.not_after}", warning=True)
 
 
 def _netloc(step: Step, name: str) -> str:
@@ -97,17 +110,25 @@ def _netloc(step: Step, name: str) -> str:
     return name.rstrip(".") + (f":{port}" if port else "")
 
 
-def _reachable(step: Step, api: str) -> None:
-    """The page calls `api` from users' browsers; without it they would have a page that does nothing."""
-    judged = judge(step.look("apis", Aim(api, expect=Expect.REACHABLE)), step.site.detection.quorum)
-    if not judged.is_served():
-        step.note(f"{api}, which the page calls, cannot be reached: {judged}", warning=True)
+def _tell_apis(step: Step) -> None:
+    """The page calls them from users' browsers; without them they would have a page that does nothing.
+
+    Only told, and users wait meanwhile: what hangs has its time together, not each for itself.
+    """
+    limit = Deadline.after(step.clock, _APIS_WITHIN)
+    for api in step.site.page.apis:
+        if limit.expired():
+            step.note(f"no time was left to look whether {api}, which the page calls, can be reached", warning=True)
+            continue
+        judged = judge(step.look("apis", Aim(api, expect=Expect.REACHABLE)), step.site.detection.quorum)
+        if not judged.is_served():
+            step.note(f"{api}, which the page calls, cannot be reached: {judged}", warning=True)
 
 
 def other_names(step: Step, way: Way) -> Iterator[str]:
     """The names beside the page's own that are sent the same way."""
     page = f"{urlsplit(step.site.page.url).hostname}."
-    yield from (name for name in way.names if name != page)
+    yield from (name for name in way.names if name != page and not name.startswith("*."))
 
 
 def verify_other_names(step: Step, way: Way) -> None:

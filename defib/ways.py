@@ -104,10 +104,13 @@ class Way:
 
     def leads_to(self, name: str) -> str:
         """Where users of `name` connect on this way: a host name, or an address; "" where the way does not say."""
-        for lead in self.leads:
-            if lead.key.name == name and lead.key.type != SWITCH and not lead.absent:
-                return dict(lead.attributes).get("AliasTarget.DNSName") or lead.values[0]
-        return ""
+        return next(iter(self.places(name)), "")
+
+    def places(self, name: str) -> tuple[str, ...]:
+        """Everywhere that users of `name` may connect on this way: each address of both families, or host names."""
+        leads = [lead for lead in self.leads if lead.key.name == name and lead.key.type != SWITCH]
+        found = [place for lead in leads for place in (*lead.values, dict(lead.attributes).get("AliasTarget.DNSName"))]
+        return tuple(dict.fromkeys(filter(None, found)))
 
     def only(self, keys: Collection[RecordKey]) -> Way:
         """The same way for these record sets alone."""

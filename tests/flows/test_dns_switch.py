@@ -22,7 +22,7 @@ from defib.providers.wrappers.around import ZoneAround
 from defib.timeline import timeline
 from defib.trust import CaaPolicy, CaaRecord, SeenCertificate
 from flows import dns_switch
-from tests.stage import BUILD, GOOD, LAB, REFUSED, RUNBOOKS, UNSEEN, Doing, Stage, impatient, older, seconds, steps
+from tests.stage import BUILD, DEAD, GOOD, LAB, REFUSED, RUNBOOKS, UNSEEN, Doing, Stage, impatient, older, seconds, steps
 
 WWW, APEX = "www.pulse-trading.test.", "pulse-trading.test."
 BACKUP = {(WWW, "CNAME"): ("pulse-trading.netlify.app.",), (APEX, "A"): ("127.77.9.1",)}
@@ -80,6 +80,17 @@ def without_ipv6_at_the_backup(plain: Site) -> None:
     """The backup has no IPv6: while users are there, there is no AAAA."""
     with_ipv6(plain)
     plain["hosts"][1]["records"][-1]["values"] = []
+
+
+def two_addresses_at_the_backup(plain: Site) -> None:
+    """The apex leads to two servers of the backup."""
+    plain["hosts"][1]["records"][1]["values"] = ["127.77.9.1", "127.77.9.2"]
+
+
+def with_a_wildcard(plain: Site) -> None:
+    """Whatever else is in the zone leads to the hosts, too."""
+    for host, address in zip(plain["hosts"], ("127.77.8.1", "127.77.9.1"), strict=True):
+        host["records"].append({"name": "*.pulse-trading.test", "type": "A", "values": [address]})
 
 
 def stands(zone: MemoryZone) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -216,6 +227,23 @@ class TestRefusals:
         stage.trust.shown["127.77.9.1"] = SeenCertificate("127.77.9.1", Health.BAD, problem="for *.netlify.app")
         assert "users of pulse-trading.test. would get a certificate error at netlify" in self.refused(stage)
 
+    def test_certificate_at_the_second_address(self, tmp_path: Path, stage: Stage) -> None:
+        """D14: half of the users get the other address, and its certificate."""
+        other = world(tmp_path, two_addresses_at_the_backup)
+        other.trust.shown["127.77.9.2"] = SeenCertificate("127.77.9.2", Health.BAD, problem="for *.netlify.app")
+        assert "users of pulse-trading.test. would get a certificate error at netlify (127.77.9.2)" in self.refused(other)
+        assert other.memory.applied == ()
+
+    def test_certificate_over_ipv6(self, tmp_path: Path, stage: Stage) -> None:
+        """D4, D14: users with IPv6 are shown a certificate of their own."""
+        other = world(tmp_path, with_ipv6)
+        until = other.clock.now() + timedelta(days=60)
+        other.trust.shown["2001:db8::9"] = SeenCertificate(
+            "2001:db8::9", Health.BAD, ("a",), "b", until, "for *.netlify.app"
+        )
+        assert "users of pulse-trading.test. would get a certificate error at netlify (2001:db8::9)" in self.refused(other)
+        assert other.memory.applied == ()
+
     def test_certificate_is_about_to_expire(self, stage: Stage) -> None:
         """D14: a certificate that ends within hours would end while users depend on it."""
         until = stage.clock.now() + timedelta(hours=3)
@@ -285,6 +313,43 @@ class TestWarnings:
         stage.apis = REFUSED
         stage.recover("dns-switch")
         assert "which the page calls, cannot be reached" in notes(stage)
+
+    def test_apis_that_hang(self, tmp_path: Path) -> None:
+        """What stops nothing keeps users waiting for seconds, however many of them hang."""
+
+        def many(plain: Site) -> None:
+            plain["page"]["apis"] = [f"https://api-{number}.test/" for number in range(30)]
+            plain["detection"]["probe_deadline"] = "5s"
+
+        stage = world(tmp_path, many)
+        stage.apis = DEAD
+        run, outcome = stage.recover("dns-switch")
+        proved = next(ended for ended in run.journal.of(entries.StepEnded) if ended.step == "prove-the-backup")
+        assert (outcome.status, proved.took < seconds(10)) == (Status.RECOVERED, True)
+        assert "no time was left to look whether https://api-29.test/" in notes(stage)
+
+    def test_backup_that_this_machine_cannot_reach_over_ipv6(self, tmp_path: Path) -> None:
+        """A machine without IPv6 recovers all the same, and says what it could not see."""
+        stage = world(tmp_path, with_ipv6)
+        stage.trust.shown["2001:db8::9"] = SeenCertificate("2001:db8::9", Health.BAD, problem="network unreachable")
+        _, outcome = stage.recover("dns-switch")
+        assert outcome.status is Status.RECOVERED
+        assert "pulse-trading.test. was not seen at netlify (2001:db8::9)" in notes(stage)
+
+    def test_wildcard_has_no_certificate_to_look_at(self, tmp_path: Path) -> None:
+        """D14: nobody asks for a name with an asterisk, and a server that is asked for it shows what it likes."""
+        stage = world(tmp_path, with_a_wildcard)
+        look = stage.trust.look
+
+        def as_servers_do(url: str, connect_to: str = "", *, within: Deadline) -> tuple[SeenCertificate, ...]:
+            if "*" in url:
+                return (SeenCertificate("127.77.9.1", Health.BAD, problem="for *.netlify.app"),)
+            return look(url, connect_to, within=within)
+
+        stage.trust.look = as_servers_do  # type: ignore[method-assign]
+        _, outcome = stage.recover("dns-switch")
+        assert (outcome.status, stands(stage.memory)[f"*.{APEX}", "A"]) == (Status.RECOVERED, ("127.77.9.1",))
+        assert "*.pulse-trading.test. are not served" not in notes(stage)
 
     def test_platform_does_not_answer(self, stage: Stage) -> None:
         """What the backup serves decides; that its API is silent is told."""
