@@ -137,7 +137,8 @@ class Stage:
         self.memories = [self._as_at_first(config) for config in self.site.dns]
         self.memory = self.memories[0]
         page = f"{urlsplit(self.site.page.url).hostname}."
-        self.before = next(record for record in self.memory.records if record.key.name == page)
+        held = [record for memory in self.memories for record in memory.records]
+        self.before = next(record for record in held if record.key.name == page)
         self.zone: DnsZone = self.memory
         self.edges = {way.name: GOOD for way in ways(self.site)}
         self.origin = GOOD

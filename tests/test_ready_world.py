@@ -18,8 +18,9 @@ from defib.lease import Holder, Lease
 from defib.observe.killswitch import set_kill_switch
 from defib.observe.memory import MemoryServer
 from defib.outside import Outside, open_outside
-from defib.ports import Attachment, EdgeStatus, Health, Quota, RecordChange
+from defib.ports import Attachment, EdgeStatus, Health, Quota, RecordChange, RecordSet
 from defib.providers.cdn.memory import MemoryCdn
+from defib.providers.dns.memory import MemoryZone
 from defib.ready.access import Access, Claims, Grant
 from defib.ready.check import Check, Readiness, State
 from defib.ready.inspect import Instruments, inspect
@@ -54,6 +55,9 @@ class Taken:
         """Those others."""
         del name, within
         return self.by
+
+
+HEALTH_CHECK = "abcdef11-2222-3333-4444-666666fedcba"
 
 
 @pytest.fixture
@@ -459,6 +463,34 @@ def test_servers_that_differ(stage: Stage) -> None:
     stage.change_by_hand(stage.standby.hostname)
     check = only(ready(stage), "name-servers")
     assert (check.state, laggard.name in check.text) == (State.FAIL, True)
+
+
+def armed(folder: Path, **wrong: str) -> Stage:
+    """A world with a switch, whose primary record set of the apex has the attributes of `wrong` instead of its own."""
+    stage = Stage(folder / "home", Path(__file__).parents[1] / "runbooks" / "sites" / "lab-armed.yaml")
+    sets = []
+    for host, role in zip(stage.site.hosts, ("PRIMARY", "SECONDARY"), strict=True):
+        for each in host.records:
+            own = {"Failover": role} | ({"HealthCheckId": HEALTH_CHECK} if role == "PRIMARY" else {})
+            own |= wrong if (role, each.type) == ("PRIMARY", "A") else {}
+            sets.append(RecordSet(each.key, each.ttl, each.values, tuple(sorted(own.items()))))
+    stage.memory = stage.zone = stage.memories[0] = MemoryZone(stage.site.dns[0].zone, sets, vendor="route53")
+    return stage
+
+
+def test_failover_record_sets_do_not_say_where_users_are(tmp_path: Path) -> None:
+    """Which of them is answered the switch decides: only of that it is said where users are sent."""
+    found = ready(armed(tmp_path))
+    told = {check.about.partition(" ")[0]: check.text for check in found.checks if check.name == "steering"}
+    assert "their switch says where users are sent" in told["route53"]
+    assert told["s3-switch"] == "users are sent to vercel"
+
+
+@pytest.mark.parametrize("wrong", [{"HealthCheckId": "another"}, {"Failover": "SECONDARY"}])
+def test_a_switch_that_would_turn_nothing(tmp_path: Path, wrong: dict[str, str]) -> None:
+    """D9: a failover record set that does not hang on the switch's health check is found before the incident."""
+    check = only(ready(armed(tmp_path, **wrong)), "steering", "route53")
+    assert (check.state, "would not turn pulse-trading-armed.test. A (vercel)" in check.text) == (State.FAIL, True)
 
 
 def test_several_zones_that_do_not_agree(tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ def _zone(site: Site, config: DnsZoneConfig, zone: DnsZone, within: Deadline) ->
     leads = _leads(site, config)
     present = _read(leads, zone, within)
     strange = [_foreign(config, leads, key, record) for key, record in present if not _known(leads, key, record)]
+    strange += [_disarmed(config, key, why) for key, record in present if record and (why := _unarmed(site, key, record))]
     if strange:
         yield from strange
     elif present:
@@ -73,9 +74,32 @@ def _foreign(config: DnsZoneConfig, leads: Sequence[Lead], key: RecordKey, recor
     return Check("steering", _about(config), State.FAIL, text, "find out who changed it, and why")
 
 
+def _unarmed(site: Site, key: RecordKey, record: RecordSet) -> str:
+    """Why a switch would not turn this failover record set, "" where it would, and where none decides about it."""
+    switch = next((each for each in site.dns if isinstance(each, FailoverSwitch) and key.name in each.names), None)
+    if not key.set_identifier or switch is None:
+        return ""
+    told = dict(record.attributes)
+    primary = key in {each.key for each in site.primary_host.records}
+    role, failover = "PRIMARY" if primary else "SECONDARY", told.get("Failover", "none")
+    if failover != role:
+        return f"its failover role is {failover}, and not {role}"
+    seen = told.get("HealthCheckId", "none")
+    return f"its health check is {seen}, and not {switch.health_check}" if primary and seen != switch.health_check else ""
+
+
+def _disarmed(config: DnsZoneConfig, key: RecordKey, why: str) -> Check:
+    text = f"the switch would not turn {key}: {why}"
+    return Check("steering", _about(config), State.FAIL, text, "correct it now: it is Route 53's control plane that does")
+
+
 def _led(site: Site, about: str, held: Sequence[Held]) -> Check:
     """Where the record sets together send users; those that a switch decides about stand so on every way."""
     deciding = [each for each in held if not each[1].set_identifier]
+    if not deciding:
+        return Check(
+            "steering", about, State.OK, "failover record sets as they should be: their switch says where users are sent"
+        )
     way = way_of(site, deciding)
     if way is None:
         seen = "; ".join(str(record or f"{key}: none") for _, key, record in deciding)
