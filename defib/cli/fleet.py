@@ -141,7 +141,7 @@ def _site_files(at: Desk, pattern: str) -> list[Path]:
             expected="a folder of YAML files, a glob of their paths, or a pattern of their names",
             then="defib fleet PROCEDURE --sites 'FOLDER/*.yaml'",
         )
-    return [path.resolve() for path in found]
+    return list(dict.fromkeys(path.resolve() for path in found))  # a link to a file that is there too is the same site
 
 
 def _fitting(at: Desk, pattern: str) -> list[Path]:

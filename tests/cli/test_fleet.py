@@ -60,6 +60,14 @@ def test_a_digest_that_was_not_shown_is_refused(lab: Defib, tmp_path: Path) -> N
     assert "not among --sites" in fewer.err
 
 
+def test_a_site_that_is_linked_is_one_site(lab: Defib, tmp_path: Path) -> None:
+    """A file and a link to it are planned once, so that what is approved is what was shown."""
+    sites_of(lab, tmp_path)
+    (tmp_path / "linked.yaml").symlink_to(tmp_path / "good.yaml")
+    planned = lab("fleet", "cdn-failover", "--sites", f"{tmp_path}/[gl]*.yaml", "--force", "--json")
+    assert [site["site"] for site in planned.json["sites"]] == ["good"], planned
+
+
 def test_no_site_fits(defib: Defib) -> None:
     """A pattern that fits no site file says what would."""
     ended = defib("fleet", "cdn-failover", "--sites", "nothing-*")
