@@ -32,28 +32,30 @@ def steering_plan(step: Step, way: Way, known: Sequence[Way]) -> Plan:
     A record set that is missing, or stands as none of the `known` ways has it, is somebody else's change:
     :class:`ForeignChange`. A provider that cannot be asked is left out where another holds the zone, and the run is forced.
     """
-    changes = []
+    changes: list[Change] = []
+    asked: set[str] = set()
+    silent: list[tuple[DnsZoneConfig, ProviderError]] = []
     run = step.run
     for config, zone in zip(run.site.dns, run.outside.zones, strict=True):
         leads = leads_at(config, way)
+        if not leads:
+            continue
         ours = [other for each in known for other in leads_at(config, each)]
         try:
-            present = zone.read([lead.key for lead in leads], within=step.within.sooner(_ASK_WITHIN)) if leads else ()
+            present = zone.read([lead.key for lead in leads], within=step.within.sooner(_ASK_WITHIN))
         except ProviderError as error:
-            if not _held_elsewhere(run.site, config):
-                raise
-            text = f"{zone.vendor} cannot be asked ({error}): only the other providers of {config.zone} would be switched"
-            insist(step, f"{text}, and users get one or the other by chance", then="change it by hand there, then --force")
+            silent.append((config, error))
             continue
+        asked |= set() if isinstance(config, FailoverSwitch) else {config.zone}
         records = _moves(zone, leads, present, ours)
         if records:
             changes.append(Change(zone.vendor, zone.zone, records, f"send users to {way.name}"))
+    for config, trouble in silent:
+        if isinstance(config, FailoverSwitch) or config.zone not in asked:
+            raise trouble  # nobody else holds it, or nobody else can be asked: that is no plan without changes
+        text = f"{config.provider} cannot be asked ({trouble}): only the other providers of {config.zone} would be switched"
+        insist(step, f"{text}, and users get one or the other by chance", then="change it by hand there, then --force")
     return Plan(run.runbook.procedure, run.site.site, tuple(changes))
-
-
-def _held_elsewhere(site: Site, config: DnsZoneConfig) -> bool:
-    held = [other for other in site.dns if other.zone == config.zone and not isinstance(other, FailoverSwitch)]
-    return held != [config]
 
 
 def leads_at(config: DnsZoneConfig, way: Way) -> tuple[Lead, ...]:

@@ -449,6 +449,29 @@ class TestTwoProviders:
         stage.play(run)
         assert [stands(zone) for zone in stage.memories] == [PRIMARY, BACKUP]
 
+    def test_no_provider_can_be_asked(self, tmp_path: Path) -> None:
+        """D9: what nobody could read is no plan that has nothing to change, also not where it is forced."""
+        stage = world(tmp_path, two_providers)
+        run = stage.begin("dns-switch", forced=True)
+        run.outside = replace(run.outside, zones=tuple(map(ControlPlaneDown, run.outside.zones)))
+        outcome = stage.play(run)
+        assert (outcome.status, list(run.journal.of(entries.Planned))) == (Status.FAILED, [])
+
+    def test_switch_cannot_be_asked(self, tmp_path: Path) -> None:
+        """D9: beside a switch that is out of reach the record sets that it turns are no second provider."""
+
+        def armed(plain: Site) -> None:
+            plain |= YAML(typ="safe").load(LAB.with_name("lab-armed.yaml").read_text(encoding="utf-8"))
+            del plain["cdns"], plain["steering"]
+            plain["dns"].reverse()
+
+        stage = world(tmp_path, armed)
+        stage.zone = ControlPlaneDown(stage.memory)
+        run = stage.begin("dns-switch", forced=True)
+        outcome = stage.play(run)
+        assert (outcome.status, list(run.journal.of(entries.Planned))) == (Status.FAILED, [])
+        assert "already there" not in notes(stage)
+
     def test_resumed_to_the_end(self, tmp_path: Path) -> None:
         """D10: when the second provider is back, the run is taken up and nothing is done twice."""
         stage = world(tmp_path, two_providers)
