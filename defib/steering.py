@@ -17,13 +17,16 @@ from defib.plan import Change, Plan
 from defib.ports import Build, DnsZone, RecordChange, RecordKey, RecordSet
 from defib.run import PlanReady, Run, Step
 from defib.site import Site
-from defib.sitevendors import DnsZoneConfig, FailoverSwitch
+from defib.sitevendors import DnsZoneConfig, FailoverSwitch, Route53Zone
 from defib.ways import Lead, Way, way_named, way_of, ways
 
 _ADDRESSING = ("A", "AAAA", "CNAME")
 
 _ASK_WITHIN = timedelta(seconds=15)
 """For one question to a DNS vendor: a person's budget is not the vendor's."""
+
+_ASK_SERVERS_WITHIN = timedelta(seconds=1)
+"""For one question to all name servers of a provider: one that is silent keeps users waiting."""
 
 
 def steering_plan(step: Step, way: Way, known: Sequence[Way]) -> Plan:
@@ -97,7 +100,8 @@ def refuse_forgotten(step: Step, way: Way) -> None:
     for config, zone in zip(step.site.dns, step.run.outside.zones, strict=True):
         if isinstance(config, FailoverSwitch):
             continue
-        named = {(lead.key.name, lead.key.type) for lead in way.at(config.provider, config.zone)}
+        leads = way.at(config.provider, config.zone)
+        named = {(lead.key.name, lead.key.type) for lead in leads}
         keys = [RecordKey(name, kind) for name in sorted({name for name, _ in named}) for kind in _ADDRESSING]
         keys = [key for key in keys if (key.name, key.type) not in named]
         try:
@@ -105,14 +109,32 @@ def refuse_forgotten(step: Step, way: Way) -> None:
         except ProviderError as error:
             step.note(f"{zone.vendor} could not be asked for forgotten record sets: {error}", warning=True)
             continue
-        for record in filter(None, present):
+        seen = {record.key: str(record) for record in present if record}
+        for key, text in (seen or _routed(step, config, keys, leads)).items():
             raise Refused(
-                f"{record.key} would stay as it is, and its users behind",
+                f"{key} would stay as it is, and its users behind",
                 where=f"{zone.vendor}/{zone.zone}",
                 expected="every A, AAAA and CNAME of the site's names in the site file",
-                seen=str(record),
+                seen=text,
                 then=f"add it to the records of each host in {step.site.site}.yaml",
             )
+
+
+def _routed(step: Step, config: DnsZoneConfig, keys: Sequence[RecordKey], leads: Sequence[Lead]) -> dict[RecordKey, str]:
+    """What Route 53 answers from weighted and other routed sets, which nobody can read without their identifiers."""
+    if not isinstance(config, Route53Zone):
+        return {}
+    beside = {"A": "AAAA", "AAAA": "A"}  # a name with a CNAME has neither, and what a switch turns it may turn whole
+    named = {(lead.key.name, lead.key.type) for lead in leads if not lead.armed and not lead.absent}
+    asked = [key for key in keys if (key.name, beside.get(key.type)) in named]
+    found = {}
+    for key in asked:
+        answers = step.run.outside.answers.authoritative(
+            key, within=step.within.sooner(_ASK_SERVERS_WITHIN), at=config.provider
+        )
+        if values := next((answer.values for answer in answers if answer.values), None):
+            found[key] = f"{', '.join(values)}, from routed record sets"
+    return found
 
 
 def way_back(run: Run) -> Way:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from defib import entries
 from defib.clock import Deadline
 from defib.errors import InputError, Unavailable
 from defib.objectives import Status, Verdict
-from defib.ports import Attachment, Build, Health, Quota, RecordChange, RecordKey, RecordSet
+from defib.ports import Answer, Answers, Attachment, Build, Health, Quota, RecordChange, RecordKey, RecordSet
 from defib.providers.dns.memory import MemoryZone
 from defib.providers.host.memory import MemoryHost
 from defib.providers.wrappers.around import ZoneAround
@@ -56,6 +56,23 @@ class ControlPlaneDown(ZoneAround):
 
     def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
         raise Unavailable("control plane down")
+
+
+@dataclass
+class Routed:
+    """Answers of servers that have an AAAA from weighted sets beside what can be read."""
+
+    inner: Answers
+
+    def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
+        """The weighted answer, or that of the world."""
+        if key == RecordKey(APEX, "AAAA"):
+            return (Answer("ns-1", None, problem="silent"), Answer("ns-2", ("2001:db8::1",), seconds(60)))
+        return self.inner.authoritative(key, within=within, at=at)
+
+    def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
+        """As in the world."""
+        return self.inner.resolvers(key, within=within, only=only)
 
 
 def two_providers(plain: Site) -> None:
@@ -278,6 +295,13 @@ class TestRefusals:
         forgotten = RecordSet(RecordKey(APEX, "AAAA"), seconds(60), ("2001:db8::1",))
         stage.memory = stage.zone = MemoryZone(APEX, [*stage.memory.records, forgotten], vendor="route53")
         assert "pulse-trading.test. AAAA would stay as it is" in self.refused(stage)
+
+    def test_forgotten_weighted_ipv6(self, stage: Stage) -> None:
+        """D4: weighted sets read by no key without their identifiers, and are answered all the same."""
+        run = stage.begin("dns-switch")
+        run.outside = replace(run.outside, answers=Routed(run.outside.answers))
+        outcome = stage.play(run)
+        assert (outcome.status, "pulse-trading.test. AAAA would stay as it is" in outcome.reason) == (Status.REFUSED, True)
 
     def test_proxied_name_and_a_backup_behind_the_same_proxy(self, stage: Stage) -> None:
         """D5: a proxied record may not lead to a backup behind Cloudflare: it would be answered with 1014."""
