@@ -54,12 +54,12 @@ def watch_answers(step: Step, way: Way, plan: Plan, *, old_is_dead: bool) -> ent
     expires = Deadline.after(step.clock, longest_ttl(way, plan) + rules.interval)
     waiting = ""
     while leads:
-        authoritative = _ask(step, _to_servers(step, leads))
         resolvers = _ask(step, _to_resolvers(step, leads))
-        at = step.clock.now()
         seen_by_all = own <= set(resolvers.right)
         if not old_is_dead or seen_by_all:
-            look_at_users(step)
+            look_at_users(step)  # before the name servers are asked: one that is slow must not make this late
+        authoritative = _ask(step, _to_servers(step, leads))
+        at = step.clock.now()
         enough = len(resolvers.right) >= rules.resolvers_moved and (seen_by_all or expires.expired())
         if not authoritative.wrong and enough:
             moved = entries.AnswersMoved(

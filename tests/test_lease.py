@@ -119,7 +119,7 @@ class TestTaking:
         others[0].wait(timeout=30)
         assert current_holder(stage.desk.home.site("lab")) is None
         records, _ = read_journal(stage.desk.home.run(run_id) / "journal.jsonl")
-        assert (status_of(records), kinds(records)[-1]) == (None, "Planned")
+        assert (status_of(records), kinds(records)[-1]) == (None, "Forecast")
         run, outcome = stage.resume(run_id)
         assert outcome.status is Status.RECOVERED
         assert [step for step, _ in steps(run)][:2] == ["confirm-the-outage", "prove-the-standby"]
