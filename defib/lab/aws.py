@@ -92,6 +92,8 @@ class Aws:
                 response = await self._through(request, service, lying=fault.name == "lying")
         except AwsError as error:
             return xml.refuse(error, _NAMESPACES.get(service, ""))
+        if fault.name == "short-listing":
+            response = s3.without_last(response)
         return None if fault.name == "lost-answer" else response
 
     async def _through(self, request: Request, service: str, *, lying: bool) -> Response:
@@ -102,8 +104,9 @@ class Aws:
             return await self._through_cloudfront(request, lying=lying)
         if service in ("iam", "sts"):
             return self.identity.answer(request, service)
+        s3.check_body(request)
         told = s3.lie(request) if lying else None
-        return told or await self._moto(request)
+        return told or await self._moto(s3.in_pages(request))
 
     async def _through_cloudfront(self, request: Request, *, lying: bool) -> Response:
         answered = self.cloudfront.conflicts(request) or self.headers_policies.answer(request)

@@ -26,6 +26,7 @@ REFERENCE_FAULTS = ("refuse", "hang")
 ORIGIN_FAULTS = ("refuse", "hang", "slow", "5xx")
 OTHERS_API_FAULTS = ("refuse", "hang", "5xx")
 AWS_FAULTS = ("429", "500", "denied", "read-only", "slow", "hang", "lying", "lost-answer")
+S3_FAULTS = (*AWS_FAULTS, "short-listing")
 CLOUDFLARE_FAULTS = (*AWS_FAULTS, "ignored")
 GIT_FAULTS = ("refuse", "hang", "slow", "5xx", "expired-token", "emptied", "force-pushed", "behind")
 
@@ -35,6 +36,7 @@ OPTIONS = {
     "status": "HTTP status of 5xx (503)",
     "age": "seconds by which a stale build is older (10800)",
     "commits": "commits by which a Git host is behind (1)",
+    "every": "of so many requests one is spoiled (1, that is each)",
     "times": "number of requests to spoil before the fault heals itself (no limit)",
 }
 _OWN_OPTION = {"429": "retry_after", "slow": "delay", "5xx": "status", "stale-build": "age", "behind": "commits"}
@@ -60,6 +62,7 @@ class FaultSwitch:
     def __init__(self) -> None:
         self._fault: Fault | None = None
         self._left: float | None = None
+        self._asked = 0
         self._changed = asyncio.Event()
 
     @property
@@ -71,6 +74,7 @@ class FaultSwitch:
         """Put `fault` in force in place of any other; None heals."""
         self._fault = fault
         self._left = fault.options.get("times") if fault is not None else None
+        self._asked = 0
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -79,8 +83,11 @@ class FaultSwitch:
         await self._changed.wait()
 
     def spend(self) -> Fault | None:
-        """The fault for one request; after the last of `times` requests it is over."""
+        """The fault for one request, where it is the turn of that; after the last of `times` requests it is over."""
         fault = self._fault
+        self._asked += 1
+        if fault is not None and self._asked % max(1, int(fault.option("every", 1))):
+            return None
         if fault is not None and self._left is not None:
             self._left -= 1
             if self._left <= 0:
@@ -102,7 +109,7 @@ def check(targets: Mapping[str, tuple[str, ...]], target: str, fault: Fault) -> 
 def options_of(fault: str) -> tuple[str, ...]:
     """The options that a fault of a web server or an API takes."""
     own = (_OWN_OPTION[fault],) if fault in _OWN_OPTION else ()
-    return own if fault in _UNCOUNTED else (*own, "times")
+    return own if fault in _UNCOUNTED else (*own, "every", "times")
 
 
 def check_target(targets: Mapping[str, tuple[str, ...]], target: str) -> None:

@@ -212,7 +212,8 @@ class World:
         sites |= dict.fromkeys(furniture.APIS, faults.OTHERS_API_FAULTS)
         sites |= dict.fromkeys(self.git, faults.GIT_FAULTS)
         apis: dict[str, tuple[str, ...]]
-        apis = dict.fromkeys(("route53-api", "cloudfront-api", "s3-api"), faults.AWS_FAULTS)
+        apis = dict.fromkeys(("route53-api", "cloudfront-api"), faults.AWS_FAULTS)
+        apis["s3-api"] = faults.S3_FAULTS
         apis["cloudflare-api"] = faults.CLOUDFLARE_FAULTS
         apis |= dict.fromkeys(self.hosting.switches, faults.AWS_FAULTS)
         return {**sites, **apis, **dict.fromkeys(self._told, faulty.FAULTS), **self.names.targets}

@@ -1,9 +1,11 @@
-"""What S3 does and moto does not: reading without a signature by bucket policy alone, and writes that never happened."""
+"""What S3 does and moto does not: bodies compared with their digests, reading by policy alone, lies."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import re
 from urllib.parse import unquote
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -11,7 +13,12 @@ from moto.s3.exceptions import S3ClientError
 from moto.s3.models import s3_backends
 
 from defib.lab.strict.policy import permits
+from defib.lab.strict.xml import AwsError
 from defib.lab.web import Request, Response
+
+_PAGE = 1000
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_CONTENTS = re.compile(rb"<Contents>.*?</Contents>", re.DOTALL)
 
 
 def readable_by_all(request: Request) -> bool:
@@ -30,6 +37,39 @@ def readable_by_all(request: Request) -> bool:
         return allowed and backend.get_object(bucket, key) is not None
     except S3ClientError:
         return False  # no such bucket
+
+
+def check_body(request: Request) -> None:
+    """Refuse a body that is not what its headers say, as https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
+
+    A payload that is signed as unsigned or in chunks has no digest of its own to compare.
+    """
+    signed = request.headers.get("x-amz-content-sha256", "")
+    if _DIGEST.fullmatch(signed) and signed != hashlib.sha256(request.body).hexdigest():
+        told = "The provided 'x-amz-content-sha256' header does not match what was computed."
+        raise AwsError(400, "XAmzContentSHA256Mismatch", told)
+    for header, algorithm in (("content-md5", "md5"), ("x-amz-checksum-sha256", "sha256")):
+        made = base64.b64encode(hashlib.new(algorithm, request.body, usedforsecurity=False).digest()).decode()
+        if request.headers.get(header, made) != made and "aws-chunked" not in request.headers.get("content-encoding", ""):
+            raise AwsError(400, "BadDigest", f"The {header} you specified did not match the calculated checksum.")
+
+
+def in_pages(request: Request) -> Request:
+    """The request with no more than a thousand keys asked for: S3 gives no more, whatever is asked."""
+    asked = request.query.get("max-keys", "")
+    if request.method != "GET" or not asked.isdigit() or int(asked) <= _PAGE:
+        return request
+    target = re.sub(r"(?<=[?&])max-keys=\d+", f"max-keys={_PAGE}", request.target)
+    return Request(request.method, target, request.headers, request.body)
+
+
+def without_last(response: Response) -> Response:
+    """A listing without the last object that it should have; any other answer as it is."""
+    found = list(_CONTENTS.finditer(response.body))
+    if not found:
+        return response
+    body = response.body[: found[-1].start()] + response.body[found[-1].end() :]
+    return Response(response.status, response.headers, body)
 
 
 def lie(request: Request) -> Response | None:
