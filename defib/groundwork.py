@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from defib.clock import Deadline
 from defib.errors import InputError
-from defib.ports import RecordKey, RecordSet
+from defib.plan import Change
+from defib.ports import RecordChange, RecordKey, RecordSet
 from defib.site import Site
 from defib.sitevendors import AwsHost
 
@@ -161,6 +163,45 @@ class DistributionFacts:
 
 Facts = BucketFacts | AccessControlFacts | HeadersFacts | WebAclFacts | LogsFacts | DistributionFacts
 FactsOf = TypeVar("FactsOf", BucketFacts, AccessControlFacts, HeadersFacts, WebAclFacts, LogsFacts, DistributionFacts)
+
+
+class Audit(Protocol):
+    """Looks at a standby, and says what would have to be changed."""
+
+    @property
+    def keys(self) -> tuple[RecordKey, ...]:
+        """The keys of all its resources, in the order in which they are made."""
+        ...
+
+    def audit(self, *, within: Deadline) -> tuple[RecordChange, ...]:
+        """What differs from how it must stand, in the order of making; none where all is well. Changes nothing.
+
+        :class:`defib.errors.NotFound` where there is no certificate to make the distribution with.
+        """
+        ...
+
+    def misplaced(self, *, within: Deadline) -> str:
+        """The id of the distribution that was made, where it is not in the site file yet; "" where all is well."""
+        ...
+
+
+def provisioning(audit: Audit, bucket: str, within: Deadline) -> tuple[Change, ...]:
+    """What is missing or was changed, each as a change of a plan, in order; none where all is well."""
+    return tuple(
+        Change(VENDOR, bucket, (each,), f"{'make' if each.before is None else 'put right'} the {_WORDS[each.key.type]}")
+        for each in audit.audit(within=within)
+    )
+
+
+_WORDS = {
+    BUCKET: "private, versioned, encrypted bucket",
+    POLICY: "bucket's policy, by which the distribution alone reads it",
+    ACCESS_CONTROL: "origin access control, by which CloudFront signs what it asks of the bucket",
+    HEADERS_POLICY: "security headers",
+    WEB_ACL: "rate limits",
+    LOGGING: "bucket of the access logs",
+    DISTRIBUTION: "distribution",
+}
 
 
 def key_of(resource: str, bucket: str) -> RecordKey:

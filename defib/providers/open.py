@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from defib.errors import SecretMissing
+from defib.groundwork import Audit, groundwork
 from defib.ports import Cdn, DnsZone, Host
 from defib.providers.wrappers import (
+    Backoff,
     Cost,
     Rate,
     RateLimitedCdn,
@@ -131,6 +133,16 @@ def open_pointer(config: AwsHost, secrets: Secrets, before_write: Check = free) 
     chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
     pointer = CloudFrontPointer(config.distribution, aws_access(config.aws, secrets))
     return RetryingZone(FencedZone(pointer, before_write), chance)
+
+
+def open_standby(site: Site, config: AwsHost, secrets: Secrets, before_write: Check = free) -> tuple[DnsZone, Audit]:
+    """What a standby is made of: as a zone to change it, as :func:`open_zone` opens one, and as who knows what to change."""
+    from defib.providers.standby.zone import AwsStandby  # noqa: PLC0415 - see the module's docstring
+
+    chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
+    standby = AwsStandby(groundwork(site, config), aws_access(config.aws, secrets))
+    patient = Backoff(attempt=timedelta(seconds=20))  # one resource takes up to a dozen calls
+    return RetryingZone(FencedZone(standby, before_write), chance, patient), standby
 
 
 def _vercel_domain_rate() -> Rate:

@@ -10,7 +10,7 @@ from defib.groundwork import BUCKET, LOGGING, POLICY, PUBLIC_WAYS, BucketFacts, 
 from defib.providers.standby.resource import Held, Services
 
 _EMPTY = '{"Version": "2012-10-17", "Statement": []}'
-_WITHOUT_ACLS, _WITH_ACLS = "BucketOwnerEnforced", "BucketOwnerPreferred"
+WITHOUT_ACLS, WITH_ACLS = "BucketOwnerEnforced", "BucketOwnerPreferred"
 
 
 class _Bucket:
@@ -92,7 +92,7 @@ class ReleasesBucket(_Bucket):
         """All of it on; an encryption by a key of one's own stays."""
         present = read_facts(BucketFacts, held.text).encryption if held.text else ""
         return written(
-            BucketFacts(versioned=True, encryption=present or "AES256", blocked=PUBLIC_WAYS, ownership=_WITHOUT_ACLS)
+            BucketFacts(versioned=True, encryption=present or "AES256", blocked=PUBLIC_WAYS, ownership=WITHOUT_ACLS)
         )
 
     def write(self, held: Held, text: str | None, within: Deadline) -> str:
@@ -150,7 +150,7 @@ class LogsBucket(_Bucket):
 
     def wanted(self, held: Held, within: Deadline) -> str:  # noqa: ARG002 - the same whatever stands
         """Private, with access control lists."""
-        return written(LogsFacts(blocked=PUBLIC_WAYS, ownership=_WITH_ACLS))
+        return written(LogsFacts(blocked=PUBLIC_WAYS, ownership=WITH_ACLS))
 
     def write(self, held: Held, text: str | None, within: Deadline) -> str:
         """Make, settle or take away; only what differs is written."""
@@ -191,8 +191,9 @@ class BucketPolicy:
     def wanted(self, held: Held, within: Deadline) -> str:
         """What stands, with our statements in the place of any of their names."""
         policy: dict[str, Any] = json.loads(held.text or _EMPTY)
-        account = self._sts.ask("get_caller_identity", within)["Account"]
-        ours = statements(self._work, str(account))
+        account = str(self._sts.ask("get_caller_identity", within)["Account"])
+        arn = f"arn:aws:cloudfront::{account}:distribution/{self._work.distribution}"
+        ours = statements(self._work.bucket, arn)
         names = {each["Sid"] for each in ours}
         others = [each for each in policy["Statement"] if each.get("Sid") not in names]
         return _canonical({**policy, "Statement": [*others, *ours]})
@@ -210,12 +211,12 @@ class BucketPolicy:
         return True
 
 
-def statements(work: Groundwork, account: str) -> list[dict[str, Any]]:
-    """Our statements of the bucket's policy.
+def statements(name: str, distribution: str) -> list[dict[str, Any]]:
+    """Our statements of the bucket's policy, for the distribution with this ARN.
 
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html
     """
-    bucket, distribution = f"arn:aws:s3:::{work.bucket}", f"arn:aws:cloudfront::{account}:distribution/{work.distribution}"
+    bucket = f"arn:aws:s3:::{name}"
     cloudfront = {
         "Effect": "Allow",
         "Principal": {"Service": "cloudfront.amazonaws.com"},

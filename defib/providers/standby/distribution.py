@@ -20,8 +20,13 @@ https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed
 """
 
 _LASTS = timedelta(days=1)
-_NEWER_TLS = ("TLSv1.2_2021", "TLSv1.2_2025", "TLSv1.3_2025")
-_ORIGIN = "releases"
+OLDEST_TLS = "TLSv1.2_2021"
+"""https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/secure-connections-supported-viewer-protocols-ciphers.html"""
+
+_NEWER_TLS = (OLDEST_TLS, "TLSv1.2_2025", "TLSv1.3_2025")
+
+ORIGIN = "releases"
+"""What a distribution's origin is called in its configuration."""
 
 
 class StandbyDistribution:
@@ -55,17 +60,18 @@ class StandbyDistribution:
         present = read_facts(DistributionFacts, held.text) if held.text else None
         names = tuple(sorted({*work.names, *(present.names if present else ())}))
         newer = present is not None and present.minimum_tls in _NEWER_TLS
+        others = (present.headers_policy, present.web_acl) if present else ("", "")
         return written(
             DistributionFacts(
                 enabled=True,
                 names=names,
-                bucket=_domain(work),
+                bucket=domain_of(work),
                 access_control=work.bucket,
-                headers_policy=work.bucket,
-                web_acl=work.bucket,
+                headers_policy=work.bucket if work.headers else others[0],
+                web_acl=work.bucket if work.limits else others[1],
                 logs=work.logs,
                 certificate=self._certificate(names, present.certificate if present else "", within).arn,
-                minimum_tls=present.minimum_tls if present and newer else _NEWER_TLS[0],
+                minimum_tls=present.minimum_tls if present and newer else OLDEST_TLS,
                 http="http2and3",
                 viewer_protocol="redirect-to-https",
                 root_object="index.html",
@@ -226,7 +232,8 @@ def _is_taken_back(config: dict[str, Any]) -> bool:
     return not config["Enabled"] and not config.get("Aliases", {}).get("Quantity", 0)
 
 
-def _domain(work: Groundwork) -> str:
+def domain_of(work: Groundwork) -> str:
+    """The name of the bucket in its own region, which CloudFront asks and signs for."""
     return f"{work.bucket}.s3.{work.region}.amazonaws.com"
 
 
@@ -276,15 +283,15 @@ def _empty(work: Groundwork) -> dict[str, Any]:
             "Quantity": 1,
             "Items": [
                 {
-                    "Id": _ORIGIN,
-                    "DomainName": _domain(work),
+                    "Id": ORIGIN,
+                    "DomainName": domain_of(work),
                     "OriginPath": "",
                     "S3OriginConfig": {"OriginAccessIdentity": ""},
                 }
             ],
         },
         "DefaultCacheBehavior": {
-            "TargetOriginId": _ORIGIN,
+            "TargetOriginId": ORIGIN,
             "ViewerProtocolPolicy": "redirect-to-https",
             "CachePolicyId": CACHE_POLICY,
             "Compress": True,

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from defib.clock import Deadline
 from defib.errors import NotFound
 from defib.groundwork import ORDER, VENDOR, Groundwork, key_of, standing
-from defib.plan import Change
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
 from defib.providers.aws import AwsAccess
 from defib.providers.dns.records import canonical_key, check, compare
@@ -19,7 +18,7 @@ from defib.providers.standby.resource import Held, Resource, Services
 
 
 class AwsStandby:
-    """Fulfils :class:`defib.ports.DnsZone` for the resources of one standby; the zone is the name of its bucket.
+    """Fulfils :class:`defib.ports.DnsZone` and :class:`defib.groundwork.Audit`; the zone is the name of the bucket.
 
     Each resource is a record set whose one value is canonical JSON (:mod:`defib.groundwork`). AWS has nothing that changes
     two of them together, so a batch has one.
@@ -28,14 +27,14 @@ class AwsStandby:
     def __init__(self, work: Groundwork, access: AwsAccess) -> None:
         self._work = work
         services = Services(access)
-        self.distribution = StandbyDistribution(work, services)
+        self._distribution = StandbyDistribution(work, services)
         made: list[Resource] = [
             ReleasesBucket(work, services),
             AccessControl(work, services),
-            HeadersPolicy(work, services),
-            WebAcl(work, services),
+            *([HeadersPolicy(work, services)] if work.headers else []),
+            *([WebAcl(work, services)] if work.limits else []),
             *([LogsBucket(work, services)] if work.logs else []),
-            self.distribution,
+            self._distribution,
             BucketPolicy(work, services),
         ]
         self._resources = {key_of(each.type, work.bucket): each for each in sorted(made, key=_place)}
@@ -88,10 +87,7 @@ class AwsStandby:
         return resource is None or resource.settled(pending, within)
 
     def audit(self, *, within: Deadline) -> tuple[RecordChange, ...]:
-        """What differs from how it must stand, in the order of making; none where all is well. Changes nothing.
-
-        :class:`NotFound` where there is no certificate to make the distribution with.
-        """
+        """Each resource as it stands beside how it must stand."""
         found = []
         for key, resource in self._resources.items():
             held = resource.read(within)
@@ -99,6 +95,10 @@ class AwsStandby:
             if text != held.text:
                 found.append(RecordChange(_as_record(key, held), standing(key, text)))
         return tuple(found)
+
+    def misplaced(self, *, within: Deadline) -> str:
+        """As the distribution's comment tells."""
+        return self._distribution.misplaced(within)
 
     @property
     def _where(self) -> str:
@@ -111,30 +111,6 @@ class AwsStandby:
     def _standing(self, key: RecordKey, within: Deadline) -> RecordSet | None:
         resource = self._resource(key)
         return _as_record(key, resource.read(within)) if resource is not None else None
-
-
-def provisioning(standby: AwsStandby, within: Deadline) -> tuple[Change, ...]:
-    """What is missing or was changed, each as a change of a plan, in order; none where all is well."""
-    return tuple(
-        Change(
-            standby.vendor,
-            standby.zone,
-            (each,),
-            f"{'make' if each.before is None else 'put right'} the {_WORDS[each.key.type]}",
-        )
-        for each in standby.audit(within=within)
-    )
-
-
-_WORDS = {
-    "BUCKET": "private, versioned, encrypted bucket",
-    "BUCKET-POLICY": "bucket's policy, by which the distribution alone reads it",
-    "OAC": "origin access control, by which CloudFront signs what it asks of the bucket",
-    "HEADERS-POLICY": "security headers",
-    "WEB-ACL": "rate limits",
-    "LOGGING": "bucket of the access logs",
-    "DISTRIBUTION": "distribution",
-}
 
 
 def _place(resource: Resource) -> int:

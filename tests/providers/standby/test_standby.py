@@ -26,6 +26,7 @@ from defib.groundwork import (
     DistributionFacts,
     Limit,
     key_of,
+    provisioning,
     read_facts,
     standing,
 )
@@ -33,7 +34,7 @@ from defib.lab.alone import RunningAws, serve_aws
 from defib.lab.furniture import SECURITY_HEADERS
 from defib.plan import Plan
 from defib.ports import RecordChange, RecordKey, RecordSet
-from defib.providers.standby.zone import AwsStandby, provisioning
+from defib.providers.standby.zone import AwsStandby
 from tests.providers.standby.standby_stage import Account, fresh_account, issue, soon
 
 
@@ -76,12 +77,15 @@ class TestMaking:
 
     def test_everything_that_is_missing_is_planned_in_order(self, account: Account) -> None:
         """What another resource names comes before it; a plan of it has a digest like any other."""
-        changes = provisioning(account.standby(), soon())
+        changes = provisioning(account.standby(), account.work.bucket, soon())
         assert [each.keys[0].type for each in changes] == list(ORDER)
         assert {(each.vendor, each.zone) for each in changes} == {(VENDOR, account.work.bucket)}
         assert all(each.before == (None,) for each in changes)
         plan = Plan("aws-redeploy", account.work.site, changes)
-        assert plan.digest() == Plan("aws-redeploy", account.work.site, provisioning(account.standby(), soon())).digest()
+        assert (
+            plan.digest()
+            == Plan("aws-redeploy", account.work.site, provisioning(account.standby(), account.work.bucket, soon())).digest()
+        )
 
     def test_looking_makes_nothing(self, account: Account) -> None:
         """An audit and a read change nothing, also where nothing is there."""
@@ -106,10 +110,10 @@ class TestMaking:
     def test_distribution_is_told_by_its_id(self, account: Account) -> None:
         """AWS chooses the id: until it is in the site file, the standby says which it is."""
         standby = account.standby()
-        assert standby.distribution.misplaced(soon()) == ""
+        assert standby.misplaced(within=soon()) == ""
         make(account)
-        assert standby.distribution.misplaced(soon()) == account.made()
-        assert account.standby(distribution=account.made()).distribution.misplaced(soon()) == ""
+        assert standby.misplaced(within=soon()) == account.made()
+        assert account.standby(distribution=account.made()).misplaced(within=soon()) == ""
 
     def test_distribution_settles_when_it_is_deployed(self, account: Account) -> None:
         """Only a distribution takes its time; whoever waits asks with the receipt."""
@@ -211,6 +215,13 @@ class TestWhatIsMade:
         quiet = replace(account, work=replace(account.work, logs=""))
         assert LOGGING not in [each.key.type for each in make(quiet)]
         assert quiet.config()["Logging"]["Enabled"] is False
+
+    def test_what_nobody_asked_for_is_not_made(self, account: Account) -> None:
+        """Without headers and limits there is neither policy nor web ACL, and the distribution names none."""
+        plain = replace(account, work=replace(account.work, headers=(), limits=(), logs=""))
+        assert [each.key.type for each in make(plain)] == [BUCKET, ACCESS_CONTROL, DISTRIBUTION, POLICY]
+        assert plain.config()["WebACLId"] == ""
+        assert plain.config()["DefaultCacheBehavior"].get("ResponseHeadersPolicyId", "") == ""
 
 
 class TestPuttingRight:
