@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from defib.lease import Holder, Lease
 from defib.observe.killswitch import set_kill_switch
 from defib.observe.memory import MemoryServer
 from defib.outside import Outside, open_outside
-from defib.ports import Attachment, EdgeStatus, Health, Quota, RecordChange, RecordSet
+from defib.ports import Answer, Answers, Attachment, EdgeStatus, Health, Quota, RecordChange, RecordKey, RecordSet
 from defib.providers.cdn.memory import MemoryCdn
 from defib.providers.dns.memory import MemoryZone
 from defib.ready.access import Access, Claims, Grant
@@ -491,6 +491,31 @@ def test_a_switch_that_would_turn_nothing(tmp_path: Path, wrong: dict[str, str])
     """D9: a failover record set that does not hang on the switch's health check is found before the incident."""
     check = only(ready(armed(tmp_path, **wrong)), "steering", "route53")
     assert (check.state, "would not turn pulse-trading-armed.test. A (vercel)" in check.text) == (State.FAIL, True)
+
+
+@dataclass
+class Moved:
+    """Answers of resolvers that follow a delegation which leads elsewhere."""
+
+    inner: Answers
+
+    def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
+        """As the servers of the site file say."""
+        return self.inner.authoritative(key, within=within, at=at)
+
+    def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
+        """As somebody else's servers say."""
+        return tuple(
+            replace(each, values=("elsewhere.test.",)) for each in self.inner.resolvers(key, within=within, only=only)
+        )
+
+
+def test_a_zone_that_users_are_not_answered_from(stage: Stage) -> None:
+    """A zone that was moved to another provider: its old servers agree, and no change there would reach anybody."""
+    outside = stage.outside
+    stage.outside = lambda: replace(outside(), answers=Moved(outside().answers))  # type: ignore[method-assign]
+    check = only(ready(stage), "name-servers")
+    assert (check.state, "resolver-6: elsewhere.test." in check.text) == (State.FAIL, True)
 
 
 def test_several_zones_that_do_not_agree(tmp_path: Path) -> None:

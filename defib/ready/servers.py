@@ -51,8 +51,24 @@ def _authoritative(scene: Scene, config: DnsZoneConfig, key: RecordKey, within: 
     elif len(said) > 1:
         text = f"they differ about {key}: {'; '.join(_said(each) for each in answers)}"
         yield Check("name-servers", about, State.FAIL, text, "see why a change does not reach all of them")
+    elif strangers := _asked_by_nobody(scene, key, within):
+        text = f"for {key} no resolver gives what they give, but {strangers}: users are not answered by them"
+        yield Check("name-servers", about, State.FAIL, text, "compare the delegation; a change may also be on its way")
     else:
         yield Check("name-servers", about, State.OK, f"all {len(answers)} answer alike for {key}")
+
+
+def _asked_by_nobody(scene: Scene, key: RecordKey, within: Deadline) -> str:
+    """What resolvers say instead, where none of them gives what any name server of the site file gives; "" otherwise.
+
+    Then the zone is held elsewhere by now, and a run would change records that nobody is given. An alias tells nothing:
+    its addresses take turns.
+    """
+    if any(lead.attributes for way in ways(scene.site) for lead in way.leads if lead.key.name == key.name):
+        return ""
+    ours = {each.values for each in scene.outside.answers.authoritative(key, within=within)}
+    theirs = {each.values: each for each in scene.outside.answers.resolvers(key, within=within) if each.values is not None}
+    return "" if not theirs or ours & set(theirs) else "; ".join(_said(each) for each in theirs.values())
 
 
 def _said(answer: Answer) -> str:
