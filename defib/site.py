@@ -266,6 +266,10 @@ class Site(Part):
         """Whether `name` (with its trailing dot) is in one of the site's zones."""
         return any(f".{name}".endswith(f".{zone}") for zone in self.zones)
 
+    def zone_of(self, name: str) -> str:
+        """The zone that holds `name`: the innermost, where one of the site's zones is delegated from another."""
+        return max((zone for zone in self.zones if f".{name}".endswith(f".{zone}")), key=len, default="")
+
     @property
     def zones(self) -> tuple[str, ...]:
         """The zones' names, each once."""

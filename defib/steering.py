@@ -244,7 +244,7 @@ def cdns_to_try(step: Step) -> tuple[Way, ...]:
 def _steering_record(step: Step) -> RecordSet | None:
     steered = step.site.steered.key
     for config, zone in zip(step.site.dns, step.run.outside.zones, strict=True):
-        if f".{steered.name}".endswith(f".{config.zone}") and not isinstance(config, FailoverSwitch):
+        if step.site.zone_of(steered.name) == config.zone and not isinstance(config, FailoverSwitch):
             return zone.read([steered], within=step.within.sooner(_ASK_WITHIN))[0]
     return None
 

@@ -25,7 +25,7 @@ _ALIAS = "AliasTarget."
 class Lead:
     """One record set, or switch, as it stands on a way; `at` is the provider that has it so, "" any.
 
-    Without values and attributes there is none. `armed` is one of the record sets that stand on every way.
+    `zone` is the one that holds it, "" any that could. Without values and attributes there is none. `armed` is one of the record sets that stand on every way.
     """
 
     key: RecordKey
@@ -33,6 +33,7 @@ class Lead:
     ttl: timedelta
     at: str = ""
     attributes: tuple[tuple[str, str], ...] = ()
+    zone: str = ""
 
     def __str__(self) -> str:
         return ", ".join(self.values or (value for name, value in self.attributes if name.endswith("DNSName"))) or "nothing"
@@ -93,7 +94,8 @@ class Way:
         """What is changed in one zone (its name) at one vendor; what is said of that vendor counts before the rest."""
         if names:  # a switch, and what it turns
             return tuple(lead for lead in self.leads if lead.at == vendor and lead.key.name in names)
-        here = [lead for lead in self.leads if f".{lead.key.name}".endswith(f".{zone}") and lead.at in {"", vendor}]
+        inside = [lead for lead in self.leads if f".{lead.key.name}".endswith(f".{zone}") and lead.zone in {"", zone}]
+        here = [lead for lead in inside if lead.at in {"", vendor}]
         own = {lead.key.name for lead in here if lead.at}
         return tuple(lead for lead in here if lead.at or lead.key.name not in own)
 
@@ -145,7 +147,7 @@ def way_of(site: Site, held: Collection[Held]) -> Way | None:
 
 def by_cdn(site: Site, cdn: CdnOfSite) -> Way:
     """The way through one of the CDNs, which fetch from the primary host: its steering record, and the host's names."""
-    steering = Lead(site.steered.key, (cdn.hostname,), site.steered.ttl)
+    steering = Lead(site.steered.key, (cdn.hostname,), site.steered.ttl, zone=site.zone_of(site.steered.name))
     rest = tuple(_leads(site, site.primary_host)) if site.hosts else ()
     return Way(cdn.name, cdn.hostname, (steering, *rest), cdn=cdn)
 
@@ -164,7 +166,7 @@ def _reached_directly(site: Site) -> Iterator[HostOfSite]:
 
 def _leads(site: Site, host: HostOfSite) -> Iterator[Lead]:
     for record in host.records:
-        yield Lead(record.key, record.values, record.ttl, record.at, _alias(record))
+        yield Lead(record.key, record.values, record.ttl, record.at, _alias(record), site.zone_of(record.name))
     turned = PRIMARY if host.role == "primary" else SECONDARY
     for zone in site.dns:
         if isinstance(zone, FailoverSwitch):

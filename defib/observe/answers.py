@@ -36,6 +36,7 @@ class DnsAnswers:
 
     def __init__(self, site: Site, home: Path, clock: Clock) -> None:
         self._zones = [zone for zone in site.dns if not isinstance(zone, FailoverSwitch)]
+        self._zone_of = site.zone_of
         self._resolvers = site.resolvers
         self._clock = clock
         self._trust = trust_of(site.trust, home)
@@ -43,7 +44,8 @@ class DnsAnswers:
 
     def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
         """The answer of each authoritative server; one that does not claim authority is a problem, not an answer."""
-        held = [zone for zone in self._zones if f".{key.name}".endswith(f".{zone.zone}") and at in {"", zone.provider}]
+        innermost = self._zone_of(key.name)
+        held = [zone for zone in self._zones if zone.zone == innermost and at in {"", zone.provider}]
         servers = [server for zone in held for server in zone.servers]
         return self._loop.run(self._ask_all(servers, key, within, recursive=False))
 

@@ -196,19 +196,23 @@ class MemoryAnswers:
         now = self._clock.monotonic()
         return tuple(
             server.authoritative(key, held.present(key, within), now)
-            for held in self._authorities
-            if held.holds(key, at)
+            for held in self._holding(key, at)
             for server in held.servers
         )
 
     def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
         """The answer of each resolver; they ask the first server that answers, of one provider each in turn."""
-        holding = [held for held in self._authorities if held.holds(key, "")]
+        holding = self._holding(key)
         return tuple(
             self._resolved(resolver, key, holding[number % len(holding)], within)
             for number, resolver in enumerate(self._resolvers)
             if not only or resolver.name in only
         )
+
+    def _holding(self, key: RecordKey, at: str = "") -> list[MemoryAuthority]:
+        """Whose servers are asked: those of the innermost zone."""
+        innermost = max((len(held.name) for held in self._authorities if held.holds(key, "")), default=0)
+        return [held for held in self._authorities if held.holds(key, at) and len(held.name) == innermost]
 
     def _resolved(self, resolver: MemoryServer, key: RecordKey, held: MemoryAuthority, within: Deadline) -> Answer:
         present, now = held.present(key, within), self._clock.monotonic()

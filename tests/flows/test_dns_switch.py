@@ -188,6 +188,22 @@ class TestSwitch:
         assert stage.recover("failback", follows=run.id)[1].status is Status.RECOVERED
         assert stage.memory.records == before
 
+    def test_zone_that_is_delegated_from_another(self, tmp_path: Path) -> None:
+        """A name is looked for in the zone that holds it, and not in the one around that."""
+        app = "app.pulse-trading.test."
+
+        def delegated(plain: Site) -> None:
+            servers = [{"name": "app-1", "address": "127.77.5.4", "port": 5301}]
+            inner = plain["dns"] | {"zone": app, "zone_id": "Z0APP", "servers": servers}
+            plain["dns"] = [plain["dns"], inner]
+            for host, address in zip(plain["hosts"], ("127.77.8.1", "127.77.9.1"), strict=True):
+                host["records"].append({"name": app, "type": "A", "values": [address]})
+
+        stage = world(tmp_path, delegated)
+        _, outcome = stage.recover("dns-switch")
+        assert outcome.status is Status.RECOVERED
+        assert [stands(zone) for zone in stage.memories] == [BACKUP, {(app, "A"): ("127.77.9.1",)}]
+
 
 class TestRefusals:
     """What is refused, with nothing written."""
