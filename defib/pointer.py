@@ -22,6 +22,9 @@ RELEASE = "RELEASE"
 NOWHERE = "/"
 """The value of a pointer that names no prefix: users get what lies at the top of the bucket."""
 
+ELSEWHERE = "origin"
+"""The attribute of a pointer that users do not get: the origin that they get."""
+
 _PATH = re.compile(r"/releases/(?P<commit>[0-9a-f]{7,64})")
 
 
@@ -41,6 +44,10 @@ def pointer_key(distribution: str) -> RecordKey:
     return RecordKey(f"{distribution}.".lower(), RELEASE)
 
 
-def pointing_at(distribution: str, path: str) -> RecordSet:
-    """The pointer of a distribution as it stands when its origin path is `path`."""
-    return RecordSet(pointer_key(distribution), timedelta(0), (path or NOWHERE,))
+def pointing_at(distribution: str, path: str, elsewhere: str = "") -> RecordSet:
+    """The pointer of a distribution as it stands when the origin path of its releases is `path`.
+
+    `elsewhere` is the id of another origin that users get instead of any release, as while a CDN fetches from a host.
+    """
+    attributes = ((ELSEWHERE, elsewhere),) if elsewhere else ()
+    return RecordSet(pointer_key(distribution), timedelta(0), (path or NOWHERE,), attributes)

@@ -131,7 +131,7 @@ def open_pointer(config: AwsHost, secrets: Secrets, before_write: Check = free) 
     from defib.providers.pointer.cloudfront import CloudFrontPointer  # noqa: PLC0415 - see the module's docstring
 
     chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
-    pointer = CloudFrontPointer(config.distribution, aws_access(config.aws, secrets))
+    pointer = CloudFrontPointer(config.distribution, aws_access(config.aws, secrets), config.bucket)
     return RetryingZone(FencedZone(pointer, before_write), chance)
 
 

@@ -35,7 +35,7 @@ class S3CloudFront:
 
     def __init__(self, bucket: str, distribution: str, access: AwsAccess) -> None:
         self._bucket = bucket
-        self._distribution = Distribution(distribution, access)
+        self._distribution = Distribution(distribution, access, bucket)
         self._claims = CloudFrontClaims(distribution, access)
         self._acm = Acm(access)
         session = access.session()
@@ -54,11 +54,13 @@ class S3CloudFront:
         return self._distribution.id
 
     def live(self, *, within: Deadline) -> Deployment | None:
-        """The release that the pointer names, None where it names none or one that is not whole in the bucket.
+        """The release that the pointer names, None where it names none, or one that is not whole in the bucket.
 
-        It is what CloudFront last accepted; some edges may still have the one before.
+        None also where users get another origin. It is what CloudFront last accepted; some edges may still have the one
+        before.
         """
-        commit = commit_of(self._distribution.read(within).path)
+        held = self._distribution.read(within)
+        commit = "" if held.elsewhere else commit_of(held.path)
         return self._release(commit, within) if commit else None
 
     def attachment(self, name: str, *, within: Deadline) -> Attachment:
@@ -89,7 +91,7 @@ class S3CloudFront:
                 expected=f"the object {PREFIX}/{deployment}/{MANIFEST}",
                 then="defib releases",
             )
-        if held.path != path_of(deployment):
+        if held.elsewhere or held.path != path_of(deployment):
             self._distribution.move(held, path_of(deployment), within)
         return release
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from defib.clock import Deadline
 from defib.errors import NotFound
-from defib.pointer import NOWHERE, VENDOR, pointer_key, pointing_at
+from defib.pointer import ELSEWHERE, NOWHERE, VENDOR, pointer_key, pointing_at
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
 from defib.providers.aws import AwsAccess
 from defib.providers.dns.records import canonical_key, check, compare
-from defib.providers.pointer.distribution import Distribution
+from defib.providers.pointer.distribution import Configuration, Distribution
 
 
 class CloudFrontPointer:
@@ -22,8 +22,8 @@ class CloudFrontPointer:
     (https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/Expiration.html).
     """
 
-    def __init__(self, distribution: str, access: AwsAccess) -> None:
-        self._distribution = Distribution(distribution, access)
+    def __init__(self, distribution: str, access: AwsAccess, bucket: str = "") -> None:
+        self._distribution = Distribution(distribution, access, bucket)
 
     @property
     def vendor(self) -> str:
@@ -39,7 +39,7 @@ class CloudFrontPointer:
         """Where the pointer stands, None for any other key. Nothing asked costs nothing."""
         if not any(self._is_pointer(key) for key in keys):
             return (None,) * len(keys)
-        stands = pointing_at(self.zone, self._distribution.read(within).path)
+        stands = _standing(self.zone, self._distribution.read(within))
         return tuple(stands if self._is_pointer(key) else None for key in keys)
 
     def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
@@ -50,12 +50,12 @@ class CloudFrontPointer:
         check(changes, self._distribution.where)
         if not changes:
             return Receipt("")
-        path = self._wanted(changes)
+        path, elsewhere = self._wanted(changes)
         held = self._distribution.read(within)
-        compare(changes, (pointing_at(self.zone, held.path),), self._distribution.where)
-        if held.path == path:
+        compare(changes, (_standing(self.zone, held),), self._distribution.where)
+        if (held.path, held.elsewhere) == (path, elsewhere):
             return Receipt("")
-        return Receipt(self._distribution.move(held, path, within))
+        return Receipt(self._distribution.move(held, path, within, elsewhere))
 
     def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
         """Whether the distribution's status is Deployed, which CloudFront says of its last change, and so of all before.
@@ -69,8 +69,8 @@ class CloudFrontPointer:
     def _is_pointer(self, key: RecordKey) -> bool:
         return canonical_key(key) == canonical_key(pointer_key(self.zone))
 
-    def _wanted(self, changes: Sequence[RecordChange]) -> str:
-        """The origin path to write; NotFound for what no pointer can be."""
+    def _wanted(self, changes: Sequence[RecordChange]) -> tuple[str, str]:
+        """The origin path to write, and the other origin that users are to get; NotFound for what no pointer can be."""
         (change, *others) = changes
         after = change.after
         if others or not self._is_pointer(change.key):
@@ -88,4 +88,8 @@ class CloudFrontPointer:
                 expected=f"/releases/<commit>, or {NOWHERE} for none",
                 seen=str(after or f"{change.key} removed"),
             )
-        return "" if after.values[0] == NOWHERE else after.values[0]
+        return "" if after.values[0] == NOWHERE else after.values[0], dict(after.attributes).get(ELSEWHERE, "")
+
+
+def _standing(distribution: str, held: Configuration) -> RecordSet:
+    return pointing_at(distribution, held.path, held.elsewhere)

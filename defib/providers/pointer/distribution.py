@@ -38,6 +38,8 @@ class Configuration:
     config: DistributionConfigOutputTypeDef
     etag: str
     deployed: bool
+    bucket: str = ""
+    """The bucket of the releases; without one it is that of the default behaviour's origin."""
 
     def changed(self, change: Callable[[DistributionConfigOutputTypeDef], None]) -> DistributionConfigOutputTypeDef:
         """A copy in which `change` has been made."""
@@ -47,8 +49,14 @@ class Configuration:
 
     @property
     def path(self) -> str:
-        """The origin path of the default behaviour's origin, "" where it has none."""
-        return pointed_origin(self.config).get("OriginPath", "")
+        """The origin path of the releases' origin, "" where it has none."""
+        return release_origin(self.config, self.bucket).get("OriginPath", "")
+
+    @property
+    def elsewhere(self) -> str:
+        """The id of the origin that users get instead of any release, "" while they get releases."""
+        target = self.config["DefaultCacheBehavior"]["TargetOriginId"]
+        return "" if target == release_origin(self.config, self.bucket)["Id"] else target
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -58,12 +66,28 @@ class Configuration:
     def told(self) -> str:
         """What users get by it, for messages."""
         origin = pointed_origin(self.config)
-        return f"{origin['DomainName']}{self.path}{'' if self.config['Enabled'] else ', disabled'}"
+        path = origin.get("OriginPath", "")
+        return f"{origin['DomainName']}{path}{'' if self.config['Enabled'] else ', disabled'}"
 
     def leads(self) -> tuple[object, ...]:
         """All that decides which release users get: change any of it, and the pointer means something else."""
         origin = pointed_origin(self.config)
         return (self.config["Enabled"], origin["Id"], origin["DomainName"].lower(), self.path)
+
+
+def release_origin(config: DistributionConfigOutputTypeDef, bucket: str) -> OriginOutputTypeDef:
+    """The origin of the releases in `bucket`, whether users get it or not; without one the default behaviour's."""
+    if not bucket:
+        return pointed_origin(config)
+    for origin in config["Origins"]["Items"]:
+        if origin["DomainName"].lower().startswith(f"{bucket.lower()}.s3"):
+            return origin
+    raise NotFound(
+        "the distribution has no origin for the bucket of the releases",
+        expected=f"an S3 origin {bucket}.s3.REGION.amazonaws.com",
+        seen=", ".join(origin["DomainName"] for origin in config["Origins"]["Items"]),
+        then="add it to the distribution: users get it only when the pointer is moved",
+    )
 
 
 def pointed_origin(config: DistributionConfigOutputTypeDef) -> OriginOutputTypeDef:
@@ -83,8 +107,9 @@ def pointed_origin(config: DistributionConfigOutputTypeDef) -> OriginOutputTypeD
 class Distribution:
     """The configuration of one distribution, by its id."""
 
-    def __init__(self, distribution: str, access: AwsAccess) -> None:
+    def __init__(self, distribution: str, access: AwsAccess, bucket: str = "") -> None:
         self.id = distribution
+        self._bucket = bucket
         session = access.session()
         self.clients: Clients[CloudFrontClient] = Clients(
             lambda timeout: session.client("cloudfront", endpoint_url=access.endpoint or None, config=access.config(timeout))
@@ -101,7 +126,7 @@ class Distribution:
             lambda: self.clients.within(within).get_distribution(Id=self.id), within, "GetDistribution", self.where
         )
         held = answer["Distribution"]
-        return Configuration(held["DistributionConfig"], answer["ETag"], held["Status"] == "Deployed")
+        return Configuration(held["DistributionConfig"], answer["ETag"], held["Status"] == "Deployed", self._bucket)
 
     def write(self, config: DistributionConfigOutputTypeDef, etag: str, within: Deadline) -> str:
         """Put `config` in the place of the one that had `etag`, and give the new ETag; :class:`Stale` where it is gone."""
@@ -124,11 +149,16 @@ class Distribution:
             ) from error
         return answer["ETag"]
 
-    def move(self, before: Configuration, path: str, within: Deadline) -> str:
-        """Let the pointer name `path`, if it still stands as in `before`; the ETag of the configuration that does."""
+    def move(self, before: Configuration, path: str, within: Deadline, elsewhere: str = "") -> str:
+        """Let the pointer name `path`, if it still stands as in `before`; the ETag of the configuration that does.
+
+        Users get that release, or the origin `elsewhere` where one is named.
+        """
 
         def point(config: DistributionConfigOutputTypeDef) -> None:
-            pointed_origin(config)["OriginPath"] = path
+            origin = release_origin(config, self._bucket)
+            origin["OriginPath"] = path
+            config["DefaultCacheBehavior"]["TargetOriginId"] = elsewhere or origin["Id"]
 
         return self.amend(before, point, within)
 
