@@ -25,7 +25,8 @@ _ALIAS = "AliasTarget."
 class Lead:
     """One record set, or switch, as it stands on a way; `at` is the provider that has it so, "" any.
 
-    `zone` is the one that holds it, "" any that could. Without values and attributes there is none. `armed` is one of the record sets that stand on every way.
+    `zone` is the one that holds it, "" any that could. Without values and attributes there is none. `armed` is one of the
+    record sets that stand on every way.
     """
 
     key: RecordKey
