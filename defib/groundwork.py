@@ -188,12 +188,12 @@ class Audit(Protocol):
 def provisioning(audit: Audit, bucket: str, within: Deadline) -> tuple[Change, ...]:
     """What is missing or was changed, each as a change of a plan, in order; none where all is well."""
     return tuple(
-        Change(VENDOR, bucket, (each,), f"{'make' if each.before is None else 'put right'} the {_WORDS[each.key.type]}")
+        Change(VENDOR, bucket, (each,), f"{'make' if each.before is None else 'put right'} the {WORDS[each.key.type]}")
         for each in audit.audit(within=within)
     )
 
 
-_WORDS = {
+WORDS = {
     BUCKET: "private, versioned, encrypted bucket",
     POLICY: "bucket's policy, by which the distribution alone reads it",
     ACCESS_CONTROL: "origin access control, by which CloudFront signs what it asks of the bucket",
@@ -202,6 +202,7 @@ _WORDS = {
     LOGGING: "bucket of the access logs",
     DISTRIBUTION: "distribution",
 }
+"""What the resources are, for people."""
 
 
 def key_of(resource: str, bucket: str) -> RecordKey:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from defib.groundwork import Audit, groundwork
 from defib.ports import RecordKey
 from defib.providers.open import Secrets, aws_access
 from defib.ready.access import Access, Claims
@@ -45,6 +46,17 @@ def open_claims(site: Site, secrets: Secrets) -> Mapping[str, Claims]:
         cdn.name: CloudFrontClaims(cdn.distribution, aws_access(cdn.aws, secrets))
         for cdn in site.cdns
         if isinstance(cdn, CloudFrontDistribution)
+    }
+
+
+def open_audits(site: Site, secrets: Secrets) -> Mapping[str, Audit]:
+    """By name of host, those that tell whether a standby on AWS is made as it must be."""
+    from defib.providers.standby.zone import AwsStandby  # noqa: PLC0415 - see the module's docstring
+
+    return {
+        host.name: AwsStandby(groundwork(site, host), aws_access(host.aws, secrets))
+        for host in site.hosts
+        if isinstance(host, AwsHost)
     }
 
 

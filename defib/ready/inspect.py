@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from defib.errors import BudgetSpent, SecretMissing
+from defib.groundwork import Audit
 from defib.outside import read_only
-from defib.providers.access import open_accesses, open_claims
+from defib.providers.access import open_accesses, open_audits, open_claims
 from defib.providers.secret import resolve
-from defib.ready import builds, certificates, credentials, local, places, proved, records, servers
+from defib.ready import builds, certificates, credentials, ground, local, places, proved, records, servers
 from defib.ready.access import Access, Claims
 from defib.ready.board import AT_ONCE, ask_all
 from defib.ready.check import Check, Question, Readiness, State
@@ -35,6 +36,7 @@ class Instruments:
     claims: Callable[[Site, Secrets], Mapping[str, Claims]] = open_claims
     free: FreeSpace = free_space
     at_once: int = AT_ONCE
+    audits: Callable[[Site, Secrets], Mapping[str, Audit]] = open_audits
 
 
 def inspect(desk: Desk, name: str, instruments: Instruments | None = None) -> Readiness:
@@ -65,7 +67,8 @@ def _open(desk: Desk, here: Here, tools: Instruments) -> Scene | tuple[Check, ..
 
     def work() -> Scene:
         outside = desk.opener(here.site, desk.home, desk.redact, desk.clock)
-        return Scene(here, read_only(outside), tools.accesses(here.site, here.secret), tools.claims(here.site, here.secret))
+        asked = (here.site, here.secret)
+        return Scene(here, read_only(outside), tools.accesses(*asked), tools.claims(*asked), tools.audits(*asked))
 
     try:
         return desk.clock.call(work, OPENING)
@@ -93,5 +96,5 @@ def _nothing_seen(here: Here, why: str) -> Check:
 
 
 def _outside(scene: Scene) -> Iterator[Question]:
-    for part in (builds, credentials, records, servers, certificates, places):
+    for part in (builds, credentials, records, servers, certificates, places, ground):
         yield from part.questions(scene)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from defib.clock import Clock
+from defib.groundwork import Audit
 from defib.home import Home
 from defib.outside import Outside
 from defib.ready.access import Access, Claims
@@ -42,12 +43,13 @@ class Here:
 
 @dataclass(frozen=True)
 class Scene:
-    """All of it. `claims` are by the names of CDNs."""
+    """All of it. `claims` are by the names of CDNs, `audits` by those of hosts on AWS."""
 
     here: Here
     outside: Outside
     accesses: tuple[Access, ...]
     claims: Mapping[str, Claims]
+    audits: Mapping[str, Audit] = field(default_factory=dict)
 
     @property
     def site(self) -> Site:

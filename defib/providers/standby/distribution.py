@@ -25,6 +25,12 @@ OLDEST_TLS = "TLSv1.2_2021"
 
 _NEWER_TLS = (OLDEST_TLS, "TLSv1.2_2025", "TLSv1.3_2025")
 
+_KEYS = ["RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1"]
+"""What CloudFront can use; without naming them ACM lists those with RSA keys of 2048 bits alone.
+
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
+"""
+
 ORIGIN = "releases"
 """What a distribution's origin is called in its configuration."""
 
@@ -212,7 +218,9 @@ class StandbyDistribution:
         found: list[str] = []
         marker: dict[str, str] = {}
         while True:
-            page = self._acm_list.ask("list_certificates", within, CertificateStatuses=["ISSUED"], **marker)
+            page = self._acm_list.ask(
+                "list_certificates", within, CertificateStatuses=["ISSUED"], Includes={"keyTypes": _KEYS}, **marker
+            )
             found += [each["CertificateArn"] for each in page["CertificateSummaryList"]]
             if not page.get("NextToken"):
                 return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from defib.clock import Deadline
-from defib.errors import Conflict, NotFound
+from defib.errors import Conflict, NotFound, Unavailable
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
 
@@ -27,6 +27,10 @@ _CROSSED = {
     "DistributionAlreadyExists",
 }
 """Codes for: somebody else came between, or holds what we want, or stands on what we would take away."""
+
+# What was just made is not known everywhere at once; AWS's advice is to try again:
+# https://docs.aws.amazon.com/waf/latest/APIReference/API_CreateWebACL.html. The web ACL was found by its name before.
+_NOT_YET = {"WAFUnavailableEntityException", "InvalidWebACLId"}
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,8 @@ class Service:
             if code_of(error.__cause__) in _CROSSED:
                 then = "look who changed or holds it, then make a new plan"
                 raise Conflict(f"{what}: refused", where=error.where, seen=error.seen, then=then) from error.__cause__
+            if code_of(error.__cause__) in _NOT_YET:
+                raise Unavailable(f"{what}: not yet", where=error.where, seen=error.seen) from error.__cause__
             raise
 
     def ask_if(self, absent: str, operation: str, within: Deadline, **parameters: Any) -> Any:

@@ -1,0 +1,70 @@
+"""What a standby on AWS is made of: whether it is there, and as it must be, before it is needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+
+from defib.clock import Deadline
+from defib.errors import InputError
+from defib.groundwork import WORDS, Audit
+from defib.ports import RecordChange, RecordSet
+from defib.ready.check import Check, Question, State
+from defib.ready.scene import Scene
+
+STANDBY = "standby"
+
+
+def questions(scene: Scene) -> Iterator[Question]:
+    """One for each standby."""
+    for host, audit in scene.audits.items():
+        yield Question(STANDBY, host, partial(_audited, scene, host, audit))
+
+
+def _audited(scene: Scene, host: str, audit: Audit, within: Deadline) -> Iterator[Check]:
+    """What is missing would keep a recovery from serving; what differs would let it serve otherwise than it should."""
+    try:
+        changes = audit.audit(within=within)
+        elsewhere = audit.misplaced(within=within)
+    except InputError as error:
+        yield Check(STANDBY, host, State.FAIL, f"{error.what}: {error.seen}", error.then)
+        return
+    if elsewhere:
+        then = f"put distribution: {elsewhere} into the site file"
+        yield Check(
+            STANDBY, host, State.FAIL, f"the site file names a distribution that is not there, not {elsewhere}", then
+        )
+    for change in changes:
+        state = State.FAIL if change.before is None else State.WARN
+        then = f"defib export terraform --site {scene.site.site} shows how it must be"
+        yield Check(STANDBY, f"{change.key.type} of {host}", state, _told(change), then)
+    if not changes and not elsewhere:
+        yield Check(STANDBY, host, State.OK, "bucket, access, headers, limits and distribution are as they must be")
+
+
+def _told(change: RecordChange) -> str:
+    """In what it differs, without what is as it must be."""
+    what = WORDS[change.key.type]
+    if change.before is None:
+        return f"there is no {what}"
+    stands, must = _facts(change.before), _facts(change.after)
+    wrong = [
+        f"{name} is {_short(stands.get(name))}, must be {_short(value)}"
+        for name, value in must.items()
+        if stands.get(name) != value
+    ]
+    return f"the {what}: {'; '.join(wrong)}"
+
+
+def _facts(record: RecordSet | None) -> dict[str, object]:
+    facts = json.loads(record.values[0]) if record is not None else {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+_LONGEST = 120
