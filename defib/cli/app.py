@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from defib.cli.export import export_app
 from defib.errors import DefibError, InputError
 from defib.lab.plan import DEFAULT_NET
 from defib.objectives import Mode
@@ -37,6 +38,7 @@ lab_app = typer.Typer(
 app.add_typer(lab_app, name="lab")
 switch_app = typer.Typer(help="Keep everything automatic from starting.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(switch_app, name="kill-switch")
+app.add_typer(export_app, name="export")
 
 _REDACT = Redactor()
 

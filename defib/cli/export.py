@@ -1,0 +1,46 @@
+"""``export``: what a site is made of, in the words of other tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+export_app = typer.Typer(
+    help="Write what a site is made of in the words of other tools.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@export_app.callback()
+def _group() -> None:
+    """Write what a site is made of in the words of other tools."""
+
+
+@export_app.command()
+def terraform(
+    site: Annotated[str, typer.Option("--site", "-s", help="A site file's name, or a path to one.")],
+    to: Annotated[str, typer.Option("--to", metavar="FILE", help="Write a file instead of printing.")] = "",
+) -> int:
+    """Print the standby on AWS as Terraform. Asks nobody: it is what the site file says, not what stands."""
+    from defib.cli.desk import desk  # noqa: PLC0415
+    from defib.cli.say import aside, say  # noqa: PLC0415
+    from defib.clock import SystemClock  # noqa: PLC0415
+    from defib.errors import InputError  # noqa: PLC0415
+    from defib.groundwork import groundwork  # noqa: PLC0415
+    from defib.providers.standby.terraform import terraform as written  # noqa: PLC0415
+    from defib.redact import Redactor  # noqa: PLC0415
+    from defib.redeploy import host_of  # noqa: PLC0415
+    from defib.site import load_site  # noqa: PLC0415
+
+    known = load_site(desk(SystemClock(), Redactor()).site_path(site))
+    text = written(groundwork(known, host_of(known)))
+    if not to:
+        say(text.rstrip("\n"))
+        return 0
+    try:
+        Path(to).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError("the file cannot be written", where=to, seen=error.strerror or str(error)) from error
+    aside(f"written to {to}; next: terraform init, terraform plan")
+    return 0
