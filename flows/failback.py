@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from defib import entries, steering
+from defib.confirm import what_users_had
 from defib.looking import Judged, look_at_users
 from defib.plan import Plan
 from defib.ports import Build
@@ -32,7 +33,10 @@ def prove_stability(at: Step) -> WayBack:
     """Where users will go back to serves the site without a break for the stable time."""
     way = steering.way_back(at.run)
     now = _as_users_have_it(at)
-    return WayBack(way.name, prove_stable(at, way, expected=now.build))
+    if now.bad >= now.quorum:
+        text = f"users are not served where they are: {now}; defib rollback of that run does not wait for stability"
+        at.note(text, warning=True)
+    return WayBack(way.name, prove_stable(at, way, expected=now.build or what_users_had(at)))
 
 
 @step("approve-the-plan", Lasts.ONCE_CHANGED)

@@ -50,6 +50,16 @@ def test_waits_for_stability(stage: Stage) -> None:
     assert proved.took >= seconds(7)
 
 
+def test_standby_has_failed_meanwhile(stage: Stage) -> None:
+    """Users who are down where they are can be brought back: what they had is remembered, and the quicker way is told."""
+    forward = stage.recovered()
+    stage.remember()
+    stage.edges[stage.standby.name] = REFUSED
+    run, outcome = stage.recover("failback", follows=forward.id)
+    assert (outcome.status, stage.record) == (Status.RECOVERED, stage.before)
+    assert any("defib rollback" in note.text for note in run.journal.of(entries.Noted))
+
+
 def test_primary_fails_at_its_last_proof(stage: Stage) -> None:
     """A primary that stops serving while the plan is looked at gets no users back."""
     forward = stage.recovered()
