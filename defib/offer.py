@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-BUNDLE = "bundle"
-"""What the local bundle is called where a remote has its name."""
+BUNDLE = "local bundle"
+"""What the bundle is called where a remote has its name. No remote can be called so: git allows no space there."""
 
 
 class Trouble(StrEnum):

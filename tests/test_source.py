@@ -135,7 +135,7 @@ def test_a_remote_goes_before_the_bundle() -> None:
     """A remote that carries what users had is taken before the bundle; a bundle that holds more is told and measured."""
     choice = choose([offer("github", "c3")], offer(BUNDLE, "c4", HOUR), deployed("c3"))
     assert (choice.source, choice.behind) == ("github", HOUR)
-    assert choice.warnings == (f"bundle ({tip('c4', HOUR)}) is ahead of github, and is not taken",)
+    assert choice.warnings == (f"{BUNDLE} ({tip('c4', HOUR)}) is ahead of github, and is not taken",)
 
 
 def test_the_bundle_goes_before_a_remote_that_is_behind() -> None:
@@ -217,3 +217,55 @@ def test_dates_that_cannot_be_are_unknown() -> None:
 def test_standing(commit: str, expected: Standing) -> None:
     """A tip carries what users had, is behind it, or is of another line."""
     assert deployed("c3").standing(tip(commit)) is expected
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> dict[str, frozenset[str]]:
+    """Up to eight commits, each with the commits that it holds; later ones descend from any of the earlier ones."""
+    found: dict[str, frozenset[str]] = {}
+    for number in range(draw(st.integers(2, 8))):
+        parents = draw(st.sets(st.sampled_from(sorted(found)), max_size=2)) if found else set()
+        found[f"k{number}"] = frozenset({f"k{number}"}).union(*(found[parent] for parent in parents))
+    return found
+
+
+@given(histories(), st.data())
+def test_whatever_the_history(history: dict[str, frozenset[str]], data: st.DataObject) -> None:
+    """No commit of another line is ever chosen, none that is behind while one carries, none that another remote is ahead of.
+
+    And no date changes any of it.
+    """
+    commits = st.sampled_from(sorted(history))
+    hours = st.integers(-(10**4), 10**4)
+
+    def dated(commit: str) -> Tip:
+        return Tip(commit, NOON + data.draw(hours) * HOUR, history[commit])
+
+    held = data.draw(st.lists(st.tuples(commits, st.booleans()), min_size=1, max_size=4))
+    users_had, bundled = data.draw(commits), data.draw(st.none() | commits)
+
+    def decide() -> Choice | None:
+        record = Deployed(dated(users_had))
+        offers = [
+            Offer(f"r{number}", dated(commit), None if well else Trouble.DENIED)
+            for number, (commit, well) in enumerate(held)
+        ]
+        try:
+            return choose(offers, Offer(BUNDLE, dated(bundled)) if bundled else None, record)
+        except Refused:
+            return None
+
+    choice = decide()
+    again = decide()
+    offered = [commit for commit, well in held if well]
+    everybody = [*offered, bundled] if bundled else offered
+    carrying = [commit for commit in everybody if users_had in history[commit]]
+    if choice is None:
+        assert not [commit for commit in everybody if commit in carrying or commit in history[users_had]]
+        return
+    assert again is not None
+    assert (choice.source, choice.commit) == (again.source, again.commit)
+    assert choice.commit in everybody
+    assert users_had in history[choice.commit] or (not carrying and choice.commit in history[users_had])
+    remotes = [commit for commit in offered if commit in carrying and commit != choice.commit]
+    assert not [commit for commit in remotes if choice.commit in history[commit]]

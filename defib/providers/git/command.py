@@ -1,8 +1,8 @@
 """`git` as a closed process: it reads no configuration but ours, runs nothing that a repository brings, and ends in time.
 
-Plain processes and not GitPython: what is at stake is the environment, the process group and the deadline of each command,
-and GitPython hands on the environment of this process, keeps `git cat-file` processes that outlive a command, and ends
-the one process it started where `git` has several.
+Plain processes and not GitPython: what is at stake is the environment, the process group and the deadline of each command.
+GitPython starts from the environment of this process, keeps `git cat-file` processes that outlive a command, and has
+time-outs of its own that know nothing of our deadlines and interruptions.
 """
 
 from __future__ import annotations

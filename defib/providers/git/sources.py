@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +26,9 @@ ANSWER_WITHIN = timedelta(seconds=20)
 
 FETCH_WITHIN = timedelta(minutes=5)
 """A first fetch brings the whole history; later ones what is new."""
+
+_FOR_ASKING = 0.8
+"""The part of the time in which remotes may answer; the rest is for reading what those that did have brought."""
 
 _LOST_RACE = "cannot lock ref"
 """What git says where another process has just brought the same branch."""
@@ -87,9 +90,10 @@ class GitSources:
         with self._store.open(within):
             for remote in self._remotes:
                 self._check_name(_ref(remote, self._branch), within)
+            asking = within.sooner(within.remaining() * _FOR_ASKING)
             with ThreadPoolExecutor(max_workers=len(self._remotes) + 1) as pool:
-                bundle = pool.submit(self._try_bundle, within)
-                troubles = list(pool.map(lambda remote: self._try(remote, within), self._remotes))
+                bundle = pool.submit(self._try_bundle, asking)
+                troubles = list(pool.map(lambda remote: self._try(remote, asking), self._remotes))
             return self._read(troubles, bundle.result(), deployed, users_had, within)
 
     def descends(self, commit: str, ancestor: str, *, within: Deadline) -> bool:
@@ -206,27 +210,25 @@ class GitSources:
         refs = [_ref(remote, self._branch) for remote in self._remotes]
         commits = [self._store.tip(ref, within) for ref in (*refs, _BUNDLE_REF)]
         known = [self._store.full(commit, within) or commit for commit in deployed]
-        asked = {commit for commit in (*commits, *known) if commit}
-        tips = {commit: self._store.read(commit, asked, within) for commit in set(commits) if commit}
+        tips = self._store.place({commit for commit in (*commits, *known) if commit}, within)
         offers = [
             _offer(remote.name, tips.get(commit), trouble)
             for remote, commit, trouble in zip(self._remotes, commits, troubles, strict=False)
         ]
         kept = _offer(BUNDLE, tips.get(commits[-1]), bundle) if self._bundle else None
-        return Answers(tuple(offers), kept, self._deployed(known, asked, users_had, within))
-
-    def _deployed(
-        self, commits: Sequence[str], asked: set[str], users_had: datetime | None, within: Deadline
-    ) -> Deployed | None:
-        if not commits:
-            return None
-        last, earlier = commits[0], frozenset(commits[1:])
-        if not self._store.full(last, within):
-            return Deployed(Tip(last, users_had), held=False, earlier=earlier)
-        return Deployed(self._store.read(last, asked, within), earlier=earlier)
+        return Answers(tuple(offers), kept, _deployed(known, tips, users_had))
 
 
 _FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
+
+
+def _deployed(commits: Sequence[str], tips: Mapping[str, Tip], users_had: datetime | None) -> Deployed | None:
+    if not commits:
+        return None
+    last, earlier = commits[0], frozenset(commits[1:])
+    if last in tips:
+        return Deployed(tips[last], earlier=earlier)
+    return Deployed(Tip(last, users_had), held=False, earlier=earlier)
 
 
 def _ref(remote: Remote, branch: str) -> str:

@@ -95,23 +95,32 @@ class GitStore:
         """
         whole = self._held(commit, within)
         older = self.full(ancestor, within)
-        if not older or older == whole:
-            return bool(older)
-        return self._read("merge-base", "--is-ancestor", older, whole, within=within, fine=(0, 1)).status == 0
+        return bool(older) and self._is_ancestor(older, whole, within)
 
     def committed(self, commit: str, within: Deadline) -> datetime | None:
         """The committer date; None where it is no date that can be."""
-        whole = self._held(commit, within)
-        found = self._read("rev-list", "--max-count=1", "--format=%ct", whole, within=within)
+        return self._date(self._held(commit, within), within)
+
+    def _is_ancestor(self, older: str, commit: str, within: Deadline) -> bool:
+        if older == commit:
+            return True
+        return self._read("merge-base", "--is-ancestor", older, commit, within=within, fine=(0, 1)).status == 0
+
+    def _date(self, commit: str, within: Deadline) -> datetime | None:
+        found = self._read("rev-list", "--max-count=1", "--format=%ct", commit, within=within)
         try:
             return datetime.fromtimestamp(int(found.output.split()[-1]), UTC)
         except (ValueError, OverflowError, OSError):
             return None
 
-    def read(self, commit: str, others: Collection[str], within: Deadline) -> Tip:
-        """`commit` with its date, and which of `others` its history holds."""
-        contains = frozenset(other for other in others if self.descends(commit, other, within))
-        return Tip(commit, self.committed(commit, within), contains)
+    def place(self, commits: Collection[str], within: Deadline) -> dict[str, Tip]:
+        """Those of `commits`, full ids, that are held: each with its date, and which of the others its history holds."""
+        held = [commit for commit in sorted(commits) if self.full(commit, within)]
+        return {commit: self._place(commit, held, within) for commit in held}
+
+    def _place(self, commit: str, held: Collection[str], within: Deadline) -> Tip:
+        contains = frozenset(other for other in held if self._is_ancestor(other, commit, within))
+        return Tip(commit, self._date(commit, within), contains)
 
     def export(self, commit: str, folder: Path, within: Deadline) -> None:
         """Write the tree of `commit` to `folder`, which must not exist or be empty: no more and no less, and no ``.git``.

@@ -8,7 +8,7 @@ from defib.offer import Trouble
 
 _DENIED = (
     r"terminal prompts disabled|Authentication failed|could not read (?:Username|Password)"
-    r"|returned error: 40[13]|invalid credentials|HTTP Basic: Access denied"
+    r"|returned error: 40[13]"
 )
 _DAMAGED = r"shallow|fsck error|index-pack failed|bad object|missing necessary objects|lacks these prerequisite|corrupt"
 _NO_REPOSITORY = (
@@ -29,13 +29,21 @@ _TOLD = {
 }
 
 _LINE = re.compile(r"^(?:fatal|error|remote): .*", re.MULTILINE)
-_STATUS = re.compile(r"returned error: (30\d)")
+_NOT_GITS_OWN = re.compile(r"^remote: .*$|'[^'\n]*'|https?://\S+", re.MULTILINE)
+"""What the other side says, and URLs: neither may pass for words of git."""
+
+_REDIRECT = re.compile(r"returned error: 30\d")
 
 
 def read_trouble(output: str) -> tuple[Trouble, str]:
     """The kind of trouble, and what to tell people; `output` must be redacted already."""
-    kind = next((kind for kind, sign in _SIGNS if re.search(sign, output, re.IGNORECASE)), Trouble.UNREACHABLE)
+    own = _NOT_GITS_OWN.sub("''", output)
+    kind = next((kind for kind, sign in _SIGNS if re.search(sign, own, re.IGNORECASE)), Trouble.UNREACHABLE)
     lines = [line.strip() for line in _LINE.findall(output)]
-    said = "; ".join(dict.fromkeys(lines)) or output.strip()[-200:] or "git said nothing"
-    hint = "it has moved: write its new URL into the site file" if _STATUS.search(output) else _TOLD.get(kind, "")
-    return kind, f"{kind}: {f'{hint} ({said[:500]})' if hint else said[:500]}"
+    said = ("; ".join(dict.fromkeys(lines)) or output.strip()[-_LONGEST:] or "git said nothing")[:_LONGEST]
+    hint = "it has moved: write its new URL into the site file" if _REDIRECT.search(own) else _TOLD.get(kind, "")
+    return kind, f"{kind}: {hint} ({said})" if hint else f"{kind}: {said}"
+
+
+_LONGEST = 500
+"""Characters of git's own words that people are shown."""
