@@ -45,6 +45,8 @@ class Bucket:
         self._backend.put_bucket_versioning(self.name, "Enabled")
         rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}
         self._backend.put_bucket_encryption(self.name, {"Rule": rule})
+        held: Any = self._backend.get_bucket(self.name)
+        held.ownership_rule = "BucketOwnerEnforced"  # moto keeps the bare word, whatever the type says
         blocked = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
         self._backend.put_public_access_block(self.name, dict.fromkeys(blocked, "true"))
 
@@ -55,9 +57,20 @@ class Bucket:
         """
         bucket = f"arn:aws:s3:::{self.name}"
         who = {"Principal": {"Service": "cloudfront.amazonaws.com"}, "Condition": {"StringEquals": {"AWS:SourceArn": arn}}}
-        read = {"Sid": "Read", "Effect": "Allow", "Action": "s3:GetObject", "Resource": f"{bucket}/releases/*", **who}
-        look = {"Sid": "List", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket, **who}
-        policy = {"Version": "2012-10-17", "Statement": [read, look]}
+        allow: dict[str, Any] = {"Effect": "Allow", **who}
+        statements: list[dict[str, Any]] = [
+            {"Sid": "DefibReadReleases", **allow, "Action": "s3:GetObject", "Resource": f"{bucket}/releases/*"},
+            {"Sid": "DefibTellMissing", **allow, "Action": "s3:ListBucket", "Resource": bucket},
+            {
+                "Sid": "DefibTlsOnly",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [bucket, f"{bucket}/*"],
+                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+            },
+        ]
+        policy = {"Version": "2012-10-17", "Statement": statements}
         self._backend.put_bucket_policy(self.name, json.dumps(policy).encode())
 
     def policy(self) -> dict[str, Any]:

@@ -29,6 +29,7 @@ def fingerprint(world: World) -> str:
         "route53": {zone_id: [_record_set(each) for each in route53.content(zone_id)] for zone_id in route53.zones()},
         "rfc2136": [each for primary in world.names.primaries for each in _dynamic(primary.zone)],
         "cloudfront": world.aws.cloudfront.configurations(),
+        "headers policies": world.aws.headers_policies.state(),
         "cloudflare": [_cloudflare(zone) for zone in world.cloudflare.zones],
         "statuspage": {"open": list(world.statuspage.unresolved), "component": world.statuspage.component_status},
         "static status page": _static_page(world),

@@ -14,7 +14,7 @@ from defib.lab.certificates import LabAuthority
 from defib.lab.faults import Fault
 from defib.lab.siteserver import SiteServer, http_date
 from defib.lab.strict import xml
-from defib.lab.strict.policy import permits
+from defib.lab.strict.policy import Verdict, judge
 from defib.lab.strict.signature import Credentials, authenticate
 from defib.lab.strict.xml import AwsError
 from defib.lab.web import Request, Response
@@ -77,6 +77,6 @@ class S3Origin:
         source = request.headers.get(SOURCE, "") if signed else ""
 
         def may(action: str, resource: str) -> bool:
-            return permits(policy, action, resource, source)
+            return judge(policy, action, resource, source) is Verdict.ALLOWED
 
         return may

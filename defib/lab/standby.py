@@ -18,7 +18,7 @@ from defib.clock import Clock
 from defib.lab.aws import Aws
 from defib.lab.bucket import Bucket
 from defib.lab.certificates import LabAuthority
-from defib.lab.furniture import HEADERS_POLICY, STANDBY_DISTRIBUTION, STANDBY_DOMAIN, ZONE_LAST
+from defib.lab.furniture import SECURITY_HEADERS, STANDBY_DISTRIBUTION, STANDBY_DOMAIN, ZONE_LAST
 from defib.lab.s3origin import endpoint_of
 from defib.lab.sitebuild import SiteBuild
 from defib.lab.vendors import arn_of
@@ -26,6 +26,7 @@ from defib.releases.manifest import Entry, Manifest, encode
 from defib.releases.rules import MANIFEST, headers_of, key_of, manifest_key
 
 BUCKET = "pulse-trading-aws"
+HEADERS_POLICY = "0f1c3d2e-5b6a-4c7d-8e9f-a0b1c2d3e4f5"
 NAMES = (f"www.{ZONE_LAST}".rstrip("."), ZONE_LAST.rstrip("."))
 
 
@@ -39,7 +40,8 @@ def furnish(aws: Aws, authority: LabAuthority, build: SiteBuild, clock: Clock) -
     cloudfront = get_backend("cloudfront")[DEFAULT_ACCOUNT_ID]["aws"]
     signing = {"SigningProtocol": "sigv4", "SigningBehavior": "always", "OriginAccessControlOriginType": "s3"}
     control = cloudfront.create_origin_access_control({"Name": BUCKET, "Description": "", **signing})
-    config = distribution_config(build.id, str(control.id), _certificate(authority))
+    aws.headers_policies.add(HEADERS_POLICY, BUCKET, dict(SECURITY_HEADERS))
+    config = distribution_config(build.id, str(control.id), _certificate(authority)) | {"WebACLId": _web_acl()}
     aws.cloudfront.add_distribution(STANDBY_DISTRIBUTION, STANDBY_DOMAIN, config)
     return bucket
 
@@ -89,6 +91,37 @@ def distribution_config(commit: str, access_control: str, certificate: str) -> d
         "Comment": "Pulse Trading, the last resort",
         "Enabled": True,
     }
+
+
+def _web_acl() -> str:
+    """The limits of a site that names none, a thousand requests a minute from one address, by their ARN."""
+    statement = {"Limit": 1000, "EvaluationWindowSec": 60, "AggregateKeyType": "IP"}
+    rule = {
+        "Name": "defib-all",
+        "Priority": 0,
+        "Statement": {"RateBasedStatement": statement},
+        "Action": {"Block": {}},
+        "VisibilityConfig": _visible("defib-all"),
+    }
+    made = get_backend("wafv2")[DEFAULT_ACCOUNT_ID]["aws"].create_web_acl(
+        name=BUCKET,
+        visibility_config=_visible(BUCKET),
+        default_action={"Allow": {}},
+        scope="CLOUDFRONT",
+        description="Pulse Trading, the last resort",
+        tags=[],
+        rules=[rule],
+        association_config=None,
+        captcha_config=None,
+        challenge_config=None,
+        custom_response_bodies=None,
+        token_domains=None,
+    )
+    return str(made.arn)
+
+
+def _visible(name: str) -> dict[str, Any]:
+    return {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": name}
 
 
 def _certificate(authority: LabAuthority) -> str:

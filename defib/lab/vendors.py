@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
@@ -14,6 +14,7 @@ from defib.lab.edge import Serving
 from defib.lab.purge import Purge
 from defib.lab.s3origin import SOURCE
 from defib.lab.strict.cloudfront import Live, StrictCloudFront
+from defib.lab.strict.headers_policies import HeadersPolicies
 from defib.lab.strict.signature import Credentials, sign
 from defib.lab.web import Request, Response
 
@@ -22,9 +23,9 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class CloudFrontVendor:
-    """Serves what is deployed; `policies` are the account's response headers policies, which moto does not have."""
+    """Serves what is deployed, under the account's response headers `policies`; it signs as `service`."""
 
-    def __init__(self, api: StrictCloudFront, policies: Mapping[str, Headers], service: Credentials, clock: Clock) -> None:
+    def __init__(self, api: StrictCloudFront, policies: HeadersPolicies, service: Credentials, clock: Clock) -> None:
         self._api = api
         self._policies = policies
         self._service = service
@@ -39,7 +40,7 @@ class CloudFrontVendor:
         live = self._holder(host) or self._holder(f"*.{host.partition('.')[2]}")
         if live is None or not live.enabled:
             return None
-        headers = self._policies.get(live.headers_policy, ())
+        headers = self._policies.headers(live.headers_policy)
         return Serving(live.id, live.origin, live.root_object, headers, live.methods, live.origin_path)
 
     def _holder(self, name: str) -> Live | None:

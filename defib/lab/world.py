@@ -135,9 +135,8 @@ class World:
         return InvertedCheck(Endpoint(self.plan.at("1.1"), API_PORT, path), tell)
 
     def _make_sites(self) -> dict[str, SiteServer]:
-        policies = {furniture.HEADERS_POLICY: furniture.SECURITY_HEADERS}
         service = Credentials("ASIACLOUDFRONT", secrets.token_urlsafe(30))
-        cloudfront = CloudFrontVendor(self.aws.cloudfront, policies, service, self.clock)
+        cloudfront = CloudFrontVendor(self.aws.cloudfront, self.aws.headers_policies, service, self.clock)
         bucket = S3Origin(self.plan.at(S3_ORIGIN), WEB_PORT, self.authority, service, self.clock, standby.BUCKET)
         sites = {
             "cloudfront": self._edge("3.1", cloudfront),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -114,3 +115,49 @@ def test_some_of_many_requests_fail(aws: RunningAws) -> None:
         except ClientError as error:
             seen.append(error.response["Error"]["Code"])
     assert seen == ["", "", "", "SlowDown"] * 2
+
+
+def statement(effect: str, action: str, principal: Any = "*", **condition: dict[str, str]) -> dict[str, Any]:
+    """One statement about everything in the bucket of the policy's test."""
+    both = ["arn:aws:s3:::policied", "arn:aws:s3:::policied/*"]
+    told = {"Effect": effect, "Principal": principal, "Action": action, "Resource": both}
+    return {**told, "Condition": condition} if condition else told
+
+
+SERVICE = {"Service": "cloudfront.amazonaws.com"}
+TLS_ONLY = statement("Deny", "s3:*", Bool={"aws:SecureTransport": "false"})
+
+
+@pytest.mark.parametrize(
+    ("statements", "owner", "anybody"),
+    [
+        ([], 200, 403),
+        ([statement("Allow", "s3:GetObject")], 200, 200),
+        ([statement("Allow", "s3:Get*"), TLS_ONLY], 200, 200),
+        ([TLS_ONLY], 200, 403),
+        ([statement("Allow", "s3:GetObject", SERVICE, StringEquals={"AWS:SourceArn": "arn:x"})], 200, 403),
+        ([statement("Allow", "s3:GetObject", IpAddress={"aws:SourceIp": "192.0.2.0/24"})], 200, 403),
+        ([statement("Allow", "s3:GetObject"), statement("Deny", "s3:GetObject")], 403, 403),
+        ([statement("Deny", "s3:GetObject", IpAddress={"aws:SourceIp": "192.0.2.0/24"})], 403, 403),
+    ],
+    ids=["none", "public", "public over TLS", "TLS", "a distribution", "some networks", "denied", "networks denied"],
+)
+def test_a_policy_decides_by_who_asks_and_how(
+    aws: RunningAws, statements: list[dict[str, Any]], owner: int, anybody: int
+) -> None:
+    """Principals and conditions count; what nobody here can judge opens nothing and closes."""
+    s3 = client(aws)
+    s3.create_bucket(Bucket="policied")
+    s3.put_object(Bucket="policied", Key="a-key", Body=b"x")
+    try:
+        if statements:
+            s3.put_bucket_policy(Bucket="policied", Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+        try:
+            seen = s3.get_object(Bucket="policied", Key="a-key")["ResponseMetadata"]["HTTPStatusCode"]
+        except ClientError as error:
+            seen = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        assert (seen, httpx.get(f"{aws.endpoint}/policied/a-key").status_code) == (owner, anybody)
+    finally:
+        s3.delete_bucket_policy(Bucket="policied")
+        s3.delete_object(Bucket="policied", Key="a-key")
+        s3.delete_bucket(Bucket="policied")

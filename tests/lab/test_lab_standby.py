@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from defib.clock import Deadline, SystemClock
+from defib.groundwork import groundwork
 from defib.lab import furniture, standby
 from defib.lab.s3origin import SOURCE, endpoint_of
 from defib.lab.strict.signature import Credentials, sign
@@ -21,6 +22,7 @@ from defib.lab.web import Request
 from defib.providers.aws import AwsAccess
 from defib.providers.host.s3_cloudfront import S3CloudFront
 from defib.providers.releases.s3 import S3Releases
+from defib.providers.standby.zone import AwsStandby
 from defib.releases.deploy import deploy
 from defib.releases.plan import Before
 from defib.releases.tree import files_of
@@ -235,6 +237,44 @@ def test_the_site_file_names_what_stands(stage: Stage, tmp_path: Path) -> None:
             address = known.get(target.rstrip("."), target)
             page = stage.get(address.removeprefix(f"{stage.world.plan.net}."), host=record.name.rstrip("."))
             assert (page.status, site.page.contains.encode() in page.body) == (200, True)
+
+
+def test_everything_is_as_the_site_file_wants_it(stage: Stage, tmp_path: Path) -> None:
+    """An audit of the standby finds nothing to put right: bucket, access, headers, limits, distribution, policy."""
+    text = (SITES / "lab-aws.yaml").read_text().replace("127.77.", f"{stage.world.plan.net}.")
+    (tmp_path / "lab-aws.yaml").write_text(text)
+    site = load_site(tmp_path / "lab-aws.yaml")
+    (aws,) = [host for host in site.hosts if isinstance(host, AwsHost)]
+    zone = AwsStandby(groundwork(site, aws), access(stage))
+    within = Deadline.after(CLOCK, timedelta(seconds=20))
+    assert (zone.audit(within=within), zone.misplaced(within=within)) == ((), "")
+
+
+def test_the_edge_adds_the_headers_of_the_policy(stage: Stage) -> None:
+    """What the account's policy says is what users get, and nothing where the distribution names none; it is state."""
+    before = stage.world.fingerprint()
+    cloudfront = client(stage, "cloudfront")
+    security = {
+        "StrictTransportSecurity": {"Override": True, "AccessControlMaxAgeSec": 60},
+        "XSSProtection": {"Override": True, "Protection": False},
+        "FrameOptions": {"Override": True, "FrameOption": "SAMEORIGIN"},
+        "ContentTypeOptions": {"Override": True},
+    }
+    custom = {"Quantity": 1, "Items": [{"Header": "X-Place", "Value": "here", "Override": True}]}
+    wanted = {"Name": "other", "SecurityHeadersConfig": security, "CustomHeadersConfig": custom}
+    made = cloudfront.create_response_headers_policy(ResponseHeadersPolicyConfig=wanted)
+    assert stage.world.fingerprint() != before
+    policy = made["ResponseHeadersPolicy"]["Id"]
+    behaviour = config(stage)["DefaultCacheBehavior"]
+    change(stage, DefaultCacheBehavior={**behaviour, "ResponseHeadersPolicyId": policy})
+    page = stage.get(furniture.STANDBY_EDGE, host=WWW)
+    served = [page.header(name) for name in ("Strict-Transport-Security", "X-XSS-Protection", "X-Frame-Options", "X-Place")]
+    assert (served, page.header("X-Content-Type-Options")) == (["max-age=60", "0", "SAMEORIGIN", "here"], "nosniff")
+    change(stage, DefaultCacheBehavior={**behaviour, "ResponseHeadersPolicyId": ""})
+    assert stage.get(furniture.STANDBY_EDGE, host=WWW).header("X-Frame-Options") == ""
+    change(stage, DefaultCacheBehavior=behaviour)
+    cloudfront.delete_response_headers_policy(Id=policy, IfMatch=made["ETag"])
+    assert stage.world.fingerprint() == before
 
 
 def test_a_deployment_of_the_same_commit_uploads_nothing(stage: Stage, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from moto.moto_api import state_manager
 from defib.clock import Clock
 from defib.lab.strict import forgotten, xml
 from defib.lab.strict.invalidations import Invalidations
+from defib.lab.strict.viewer import check_certificate
 from defib.lab.strict.xml import AwsError
 from defib.lab.web import Request, Response
 
@@ -200,11 +201,13 @@ class StrictCloudFront:
         return Response(200, (("Content-Type", "text/xml"),), body.encode())
 
     def _check_names(self, request: Request, distribution_id: str) -> None:
-        wanted = {(each.text or "").lower() for each in xml.parse(request.body).findall(".//Aliases/Items/CNAME")}
+        sent = xml.parse(request.body)
+        wanted = {(each.text or "").lower() for each in sent.findall(".//Aliases/Items/CNAME")}
         for other in self._backend.distributions.values():
             if other.distribution_id != distribution_id and wanted & set(_aliases(other)):
                 message = "One or more of the CNAMEs you provided are already associated with a different resource."
                 raise AwsError(409, "CNAMEAlreadyExists", message)
+        check_certificate(sent)
 
 
 def _check_quantities(root: Element) -> None:

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from xml.etree.ElementTree import Element, tostring
 
 from defib.lab.strict import xml
+from defib.lab.strict.headers_served import served_headers
 from defib.lab.strict.xml import AwsError
 from defib.lab.web import Request, Response
 
@@ -50,6 +51,15 @@ class HeadersPolicies:
         )
         parts = (xml.leaf("Name", name), xml.element("CustomHeadersConfig", _listed(len(headers), custom)))
         self._put(policy_id, xml.parse(xml.element("ResponseHeadersPolicyConfig", *parts).encode()))
+
+    def headers(self, policy_id: str) -> tuple[tuple[str, str], ...]:
+        """What edges add to answers under the policy; nothing where there is none."""
+        held = self._held.get(policy_id)
+        return tuple(served_headers(held.config)) if held is not None else ()
+
+    def state(self) -> dict[str, list[list[str]]]:
+        """The headers of every policy, by its name, in the shape of JSON."""
+        return {held.name: [list(pair) for pair in self.headers(each)] for each, held in sorted(self._held.items())}
 
     def answer(self, request: Request) -> Response | None:
         """The answer to a call about policies; None for all others. A distribution must not name one that is not there."""

@@ -6,16 +6,23 @@ import base64
 import hashlib
 import json
 import re
+from typing import Any
 from urllib.parse import unquote
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.iam.access_control import PermissionResult
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import s3_backends
 
-from defib.lab.strict.policy import permits
+from defib.lab.strict.policy import Verdict, judge
 from defib.lab.strict.xml import AwsError
 from defib.lab.web import Request, Response
 
+_FOR_MOTO = {
+    Verdict.ALLOWED: PermissionResult.PERMITTED,
+    Verdict.DENIED: PermissionResult.DENIED,
+    Verdict.UNMENTIONED: PermissionResult.NEUTRAL,
+}
 _PAGE = 1000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _CONTENTS = re.compile(rb"<Contents>.*?</Contents>", re.DOTALL)
@@ -32,11 +39,21 @@ def readable_by_all(request: Request) -> bool:
         return False
     try:
         backend = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
-        policy = json.loads(backend.get_bucket(bucket).policy or "{}")
-        allowed = permits(policy, "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
-        return allowed and backend.get_object(bucket, key) is not None
+        verdict = _verdict(backend.get_bucket(bucket), "s3:GetObject", f"arn:aws:s3:::{bucket}/{key}")
+        return verdict is Verdict.ALLOWED and backend.get_object(bucket, key) is not None
     except S3ClientError:
         return False  # no such bucket
+
+
+def judge_by_us(request: Request) -> None:
+    """Let moto ask us, and not itself, what the policy of the bucket says that `request` is about."""
+    held: Any = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets.get(unquote(request.path).lstrip("/").partition("/")[0])
+    if held is not None:
+        held.get_permission = lambda action, resource: _FOR_MOTO[_verdict(held, action, resource)]
+
+
+def _verdict(bucket: Any, action: str, resource: str) -> Verdict:
+    return judge(json.loads(bucket.policy or "{}"), action, resource)
 
 
 def check_body(request: Request) -> None:
