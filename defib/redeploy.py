@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from defib import pointer
 from defib.building.built import Built
-from defib.errors import BudgetSpent, InputError, ProviderError
-from defib.looking import Judged, look_through
+from defib.errors import BudgetSpent, InputError, ProviderError, Refused
+from defib.looking import Judged, look_at_users, look_through
 from defib.plan import Change
 from defib.ports import Build, RecordChange
+from defib.releases.crowd import Crowd
 from defib.releases.deploy import deploy
+from defib.releases.manifest import Manifest
 from defib.releases.plan import Before, manifest_of
+from defib.releases.retention import previous_of, releases
 from defib.releases.store import ReleaseStore
 from defib.releases.tree import files_of
+from defib.releases.verify import verify
 from defib.run import Step
 from defib.site import Site
 from defib.sitevendors import AwsHost
@@ -98,7 +103,7 @@ def upload(step: Step, commit: str, folder: Path, made: Build | None) -> None:
     earlier = manifest_of(store, serving, within=step.within.sooner(_ASK_WITHIN)) if serving else None
     now = step.clock.now()
     before = Before(earlier if serving != commit else None, host.retention, now)
-    crowd = _workshop(step).crowd
+    crowd = _crowd(step)
     files = files_of(folder, within=step.within, crowd=crowd)
     done = deploy(store, commit, files, made.built if made else now, before, within=step.within, crowd=crowd)
     step.note(
@@ -106,19 +111,42 @@ def upload(step: Step, commit: str, folder: Path, made: Build | None) -> None:
     )
 
 
-def wait_until_served(step: Step, commit: str) -> Judged:
+def release_before(step: Step) -> Manifest:
+    """The manifest of the release that was live before the one that is, every object of it as it should be."""
+    store, within = _store(step), step.within
+    live = _serving(step)
+    if not live:
+        raise Refused("it is not known which release is live, so nobody can tell which was before it", then="defib releases")
+    crowd = _crowd(step)
+    earlier = previous_of(releases(store, live, within=within, crowd=crowd), live)
+    if not earlier:
+        raise Refused("there is no complete release but the live one", where=store.where, seen=live, then="defib releases")
+    return verify(store, earlier, within=within, crowd=crowd)
+
+
+def wait_until_served(step: Step, commit: str) -> None:
     """Look at the host until it serves the build of `commit`: what it serves decides, not what its API says."""
-    way, complaint = to_host(step.site, host_of(step.site)), ""
+    way = to_host(step.site, host_of(step.site))
+    _wait_for(step, commit, way.name, lambda: look_through(step, way))
+
+
+def wait_until_users_have(step: Step, commit: str) -> None:
+    """Look at the site as users do until all of them get the build of `commit`."""
+    _wait_for(step, commit, "the site", lambda: look_at_users(step))
+
+
+def _wait_for(step: Step, commit: str, whose: str, look: Callable[[], Judged]) -> None:
+    complaint = ""
     while True:
-        seen = look_through(step, way)
+        seen = look()
         if seen.is_served() and seen.build is not None and seen.build.id == commit:
-            return seen
+            return
         told = f"build {seen.build.id[:12]}" if seen.is_served() and seen.build else str(seen)
         if told != complaint:
             complaint = told
-            step.note(f"{way.name} does not serve the release yet: {told}")
+            step.note(f"{whose} does not serve the release yet: {told}")
         if step.within.remaining() <= _LOOK_AGAIN:
-            raise BudgetSpent(f"{way.name} does not serve the release: {complaint}")
+            raise BudgetSpent(f"{whose} does not serve the release: {complaint}")
         step.wait(_LOOK_AGAIN)
 
 
@@ -137,6 +165,11 @@ def _workshop(step: Step) -> Workshop:
     if workshop is None:
         raise InputError(f"the site {step.site.site} has no sources", expected="git: and build: in its file")
     return workshop
+
+
+def _crowd(step: Step) -> Crowd:
+    workshop = step.run.outside.workshop
+    return workshop.crowd if workshop else Crowd()
 
 
 def _store(step: Step) -> ReleaseStore:

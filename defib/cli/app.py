@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-import traceback
-from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
 
 from defib.cli.export import export_app
-from defib.errors import DefibError, InputError
+from defib.cli.guard import guarded
+from defib.cli.release import release_app
 from defib.lab.plan import DEFAULT_NET
 from defib.objectives import Mode
 from defib.redact import Redactor
-
-CRASHED = 70
-"""Exit code of a defect of Defib's own (EX_SOFTWARE)."""
-
-STOPPED = 130
-"""Exit code of a command that was stopped at the keyboard before a run began."""
 
 app = typer.Typer(
     name="defib",
@@ -39,6 +29,7 @@ app.add_typer(lab_app, name="lab")
 switch_app = typer.Typer(help="Keep everything automatic from starting.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(switch_app, name="kill-switch")
 app.add_typer(export_app, name="export")
+app.add_typer(release_app, name="release")
 
 _REDACT = Redactor()
 
@@ -171,6 +162,14 @@ def fleet(
 
     asked = fleets.Asked(_REDACT, procedure, sites, Mode(mode.value), approve, since, force, as_json)
     return fleets.fleet(asked)
+
+
+@app.command()
+def releases(site: SiteName, as_json: AsJson = False) -> int:
+    """List the releases that the last resort of a site holds, and which of them is live."""
+    from defib.cli import shelf  # noqa: PLC0415
+
+    return shelf.show(_REDACT, site, as_json=as_json)
 
 
 @app.command()
@@ -316,44 +315,7 @@ def switch_status(site: _SwitchSite = "", as_json: AsJson = False) -> int:
 def invoke(arguments: list[str]) -> int:
     """Run one command and give its exit code; errors are explained, never thrown at people."""
     as_json = "--json" in arguments
-    return guarded(lambda: app(arguments, standalone_mode=False, prog_name="defib"), as_json=as_json)
-
-
-def guarded(command: Callable[[], object], *, as_json: bool) -> int:
-    """What `command` gives as exit code, or the one of the error that it raised, explained."""
-    try:
-        code = command()
-    except typer.Exit as leaving:
-        return leaving.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        return _ended_here({"error": "stopped at the keyboard"}, STOPPED, as_json=as_json)
-    except (DefibError, TyperException) as error:
-        return _explained(error, as_json=as_json)
-    except Exception as error:  # a defect of ours: one line for the person, the rest in a file
-        text = f"a defect in Defib: {_REDACT(f'{type(error).__name__}: {error}')}"
-        return _ended_here({"error": text, "where": _crash_file()}, CRASHED, as_json=as_json)
-    return code if isinstance(code, int) else 0
-
-
-def _explained(error: DefibError | TyperException, *, as_json: bool) -> int:
-    from defib.cli.say import aside, explain  # noqa: PLC0415
-
-    if isinstance(error, TyperException):
-        if type(error).__name__ == "NoArgsIsHelpError":
-            aside(_usage(error))
-            return InputError.exit_code
-        error = InputError(_usage(error), then=f"{_command_of(error)} --help")
-    explain(error, _REDACT, as_json=as_json)
-    return error.exit_code
-
-
-def _ended_here(parts: dict[str, str], code: int, *, as_json: bool) -> int:
-    from defib.cli.say import say_json, tell_parts  # noqa: PLC0415
-
-    if as_json:
-        say_json({**parts, "exit_code": code})
-    tell_parts(parts)
-    return code
+    return guarded(lambda: app(arguments, standalone_mode=False, prog_name="defib"), _REDACT, as_json=as_json)
 
 
 def _show_version(value: bool) -> None:
@@ -372,27 +334,3 @@ def _options(
     ] = False,
 ) -> None:
     """Disaster recovery for web properties that runs, is timed, and proves itself."""
-
-
-def _usage(error: TyperException) -> str:
-    tell = getattr(error, "format_message", None)
-    return str(tell() if tell else error)
-
-
-def _command_of(error: TyperException) -> str:
-    context = getattr(error, "ctx", None)
-    return str(context.command_path) if context is not None else "defib"
-
-
-def _crash_file() -> str:
-    from defib.home import Home  # noqa: PLC0415
-
-    text = _REDACT(traceback.format_exc())
-    try:
-        path = Path(Home.open().path) / "crash.log"
-        with path.open("a", encoding="utf-8") as file:
-            file.write(text)
-    except (OSError, DefibError):
-        sys.stderr.write(text)
-        return "above"
-    return str(path)

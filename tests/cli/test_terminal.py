@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from defib import entries
-from defib.cli.app import CRASHED, STOPPED, guarded
+from defib.cli.guard import CRASHED, STOPPED, guarded
 from defib.clock import Deadline, SystemClock
 from defib.history import JOURNAL
 from defib.journal import read_journal
 from defib.lab import process
 from defib.observe.outage import KnownOutage, known_outage, note_outage
 from defib.ports import Health, Observation
+from defib.redact import Redactor
 from tests.cli.terminal import terminal
 from tests.conftest import Defib, LabMaker
 
@@ -311,7 +312,7 @@ def test_an_end_without_a_run_is_an_object_too(
     def command() -> None:
         raise raised
 
-    assert guarded(command, as_json=True) == code
+    assert guarded(command, Redactor(), as_json=True) == code
     told = json.loads(capsys.readouterr().out)
     assert told["exit_code"] == code
     assert words in told["error"]
