@@ -44,7 +44,7 @@ from defib.sitevendors import CdnOfSite, DnsZoneConfig, FailoverSwitch, HostOfSi
 from defib.start import Desk, Order, new_run, plan_run, take_up
 from defib.steering import leads_at
 from defib.ways import by_cdn, to_host, ways
-from flows import aws_redeploy, cdn_failover, dns_switch, failback
+from flows import aws_redeploy, cdn_failover, dns_switch, failback, release_rollback
 from flows.engine import Procedure, perform
 
 ROOT = Path(__file__).parents[1]
@@ -54,7 +54,7 @@ START = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
 BUILD = Build("4f" * 20, START - timedelta(minutes=20))
 WITHOUT_PREFECT = entries.EngineChosen(prefect=False, why="a test")
 PROCEDURES: dict[str, Procedure] = {
-    each.name: each for each in (aws_redeploy.PROCEDURE, cdn_failover.PROCEDURE, dns_switch.PROCEDURE, failback.PROCEDURE)
+    each.PROCEDURE.name: each.PROCEDURE for each in (aws_redeploy, cdn_failover, dns_switch, failback, release_rollback)
 }
 
 GOOD = Sight(Health.GOOD, build=BUILD)

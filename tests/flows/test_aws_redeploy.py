@@ -17,11 +17,15 @@ from defib.clock import Deadline
 from defib.errors import StepFailed, Unavailable
 from defib.objectives import Status, Verdict
 from defib.offer import Deployed, Offer, Tip, Trouble
-from defib.ports import Aim, Build, Expect, RecordChange, RecordSet
+from defib.ports import Aim, Attachment, Build, Deployment, Expect, RecordChange, RecordSet
 from defib.providers.dns.memory import MemoryZone
 from defib.providers.git.sources import Answers
+from defib.providers.host.memory import MemoryHost
 from defib.providers.releases.memory import MemoryReleases
 from defib.releases.crowd import Crowd
+from defib.releases.deploy import deploy
+from defib.releases.plan import Before
+from defib.releases.tree import files_of
 from defib.run import PlanReady
 from defib.timeline import timeline
 from defib.workshop import Workshop
@@ -85,9 +89,31 @@ class AwsStage(Stage):
         self.sources = MemorySources({"github": dead, "gitlab": Offer("gitlab", tip(USERS_HAD, OLD))})
         self.bench = Bench(self.site, self.desk.home, self.sources, Crowd(parallel=1))
         self.more = {"pointers": {"aws": self.pointer}, "stores": {"aws": self.store}, "workshop": self.bench}
+        self.put_release(OLD)
+        self._live(OLD)
         self.remember()
         self.host_fails()
         self.edges["netlify"] = REFUSED
+
+    def _live(self, commit: str) -> None:
+        """The platform says that it serves this release."""
+        deployment = Deployment(commit, START - timedelta(days=1), commit)
+        self.hosts["aws"] = MemoryHost(DISTRIBUTION, [deployment], commit, self._attached())
+
+    def _attached(self) -> list[Attachment]:
+        until = START + timedelta(days=60)
+        return [Attachment(name, attached=True, verified=True, certificate_until=until) for name in (WWW, APEX)]
+
+    def put_release(self, commit: str) -> None:
+        """A whole release in the bucket."""
+        folder = self.home / f"build-{commit[:6]}"
+        folder.mkdir()
+        (folder / "index.html").write_text(commit, encoding="utf-8")
+        within, one = Deadline.after(self.clock, timedelta(minutes=1)), Crowd(parallel=1)
+        files = files_of(folder, within=within, crowd=one)
+        before = Before(None, timedelta(days=30), self.clock.now())
+        deploy(self.store, commit, files, START - timedelta(days=1), before, within=within, crowd=one)
+        self.clock.sleep(timedelta(seconds=1))
 
     def see(self, observer: str, aim: Aim, _at: datetime) -> Any:
         """The distribution serves the release that its pointer names, if that is there."""
@@ -96,7 +122,11 @@ class AwsStage(Stage):
             return super().see(observer, aim, _at)
         commit = pointer.commit_of(self.pointer.records[0].values[0])
         there = self.store.list(f"releases/{commit}/", within=Deadline.after(self.clock, timedelta(seconds=1)))
-        known = {USERS_HAD: BUILD, NEWER: Build(NEWER, START - timedelta(minutes=10))}
+        known = {
+            OLD: Build(OLD, START - timedelta(days=1)),
+            USERS_HAD: BUILD,
+            NEWER: Build(NEWER, START - timedelta(minutes=10)),
+        }
         return replace(GOOD, build=known[commit]) if there and commit in known else REFUSED
 
     def stands(self) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -172,9 +202,10 @@ class TestRedeploy:
         """What is there already costs no upload, and no flip."""
         run, _ = stage.recover("aws-redeploy")
         stage.rollback(run.id)
-        stage.store.calls.clear()
+        stage.clock.sleep(timedelta(seconds=5))  # until no resolver sends users to AWS any more
         _, outcome = stage.recover("aws-redeploy")
-        assert (outcome.status, "0 uploaded" in stage.notes()) == (Status.RECOVERED, True)
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert "0 uploaded" in stage.notes()
 
     def test_failback_takes_users_back(self, stage: AwsStage) -> None:
         """When the host is well again, users go back, and the pointer stands as it did."""
@@ -213,7 +244,7 @@ class TestRefusals:
         stage.bench.fails = True
         _, outcome = stage.recover("aws-redeploy")
         assert (outcome.status, "the build failed" in outcome.reason) == (Status.FAILED, True)
-        assert stage.store.list("", within=Deadline.after(stage.clock, timedelta(seconds=1))) == ()
+        assert USERS_HAD not in str(stage.store.list("", within=Deadline.after(stage.clock, timedelta(seconds=1))))
 
     def test_upload_fails(self, stage: AwsStage) -> None:
         """R6: a store that refuses leaves the release incomplete, and users where they are."""
@@ -243,3 +274,44 @@ def test_plan_builds_and_changes_nothing(stage: AwsStage) -> None:
 
 def _pointing(commit: str) -> RecordSet:
     return pointer.pointing_at(DISTRIBUTION, pointer.path_of(commit))
+
+
+class TestReleaseRollback:
+    """Users are on AWS, and what they get is bad."""
+
+    @pytest.fixture
+    def on_aws(self, stage: AwsStage) -> AwsStage:
+        """Users are on a release on AWS."""
+        stage.recover("aws-redeploy")
+        stage._live(USERS_HAD)
+        stage.store.calls.clear()
+        return stage
+
+    def test_release_before_is_served(self, on_aws: AwsStage) -> None:
+        """R17: one write flips back to the release before, nothing is uploaded, and users have it within seconds."""
+        flips = len(on_aws.pointer.applied)
+        begun = on_aws.clock.now()
+        _, outcome = on_aws.recover("release-rollback")
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert (on_aws.serves(), len(on_aws.pointer.applied)) == (OLD, flips + 1)
+        assert on_aws.store.calls.get("put", 0) == 0
+        assert on_aws.clock.now() - begun < timedelta(seconds=60)
+        assert on_aws.stands() == ON_AWS
+
+    def test_and_forward_again(self, on_aws: AwsStage) -> None:
+        """What was rolled back can be put back as any change."""
+        run, _ = on_aws.recover("release-rollback")
+        on_aws.rollback(run.id)
+        assert on_aws.serves() == USERS_HAD
+
+    def test_no_release_before(self, stage: AwsStage) -> None:
+        """With the live one alone there is nothing to go back to."""
+        _, outcome = stage.recover("release-rollback")
+        assert (outcome.status, "no complete release but the live one" in outcome.reason) == (Status.REFUSED, True)
+
+    def test_incomplete_release_is_not_taken(self, on_aws: AwsStage) -> None:
+        """R8: a release that lacks an object is no release to go back to."""
+        within = Deadline.after(on_aws.clock, timedelta(seconds=9))
+        on_aws.store.delete([f"releases/{OLD}/index.html"], within=within)
+        _, outcome = on_aws.recover("release-rollback")
+        assert (outcome.status, on_aws.serves()) == (Status.FAILED, USERS_HAD)
