@@ -14,8 +14,9 @@ from defib.clock import Deadline
 from defib.errors import BudgetSpent, InputError, SecretMissing
 from defib.offer import BUNDLE, Deployed, Offer, Tip, Trouble
 from defib.process import Finished
+from defib.providers.git.bundle import is_whole
 from defib.providers.git.command import Setting
-from defib.providers.git.store import GitStore
+from defib.providers.git.store import GitStore, is_commit
 from defib.providers.git.trouble import read_trouble
 from defib.providers.proxy import on_loopback
 from defib.redact import Redactor
@@ -28,7 +29,7 @@ FETCH_WITHIN = timedelta(minutes=5)
 """A first fetch brings the whole history; later ones what is new."""
 
 _FOR_ASKING = 0.8
-"""The part of the time in which remotes may answer; the rest is for reading what those that did have brought."""
+"""The part of the time in which remotes may answer; the rest is for the bundle, and to read what came."""
 
 _LOST_RACE = "cannot lock ref"
 """What git says where another process has just brought the same branch."""
@@ -81,20 +82,22 @@ class GitSources:
         self._fetch_within = fetch_within
 
     def ask(self, deployed: Sequence[str], *, within: Deadline, users_had: datetime | None = None) -> Answers:
-        """Ask everybody in parallel and bring what they hold into the local copy.
+        """Ask all remotes in parallel, then the bundle, and bring what they hold into the local copy.
 
-        `deployed` are the commits that were deployed, the last one first; none where that is not known. `users_had` is
-        the date of the last one, for when nobody holds it any more. Nobody's failure is raised: it stands in the offer.
+        `deployed` are the commits that were deployed, the last one first; none where that is not known. Ids of builds that
+        can be no commit are left out: they say nothing of the line. `users_had` is the date of the last one, for when
+        nobody holds it any more. Nobody's failure is raised: it stands in the offer.
         :class:`StepFailed` where there is no `git`, :class:`InputError` for names that Git does not allow. Idempotent.
         """
         with self._store.open(within):
             for remote in self._remotes:
                 self._check_name(_ref(remote, self._branch), within)
             asking = within.sooner(within.remaining() * _FOR_ASKING)
-            with ThreadPoolExecutor(max_workers=len(self._remotes) + 1) as pool:
-                bundle = pool.submit(self._try_bundle, asking)
+            with ThreadPoolExecutor(max_workers=len(self._remotes)) as pool:
                 troubles = list(pool.map(lambda remote: self._try(remote, asking), self._remotes))
-            return self._read(troubles, bundle.result(), deployed, users_had, within)
+            # Afterwards, because git unpacks a bundle only where its commit is not held yet.
+            bundle = self._try_bundle(within.sooner(within.remaining() * _FOR_ASKING))
+            return self._read(troubles, bundle, deployed, users_had, within)
 
     def descends(self, commit: str, ancestor: str, *, within: Deadline) -> bool:
         """Whether `commit` is `ancestor` or descends from it, by the local copy; see :meth:`GitStore.descends`."""
@@ -171,6 +174,7 @@ class GitSources:
             return _Troubled(Trouble.NO_REPOSITORY, f"there is no bundle at {self._bundle}")
         path, branch = str(self._bundle.resolve()), f"refs/heads/{self._branch}"
         try:
+            self._insist_on_whole(self._bundle, within)
             self._answer("bundle", "verify", "--quiet", path, within=within)
             if not _commit_at(branch, self._answer("bundle", "list-heads", path, branch, within=within)):
                 return _Troubled(Trouble.NO_BRANCH, f"{Trouble.NO_BRANCH}: it has no {self._branch}")
@@ -178,6 +182,14 @@ class GitSources:
         except _Troubled as error:
             return _Troubled(Trouble.DAMAGED, f"{Trouble.DAMAGED}: {error.problem}")
         return None
+
+    def _insist_on_whole(self, bundle: Path, within: Deadline) -> None:
+        try:
+            whole = is_whole(bundle, within)
+        except (OSError, BudgetSpent) as error:
+            raise _Troubled(Trouble.DAMAGED, f"it cannot be read: {error}") from error
+        if not whole:
+            raise _Troubled(Trouble.DAMAGED, "its checksum does not fit, or it is no bundle")
 
     def _answer(
         self,
@@ -209,7 +221,7 @@ class GitSources:
         """Place all tips to one another, by the local copy alone."""
         refs = [_ref(remote, self._branch) for remote in self._remotes]
         commits = [self._store.tip(ref, within) for ref in (*refs, _BUNDLE_REF)]
-        known = [self._store.full(commit, within) or commit for commit in deployed]
+        known = [self._store.full(commit, within) or commit for commit in deployed if is_commit(commit)]
         tips = self._store.place({commit for commit in (*commits, *known) if commit}, within)
         offers = [
             _offer(remote.name, tips.get(commit), trouble)

@@ -80,7 +80,7 @@ class GitStore:
 
     def full(self, commit: str, within: Deadline) -> str:
         """The full id of `commit`, which may be cut short; empty where it is not held."""
-        return self._find(f"{commit}^{{commit}}", within) if _COMMIT.fullmatch(commit) else ""
+        return self._find(f"{commit}^{{commit}}", within) if is_commit(commit) else ""
 
     def _find(self, name: str, within: Deadline) -> str:
         found = _FULL.search(
@@ -163,6 +163,11 @@ class GitStore:
                 then="remove the folder; it is made anew from the remotes",
             )
         return finished
+
+
+def is_commit(text: str) -> bool:
+    """Whether this can be the id of a commit, in full or cut short to seven characters or more."""
+    return _COMMIT.fullmatch(text) is not None
 
 
 def _take(lock: int, kind: int) -> bool:

@@ -105,6 +105,16 @@ def test_short_ids_are_placed(stage: GitStage) -> None:
     assert stage.choose(first[:12]).commit == last
 
 
+def test_builds_that_name_no_commit(stage: GitStage) -> None:
+    """The id of a build that can be no commit says nothing of the line; one deployed before it does."""
+    first, _, last = history(stage)
+    assert stage.ask("2026.3-beta").deployed is None
+    answers = stage.ask("2026.3-beta", first)
+    assert answers.deployed is not None
+    assert answers.deployed.tip.commit == first
+    assert choose(answers.offers, None, answers.deployed).commit == last
+
+
 def test_emptied(stage: GitStage) -> None:
     """A remote without a branch and one without this branch are told apart, and what they held last is remembered."""
     *_, last = history(stage)
@@ -255,8 +265,28 @@ def test_bundle(stage: GitStage) -> None:
     assert (stage.export(last) / "index.html").read_text() == "build 2"
 
 
+def test_bundle_is_unpacked_once(stage: GitStage) -> None:
+    """A bundle whose commit is held already costs no room, however often it is asked."""
+    history(stage)
+    stage.bundle = stage.on_github.bundle(stage.folder / "pulse.bundle")
+    packs = []
+    for status in (0, 503, 503):
+        stage.github.status = status
+        bundle = stage.ask().bundle
+        assert bundle is not None
+        assert bundle.stands is not None
+        packs.append(len(list(stage.store.glob("objects/pack/*.pack"))))
+    assert [1, 1, 1] == packs
+
+
 def _cut(bundle: Path) -> None:
     bundle.write_bytes(bundle.read_bytes()[:-30])
+
+
+def _flip(bundle: Path) -> None:
+    whole = bytearray(bundle.read_bytes())
+    whole[-30] ^= 1
+    bundle.write_bytes(whole)
 
 
 def _overwrite(bundle: Path) -> None:
@@ -269,10 +299,10 @@ def _remove(bundle: Path) -> None:
 
 @pytest.mark.parametrize(
     ("harm", "expected"),
-    [(_cut, Trouble.DAMAGED), (_overwrite, Trouble.DAMAGED), (_remove, Trouble.NO_REPOSITORY)],
+    [(_cut, Trouble.DAMAGED), (_flip, Trouble.DAMAGED), (_overwrite, Trouble.DAMAGED), (_remove, Trouble.NO_REPOSITORY)],
 )
 def test_bundle_that_is_none(stage: GitStage, harm: Callable[[Path], None], expected: Trouble) -> None:
-    """A bundle that is cut, no bundle or not there is said to be so."""
+    """A bundle that is cut, changed, no bundle or not there is said to be so, also while a remote makes it needless."""
     history(stage)
     stage.bundle = stage.on_github.bundle(stage.folder / "mirrors" / "pulse.bundle")
     harm(stage.bundle)
