@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+import trustme
 from botocore.exceptions import ClientError
 
 from defib.clock import Deadline, SystemClock
@@ -126,7 +127,11 @@ def test_a_name_of_another_distribution_goes_there(stage: Stage) -> None:
     stage.break_("vercel", "refuse")
     assert stage.get(furniture.STANDBY_EDGE, host=PUBLIC).status == 502
     names = [*standby.NAMES, f"*.{furniture.ZONE}".rstrip(".")]
-    change(stage, Aliases={"Quantity": len(names), "Items": names})
+    issued = trustme.CA().issue_cert(*names)
+    leaf, key = issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes()
+    arn = client(stage, "acm").import_certificate(Certificate=leaf, PrivateKey=key)["CertificateArn"]
+    viewer = {"ACMCertificateArn": arn, "SSLSupportMethod": "sni-only", "MinimumProtocolVersion": "TLSv1.2_2021"}
+    change(stage, Aliases={"Quantity": len(names), "Items": names}, ViewerCertificate=viewer)
     assert stage.get(furniture.STANDBY_EDGE, host=PUBLIC).status == 502
     with pytest.raises(ClientError, match="CNAMEAlreadyExists"):
         change(stage, Aliases={"Quantity": 1, "Items": [PUBLIC]})

@@ -117,13 +117,12 @@ class AwsStage:
         return make(service, endpoint_url=self.aws.endpoint)
 
 
-def certificate(stage: AwsStage, *names: str, **when: Any) -> str:
-    """A certificate in ACM that is issued, by its ARN."""
-    authority = trustme.CA()
-    issued = authority.issue_cert(*names, **when)
-    (leaf, *_chain) = (each.bytes() for each in issued.cert_chain_pems)
-    key = issued.private_key_pem.bytes()
-    return str(stage.acm.import_certificate(Certificate=leaf, PrivateKey=key)["CertificateArn"])
+def certificate(stage: AwsStage, *names: str, instead_of: str = "") -> str:
+    """A certificate in ACM that is issued, by its ARN; one that is put `instead_of` another has that one's ARN."""
+    issued = trustme.CA().issue_cert(*names)
+    leaf, key = issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes()
+    again = {"CertificateArn": instead_of} if instead_of else {}
+    return str(stage.acm.import_certificate(Certificate=leaf, PrivateKey=key, **again)["CertificateArn"])
 
 
 def distribution_config(stage: AwsStage, names: list[str], arn: str, path: str) -> dict[str, Any]:

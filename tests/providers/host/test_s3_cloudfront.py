@@ -9,6 +9,7 @@ from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from defib.clock import Deadline, SystemClock
 from defib.errors import Conflict, Denied, NotFound
@@ -66,6 +67,11 @@ def attachment_problem(stage: AwsStage, name: str = "www") -> str:
 def viewer(arn: str) -> dict[str, Any]:
     """A distribution's certificate, in the shape of CloudFront's API."""
     return {"ACMCertificateArn": arn, "SSLSupportMethod": "sni-only", "MinimumProtocolVersion": "TLSv1.2_2021"}
+
+
+def in_use(stage: AwsStage) -> str:
+    """The ARN of the certificate that the distribution has."""
+    return str(stage.config()["ViewerCertificate"]["ACMCertificateArn"])
 
 
 def test_release_is_as_old_as_its_manifest(stage: AwsStage) -> None:
@@ -136,8 +142,8 @@ def test_wildcard_covers_one_label(stage: AwsStage) -> None:
 
 
 def test_certificate_for_other_names_is_a_problem(stage: AwsStage) -> None:
-    """D14: users would be shown a certificate for somebody else."""
-    stage.change(ViewerCertificate=viewer(certificate(stage, "elsewhere.test")))
+    """D14: users would be shown a certificate for somebody else, since another was imported in its place."""
+    certificate(stage, "elsewhere.test", instead_of=in_use(stage))
     assert "the certificate is for elsewhere.test" in attachment_problem(stage)
 
 
@@ -146,15 +152,26 @@ def test_certificate_that_ended_is_a_problem() -> None:
     now = SystemClock().now()
     held = Certificate("arn", ("site.test",), "ISSUED", now - timedelta(days=1))
     assert held.hindrance("site.test", now).startswith("the certificate ended at")
+    assert replace(held, status="REVOKED").hindrance("site.test", now) == "the certificate is REVOKED"
     assert replace(held, until=None).hindrance("site.test", now) == "ACM does not tell until when the certificate is valid"
     assert replace(held, until=now + timedelta(days=1)).hindrance("site.test", now) == ""
 
 
-def test_certificate_that_waits_for_validation_is_a_problem(stage: AwsStage) -> None:
-    """D14: a certificate that was asked for and is not issued, in ACM's word."""
+def test_name_that_the_certificate_is_not_for_cannot_be_attached(stage: AwsStage) -> None:
+    """D14: CloudFront's own word, and where the certificate has to come from; nothing is changed."""
+    with pytest.raises(NotFound) as caught:
+        stage.host().attach("www.elsewhere.test", within=soon())
+    assert "InvalidViewerCertificate" in caught.value.seen
+    assert caught.value.then.startswith("request one in ACM in us-east-1")
+    assert stage.names() == (f"www.{stage.zone}",)
+
+
+def test_certificate_that_waits_for_validation_is_not_taken(stage: AwsStage) -> None:
+    """D14: the lab's CloudFront refuses what CloudFront refuses: a certificate that was asked for and is not issued."""
     asked = stage.acm.request_certificate(DomainName=f"www.{stage.zone}", ValidationMethod="DNS")["CertificateArn"]
-    stage.change(ViewerCertificate=viewer(asked))
-    assert attachment_problem(stage) == "the certificate is PENDING_VALIDATION"
+    with pytest.raises(ClientError) as caught:
+        stage.change(ViewerCertificate=viewer(asked))
+    assert caught.value.response["Error"]["Code"] == "InvalidViewerCertificate"
 
 
 def test_distribution_without_certificate_of_its_own_is_a_problem(stage: AwsStage) -> None:

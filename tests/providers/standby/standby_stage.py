@@ -83,8 +83,9 @@ def fresh_account(aws: RunningAws, *, certified: bool = True) -> Account:
     return account
 
 
-def issue(account: Account, *names: str) -> str:
-    """A certificate in ACM that is issued, by its ARN."""
+def issue(account: Account, *names: str, instead_of: str = "") -> str:
+    """A certificate in ACM that is issued, by its ARN; one that is put `instead_of` another has that one's ARN."""
     issued = trustme.CA().issue_cert(*names)
     leaf, key = issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes()
-    return str(account.client("acm").import_certificate(Certificate=leaf, PrivateKey=key)["CertificateArn"])
+    again = {"CertificateArn": instead_of} if instead_of else {}
+    return str(account.client("acm").import_certificate(Certificate=leaf, PrivateKey=key, **again)["CertificateArn"])

@@ -355,16 +355,14 @@ class TestPuttingRight:
         assert standby.read([change.key], within=soon()) == (change.before,)
 
     def test_certificate_that_does_not_cover_every_name(self, made: Account) -> None:
-        """D14: of those in ACM the one that covers all is taken."""
-        wrong = issue(made, made.work.names[0])
-        cloudfront = made.client("cloudfront")
-        held = cloudfront.get_distribution_config(Id=made.work.distribution)
-        viewer = {"ACMCertificateArn": wrong, "SSLSupportMethod": "sni-only", "MinimumProtocolVersion": "TLSv1.2_2021"}
-        config = {**held["DistributionConfig"], "ViewerCertificate": viewer}
-        cloudfront.update_distribution(Id=made.work.distribution, IfMatch=held["ETag"], DistributionConfig=config)
+        """D14: where another was imported in its place, the one in ACM that covers every name is taken."""
+        used = made.config()["ViewerCertificate"]["ACMCertificateArn"]
+        issue(made, made.work.names[0], instead_of=used)
+        better = issue(made, *made.work.names)
         change = self.drift(made)[DISTRIBUTION]
-        assert text(change.before)["certificate"] == wrong
-        assert text(change.after)["certificate"] != wrong
+        assert (text(change.before)["certificate"], text(change.after)["certificate"]) == (used, better)
+        made.standby().replace([change], within=soon())
+        assert made.config()["ViewerCertificate"]["ACMCertificateArn"] == better
 
 
 class TestPuttingBack:
