@@ -1,0 +1,50 @@
+"""One deploy in a process of its own, as a benchmark times it: ``deploy_once ENDPOINT BUCKET ROOT COMMIT``.
+
+Writes one line of JSON: what was uploaded, and the most memory that the process ever held, in bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+from defib.clock import Deadline, SystemClock
+from defib.providers.releases.retrying import RetryingReleases
+from defib.providers.releases.s3 import S3Releases
+from defib.releases.deploy import deploy
+from defib.releases.plan import Before
+from defib.releases.tree import files_of
+
+KEYS = ("AKIABENCHBENCHBENCH0", "a secret that nobody checks")
+_WITHIN = timedelta(minutes=15)
+_KIB = 1024  # ru_maxrss is in KiB on Linux: getrusage(2)
+
+
+def main() -> int:
+    """Deploy as a run does, without what a run has around it."""
+    endpoint, bucket, root, commit = sys.argv[1:]
+    clock = SystemClock()
+    within = Deadline.after(clock, _WITHIN)
+    # Only the shape of AwsAccess: its module loads boto3, which a deploy with keys never asks.
+    access = SimpleNamespace(endpoint=endpoint, region="us-east-1", access_key=KEYS[0], secret_key=KEYS[1])
+    store = RetryingReleases(S3Releases(bucket, access), random.Random())  # type: ignore[arg-type]
+    before = Before(None, timedelta(days=30), clock.now())
+    files = files_of(Path(root), within=within)
+    done = deploy(store, commit, files, datetime(2026, 1, 1, tzinfo=UTC), before, within=within)
+    told = {
+        "uploaded": done.uploaded,
+        "complete": len(done.manifest.entries),
+        "repeated": store.repeated,
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB,
+    }
+    sys.stdout.write(json.dumps(told) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
