@@ -44,7 +44,11 @@ class Crowd:
         def one(item: Item) -> Result:
             with scales.holding(weight(item)):
                 _go_on(within, stop)
-                return work(item)
+                try:
+                    return work(item)
+                except BaseException:
+                    stop.set()  # here, because the thread that waits may wake up late
+                    raise
 
         with ThreadPoolExecutor(self.parallel, thread_name_prefix="defib-releases") as pool:
             futures = [pool.submit(one, item) for item in items]

@@ -130,18 +130,24 @@ def _due(
     within: Deadline,
 ) -> tuple[Due, ...]:
     known = manifest.by_path() if manifest else {}
-
-    def compare(piece: Piece) -> Due | None:
-        there = listed.get(key_of(commit, piece.path))
+    found: list[Due | None] = []
+    unknown: list[Piece] = []
+    for piece in pieces:
+        there, entry = listed.get(key_of(commit, piece.path)), known.get(piece.path)
         if there is None:
-            return Due(piece, Reason.NEW)
-        if there.size != piece.size:
-            return Due(piece, Reason.CONTENT)
-        entry = known.get(piece.path)
-        vouched = entry is not None and entry.listed_as(there)
-        return differs(piece, entry if vouched else store.head(there.key, within=within))
+            found.append(Due(piece, Reason.NEW))
+        elif there.size != piece.size:
+            found.append(Due(piece, Reason.CONTENT))
+        elif entry is not None and entry.listed_as(there):
+            found.append(differs(piece, entry))
+        else:
+            unknown.append(piece)
 
-    return tuple(due for due in crowd.each(compare, pieces, within=within) if due is not None)
+    def ask(piece: Piece) -> Due | None:
+        return differs(piece, store.head(key_of(commit, piece.path), within=within))
+
+    found += crowd.each(ask, unknown, within=within)
+    return tuple(due for due in found if due is not None)
 
 
 def differs(piece: Piece, seen: Entry | Stored | None) -> Due | None:

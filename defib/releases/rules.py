@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import PurePosixPath
 
 from defib.errors import InputError
 
@@ -72,6 +71,7 @@ _TYPES = {
 }
 _TEXTS = {"LICENSE", "NOTICE", "NOTICES", "README", "AUTHORS", "CHANGELOG", "CNAME"}
 _UNKNOWN = "application/octet-stream"
+_PAGES = {"html", "htm", "xhtml"}
 
 # What these well-known files are, none of which says so in its name:
 # https://developer.apple.com/documentation/xcode/supporting-associated-domains ("application/json", no extension);
@@ -86,7 +86,7 @@ _WELL_KNOWN = {
     "matrix/server": "application/json",
     "matrix/client": "application/json",
 }
-_WELL_KNOWN_FOLDER = ".well-known"
+_WELL_KNOWN_FOLDER = ".well-known/"
 
 # What Flutter writes under names that are the same in every build, so that a kept one is an old application:
 # https://github.com/flutter/flutter/issues/63500. They would pass for unhashed anyway; they stand here by name, because
@@ -153,38 +153,46 @@ def headers_of(path: str) -> Headers:
 
 def content_type(path: str) -> str:
     """The content type by name: unknown and missing extensions are bytes, which no browser runs or renders."""
-    parts = PurePosixPath(path).parts
-    if _WELL_KNOWN_FOLDER in parts:
-        below = "/".join(parts[parts.index(_WELL_KNOWN_FOLDER) + 1 :])
-        if below in _WELL_KNOWN:
-            return _WELL_KNOWN[below]
-        if below.startswith("acme-challenge/"):
-            return _UNKNOWN  # https://www.rfc-editor.org/rfc/rfc8555#section-8.3: application/octet-stream
+    below = _below_well_known(path)
+    if below in _WELL_KNOWN:
+        return _WELL_KNOWN[below]
+    if below.startswith("acme-challenge/"):
+        return _UNKNOWN  # https://www.rfc-editor.org/rfc/rfc8555#section-8.3: application/octet-stream
     # Apple's also looks in the root, as it did before: the same document, "without any redirects".
     if path == "apple-app-site-association":
         return _WELL_KNOWN[path]
-    if PurePosixPath(path).name in _TEXTS:
-        return _TYPES["txt"]
-    return _TYPES.get(PurePosixPath(path).suffix.lower().removeprefix("."), _UNKNOWN)
+    stem, extension = _split(path)
+    return _TYPES["txt"] if not extension and stem in _TEXTS else _TYPES.get(extension, _UNKNOWN)
 
 
 def is_html(path: str) -> bool:
     """Whether the file is a page: what names the others, and so comes after them."""
-    return PurePosixPath(path).suffix.lower() in {".html", ".htm", ".xhtml"}
+    return _split(path)[1] in _PAGES
 
 
 def keeps_its_name(path: str) -> bool:
     """Whether the name says what is in the file, so that another content would have another name."""
-    name = PurePosixPath(path).name
-    if is_html(path) or name in _FLUTTER or name in _WORKERS or _WELL_KNOWN_FOLDER in PurePosixPath(path).parts:
+    name = path.rpartition("/")[2]
+    stem, extension = _split(name.removesuffix(".map"))
+    if extension in _PAGES or name in _FLUTTER or name in _WORKERS or _below_well_known(path):
         return False
-    stem, _, extension = name.removesuffix(".map").rpartition(".")
-    if not stem or _UUID.search(stem):
+    if not extension or _UUID.search(stem):
         return False
     first, *parts = _SEPARATORS.split(stem)
     if not parts:
         return len(first) >= _SHORTEST_ALONE and _is_hex_hash(first)
-    return any(_is_hex_hash(part) or (extension.lower() in _CODE and _is_short_hash(part)) for part in parts)
+    return any(_is_hex_hash(part) or (extension in _CODE and _is_short_hash(part)) for part in parts)
+
+
+def _split(path: str) -> tuple[str, str]:
+    """Name without extension, and extension in lower case; a name that begins with its only dot has none."""
+    name = path.rpartition("/")[2]
+    stem, _, extension = name.rpartition(".")
+    return (stem, extension.lower()) if stem else (name, "")
+
+
+def _below_well_known(path: str) -> str:
+    return f"/{path}".partition(f"/{_WELL_KNOWN_FOLDER}")[2]
 
 
 def _is_hex_hash(part: str) -> bool:
