@@ -31,12 +31,17 @@ _AT_THE_EDGE = "cloudflare"
 
 def prove_backup(step: Step, way: Way, host: HostOfSite, expected: Build | None) -> Build | None:
     """Prove that `host` can take the users, and give the build it serves; :class:`Refused` says why it cannot."""
+    prove_the_place(step, way, host)
+    build = prove_standby(step, way, expected, "users had")
+    tell_apis(step)
+    return build
+
+
+def prove_the_place(step: Step, way: Way, host: HostOfSite) -> None:
+    """Prove that users of every name would be let in, whatever is served there: attached, certified, not suspended."""
     _ask_the_platform(step, way, host)
     for name in way.names:
         _certificates(step, way, host, name)
-    build = prove_standby(step, way, expected, "users had")
-    _tell_apis(step)
-    return build
 
 
 def refuse_behind_the_same_proxy(step: Step, way: Way) -> None:
@@ -110,7 +115,7 @@ def _netloc(step: Step, name: str) -> str:
     return name.rstrip(".") + (f":{port}" if port else "")
 
 
-def _tell_apis(step: Step) -> None:
+def tell_apis(step: Step) -> None:
     """The page calls them from users' browsers; without them they would have a page that does nothing.
 
     Only told, and users wait meanwhile: what hangs has its time together, not each for itself.

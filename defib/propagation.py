@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from urllib.parse import urlsplit
 
 from defib import entries
 from defib.clock import Deadline
@@ -14,6 +15,7 @@ from defib.looking import look_at_users
 from defib.plan import Plan
 from defib.ports import Answer, Answers, RecordKey
 from defib.run import Step
+from defib.site import Site
 from defib.sitevendors import FailoverSwitch
 from defib.ways import Lead, Way, answered_as_written
 
@@ -56,7 +58,7 @@ def watch_answers(step: Step, way: Way, plan: Plan, *, old_is_dead: bool) -> ent
     while leads:
         resolvers = _ask(step, _to_resolvers(step, leads))
         seen_by_all = own <= set(resolvers.right)
-        if not old_is_dead or seen_by_all:
+        if not old_is_dead or seen_by_all or not moves_the_page(step.site, plan):
             look_at_users(step)  # before the name servers are asked: one that is slow must not make this late
         authoritative = _ask(step, _to_servers(step, leads))
         at = step.clock.now()
@@ -74,6 +76,12 @@ def watch_answers(step: Step, way: Way, plan: Plan, *, old_is_dead: bool) -> ent
     moved = entries.AnswersMoved(step.clock.now(), 0, 0, 0)
     step.record(moved)
     return moved
+
+
+def moves_the_page(site: Site, plan: Plan) -> bool:
+    """Whether users of the page itself get another answer by `plan`; if not, what they get changes where they are already."""
+    page = f"{urlsplit(site.page.url).hostname}."
+    return any(record.key.name == page for change in plan.changes for record in change.records)
 
 
 def longest_ttl(way: Way, plan: Plan) -> timedelta:

@@ -10,8 +10,9 @@ from defib import pointer
 from defib.building.built import Built
 from defib.errors import BudgetSpent, InputError, ProviderError, Refused
 from defib.looking import Judged, look_at_users, look_through
-from defib.plan import Change
+from defib.plan import Change, Plan
 from defib.ports import Build, RecordChange
+from defib.propagation import moves_the_page
 from defib.releases.crowd import Crowd
 from defib.releases.deploy import deploy
 from defib.releases.manifest import Manifest
@@ -28,7 +29,6 @@ from defib.ways import to_host
 from defib.workshop import Workshop
 
 _ASK_WITHIN = timedelta(seconds=15)
-_LOOK_AGAIN = timedelta(seconds=1)
 _LAST_LINES = 200
 """Of a build's output, how much goes into the journal at most, in lines."""
 
@@ -124,10 +124,19 @@ def release_before(step: Step) -> Manifest:
     return verify(store, earlier, within=within, crowd=crowd)
 
 
-def wait_until_served(step: Step, commit: str) -> None:
-    """Look at the host until it serves the build of `commit`: what it serves decides, not what its API says."""
+def wait_until_served(step: Step, commit: str, plan: Plan) -> None:
+    """Look at the host until it serves the build of `commit`: what it serves decides, not what its API says.
+
+    Users who are there already, because no record set of the page changes, are looked at as well: they have it from now on.
+    """
     way = to_host(step.site, host_of(step.site))
-    _wait_for(step, commit, way.name, lambda: look_through(step, way))
+
+    def look() -> Judged:
+        if not moves_the_page(step.site, plan):
+            look_at_users(step)
+        return look_through(step, way)
+
+    _wait_for(step, commit, way.name, look)
 
 
 def wait_until_users_have(step: Step, commit: str) -> None:
@@ -145,9 +154,10 @@ def _wait_for(step: Step, commit: str, whose: str, look: Callable[[], Judged]) -
         if told != complaint:
             complaint = told
             step.note(f"{whose} does not serve the release yet: {told}")
-        if step.within.remaining() <= _LOOK_AGAIN:
+        again = step.site.verification.interval
+        if step.within.remaining() <= again:
             raise BudgetSpent(f"{whose} does not serve the release: {complaint}")
-        step.wait(_LOOK_AGAIN)
+        step.wait(again)
 
 
 def _serving(step: Step) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from defib import entries, looking, pointer, redeploy, steering
-from defib.backup import prove_backup, verify_other_names
+from defib.backup import prove_the_place, tell_apis, verify_other_names
 from defib.confirm import insist_on_an_outage, users_must_be_down, what_users_had
 from defib.plan import Plan
 from defib.ports import Build
@@ -15,7 +15,7 @@ from defib.propagation import watch_answers
 from defib.run import Lasts, Run, Step
 from defib.served import hold_users, worse_off
 from defib.signing import must_agree_on_signing
-from defib.standby import recovery_point
+from defib.standby import prove_standby, recovery_point
 from defib.ways import to_host, way_named, ways
 from flows.engine import Procedure, step
 
@@ -80,13 +80,15 @@ def build_the_site(at: Step, source: Source) -> Made:
 
 @step("approve-the-plan", Lasts.ONCE_CHANGED)
 def approve_the_plan(at: Step, source: Source) -> Plan:
-    """The release, and every record set of every name, before and after, approved by their digest."""
-    way = to_host(at.site, redeploy.host_of(at.site))
+    """The release, and every record set, before and after, approved by their digest; the place is proved first."""
+    host = redeploy.host_of(at.site)
+    way = to_host(at.site, host)
+    prove_the_place(at, way, host)
     must_agree_on_signing(at)
     steered = steering.steering_plan(at, way, ways(at.site))
     steering.refuse_forgotten(at, way)
     plan = Plan(steered.procedure, steered.site, (*redeploy.pointer_changes(at, source.commit), *steered.changes))
-    return steering.approve(at, plan, also=[pointer.pointer_key(redeploy.host_of(at.site).distribution)])
+    return steering.approve(at, plan, also=[pointer.pointer_key(host.distribution)])
 
 
 @step("upload-the-release")
@@ -99,14 +101,14 @@ def upload_the_release(at: Step, source: Source, made: Made) -> None:
 def serve_the_release(at: Step, plan: Plan, source: Source) -> None:
     """The pointer flips, and the distribution is asked until it serves that build."""
     at.apply(plan, only=redeploy.is_pointer)
-    redeploy.wait_until_served(at, source.commit)
+    redeploy.wait_until_served(at, source.commit, plan)
 
 
 @step("switch-the-records")
 def switch_the_records(at: Step, plan: Plan, outage: Outage) -> None:
-    """All record sets of a zone at once, after the same proofs of the place as for any backup host."""
-    host = redeploy.host_of(at.site)
-    prove_backup(at, to_host(at.site, host), host, outage.expected)
+    """All record sets of a zone at once, after the same proofs of what is served as for any backup host."""
+    prove_standby(at, to_host(at.site, redeploy.host_of(at.site)), outage.expected, "users had")
+    tell_apis(at)
     at.apply(plan, only=lambda change: not redeploy.is_pointer(change))
 
 

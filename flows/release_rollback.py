@@ -39,7 +39,7 @@ def approve_the_plan(at: Step, earlier: Earlier) -> Plan:
 def serve_the_release(at: Step, plan: Plan, earlier: Earlier) -> None:
     """The pointer flips, and the distribution is asked until it serves that build."""
     at.apply(plan)
-    redeploy.wait_until_served(at, earlier.commit)
+    redeploy.wait_until_served(at, earlier.commit, plan)
 
 
 @step("verify-the-users", Lasts.NEVER)

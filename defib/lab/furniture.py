@@ -44,6 +44,9 @@ BACKUP, BACKUP_EDGE = "pulse-trading.netlify.app", "9.1"
 """The backup host's own name for the project."""
 
 CDN_NAMES = tuple(f"www.{zone}".rstrip(".") for zone in ZONES)
+CDN_ALIASES = (*CDN_NAMES, *(zone.rstrip(".") for zone in ZONES))
+"""What CloudFront answers for: the apex as well, for the day when it leads there."""
+
 PUBLIC_NAMES = (*CDN_NAMES, f"www.{ZONE_ARMED}".rstrip("."), f"www.{ZONE_LAST}".rstrip("."))
 CLOUDFLARE_ZONES = {
     "023e105f4ecef8ad9ca31a8372d0c353": ZONE.rstrip("."),
@@ -170,14 +173,14 @@ def _custom_origin() -> dict[str, Any]:
     }
 
 
-def furnish(aws: Aws, plan: AddressPlan) -> None:
-    """Put the hosted zones and the distribution in their places."""
+def furnish(aws: Aws, plan: AddressPlan, distribution: dict[str, Any] | None = None) -> None:
+    """Put the hosted zones and the distribution in their places, that of :func:`distribution_config` or another one."""
     aws.route53.add_zone(ZONE_ID, ZONE, public_sets(plan, ZONE))
     aws.route53.add_zone(ZONE_TWO_ID, ZONE_TWO, public_sets(plan, ZONE_TWO))
     aws.route53.add_zone(ZONE_ARMED_ID, ZONE_ARMED, armed_sets(plan))
     aws.route53.add_zone(ZONE_LAST_ID, ZONE_LAST, last_sets(plan))
     aws.headers_policies.add(HEADERS_POLICY, "pulse-trading-primary", dict(SECURITY_HEADERS))
-    aws.cloudfront.add_distribution(DISTRIBUTION, DISTRIBUTION_DOMAIN, distribution_config())
+    aws.cloudfront.add_distribution(DISTRIBUTION, DISTRIBUTION_DOMAIN, distribution or distribution_config())
 
 
 def status_bucket() -> Bucket:

@@ -18,7 +18,15 @@ from defib.clock import Clock
 from defib.lab.aws import Aws
 from defib.lab.bucket import Bucket
 from defib.lab.certificates import LabAuthority
-from defib.lab.furniture import SECURITY_HEADERS, STANDBY_DISTRIBUTION, STANDBY_DOMAIN, ZONE_LAST
+from defib.lab.furniture import (
+    CDN_ALIASES,
+    DISTRIBUTION,
+    SECURITY_HEADERS,
+    STANDBY_DISTRIBUTION,
+    STANDBY_DOMAIN,
+    ZONE_LAST,
+)
+from defib.lab.furniture import distribution_config as cdn_config
 from defib.lab.s3origin import endpoint_of
 from defib.lab.sitebuild import SiteBuild
 from defib.lab.vendors import arn_of
@@ -26,6 +34,10 @@ from defib.releases.manifest import Entry, Manifest, encode
 from defib.releases.rules import MANIFEST, headers_of, key_of, manifest_key
 
 BUCKET = "pulse-trading-aws"
+CDN_BUCKET = "pulse-trading-releases"
+"""Of the sites whose last resort is the CDN's own distribution, with another origin."""
+
+_SIGNING = {"SigningProtocol": "sigv4", "SigningBehavior": "always", "OriginAccessControlOriginType": "s3"}
 HEADERS_POLICY = "0f1c3d2e-5b6a-4c7d-8e9f-a0b1c2d3e4f5"
 NAMES = (f"www.{ZONE_LAST}".rstrip("."), ZONE_LAST.rstrip("."))
 
@@ -38,12 +50,35 @@ def furnish(aws: Aws, authority: LabAuthority, build: SiteBuild, clock: Clock) -
     bucket.let_distribution_read(arn_of(STANDBY_DISTRIBUTION))
     put_release(bucket, build, clock)
     cloudfront = get_backend("cloudfront")[DEFAULT_ACCOUNT_ID]["aws"]
-    signing = {"SigningProtocol": "sigv4", "SigningBehavior": "always", "OriginAccessControlOriginType": "s3"}
-    control = cloudfront.create_origin_access_control({"Name": BUCKET, "Description": "", **signing})
+    control = cloudfront.create_origin_access_control({"Name": BUCKET, "Description": "", **_SIGNING})
     aws.headers_policies.add(HEADERS_POLICY, BUCKET, dict(SECURITY_HEADERS))
-    config = distribution_config(build.id, str(control.id), _certificate(authority)) | {"WebACLId": _web_acl()}
+    config = distribution_config(
+        build.id, str(control.id), _certificate(authority, (*NAMES, f"*.{ZONE_LAST.rstrip('.')}"))
+    ) | {"WebACLId": _web_acl()}
     aws.cloudfront.add_distribution(STANDBY_DISTRIBUTION, STANDBY_DOMAIN, config)
     return bucket
+
+
+def cdn_with_releases(authority: LabAuthority) -> dict[str, Any]:
+    """The CDN's distribution with an empty bucket behind it: an origin that nobody gets before a release is chosen."""
+    bucket = Bucket(CDN_BUCKET)
+    bucket.create()
+    bucket.keep_private()
+    bucket.let_distribution_read(arn_of(DISTRIBUTION))
+    control = get_backend("cloudfront")[DEFAULT_ACCOUNT_ID]["aws"].create_origin_access_control(
+        {"Name": CDN_BUCKET, "Description": "", **_SIGNING}
+    )
+    origin = {
+        "Id": "releases",
+        "DomainName": endpoint_of(CDN_BUCKET),
+        "OriginPath": "",
+        "OriginAccessControlId": str(control.id),
+        "S3OriginConfig": {"OriginAccessIdentity": ""},
+    }
+    config = cdn_config(CDN_ALIASES)
+    config["ViewerCertificate"] = _viewer(_certificate(authority, CDN_ALIASES))
+    config["Origins"] = {"Quantity": 2, "Items": [*config["Origins"]["Items"], origin]}
+    return config
 
 
 def put_release(bucket: Bucket, build: SiteBuild, clock: Clock) -> None:
@@ -82,11 +117,7 @@ def distribution_config(commit: str, access_control: str, certificate: str) -> d
             "ResponseHeadersPolicyId": HEADERS_POLICY,
             "AllowedMethods": {"Items": ["GET", "HEAD"]},
         },
-        "ViewerCertificate": {
-            "ACMCertificateArn": certificate,
-            "SSLSupportMethod": "sni-only",
-            "MinimumProtocolVersion": "TLSv1.2_2021",
-        },
+        "ViewerCertificate": _viewer(certificate),
         "HttpVersion": "http2and3",
         "Comment": "Pulse Trading, the last resort",
         "Enabled": True,
@@ -124,9 +155,17 @@ def _visible(name: str) -> dict[str, Any]:
     return {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": name}
 
 
-def _certificate(authority: LabAuthority) -> str:
-    """A certificate for the names in ACM, by its ARN."""
-    issued = authority.issue((*NAMES, f"*.{ZONE_LAST.rstrip('.')}"))
+def _viewer(certificate: str) -> dict[str, Any]:
+    return {
+        "ACMCertificateArn": certificate,
+        "SSLSupportMethod": "sni-only",
+        "MinimumProtocolVersion": "TLSv1.2_2021",
+    }
+
+
+def _certificate(authority: LabAuthority, names: tuple[str, ...]) -> str:
+    """A certificate for `names` in ACM, by its ARN."""
+    issued = authority.issue(names)
     leaf, key = issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes()
     acm = get_backend("acm")[DEFAULT_ACCOUNT_ID]["us-east-1"]
     return str(acm.import_certificate(leaf, key, None, None, []))

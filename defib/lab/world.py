@@ -103,7 +103,7 @@ class World:
         self.git = git_hosts(plan, keys.git, folder, self.history)
         self.names = NameService(plan, keys.tsig_key, self.authority)
         self.aws = Aws(plan.at("1.1"), API_PORT, keys.aws, self.names.publish, self.clock)
-        furniture.furnish(self.aws, plan)
+        furniture.furnish(self.aws, plan, standby.cdn_with_releases(self.authority))
         zones = furniture.cloudflare_zones(plan, self.clock.now())
         self.cloudflare = CloudflareApi(
             plan.at("1.2"), API_PORT, keys.cloudflare_token, zones, self.clock, publish=self.names.publish_cloudflare
@@ -137,7 +137,8 @@ class World:
     def _make_sites(self) -> dict[str, SiteServer]:
         service = Credentials("ASIACLOUDFRONT", secrets.token_urlsafe(30))
         cloudfront = CloudFrontVendor(self.aws.cloudfront, self.aws.headers_policies, service, self.clock)
-        bucket = S3Origin(self.plan.at(S3_ORIGIN), WEB_PORT, self.authority, service, self.clock, standby.BUCKET)
+        buckets = (standby.BUCKET, standby.CDN_BUCKET)
+        bucket = S3Origin(self.plan.at(S3_ORIGIN), WEB_PORT, self.authority, service, self.clock, *buckets)
         sites = {
             "cloudfront": self._edge("3.1", cloudfront),
             "aws-edge": self._edge(furniture.STANDBY_EDGE, cloudfront),
@@ -154,7 +155,7 @@ class World:
 
     def _edge(self, last: str, vendor: Vendor) -> SiteServer:
         domains = (furniture.DISTRIBUTION_DOMAIN, furniture.STANDBY_DOMAIN)
-        names = (*furniture.CDN_NAMES, *domains, furniture.PROXIED_NAME, *standby.NAMES)
+        names = (*furniture.CDN_ALIASES, *domains, furniture.PROXIED_NAME, *standby.NAMES)
         bucket = (self.plan.at(S3_ORIGIN), WEB_PORT)
         edge = Edge(
             self.plan.at(last),
@@ -163,7 +164,7 @@ class World:
             names=names,
             origins={
                 furniture.ORIGIN: (self.plan.at(furniture.ORIGIN_EDGE), WEB_PORT),
-                endpoint_of(standby.BUCKET): bucket,
+                **{endpoint_of(name): bucket for name in (standby.BUCKET, standby.CDN_BUCKET)},
             },
             build=self.build,
             authority=self.authority,
