@@ -79,7 +79,7 @@ def watch_answers(step: Step, way: Way, plan: Plan, *, old_is_dead: bool) -> ent
 
 
 def moves_the_page(site: Site, plan: Plan) -> bool:
-    """Whether users of the page itself get another answer by `plan`; if not, what they get changes where they are already."""
+    """Whether users of the page get another answer by `plan`; if not, what they get changes where they are already."""
     page = f"{urlsplit(site.page.url).hostname}."
     return any(record.key.name == page for change in plan.changes for record in change.records)
 
