@@ -235,8 +235,9 @@ def cdns_to_try(step: Step) -> tuple[Way, ...]:
         step.note(f"the zone could not be asked where users are sent now: {error}", warning=True)
         return standbys
     at = present.values if present else ()
+    by_cdn = {(cdn.hostname,) for cdn in site.cdns}
     for way in ways(site):
-        if way.cdn is None and any(lead.key == site.steered.key and lead.values == at for lead in way.leads):
+        if at not in by_cdn and any(lead.key == site.steered.key and lead.values == at for lead in way.leads):
             raise Refused(f"users are at {way.name}, past every CDN", seen=str(present), then="defib failback RUN")
     return standbys if at == (site.primary.hostname,) else (*standbys, primary)
 
