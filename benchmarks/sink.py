@@ -5,6 +5,7 @@ Real enough that a client cannot tell: PUT, uploads in parts, HEAD, GET of what 
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,8 +37,18 @@ class _Shelf:
 
     objects: dict[str, _Object] = field(default_factory=dict)
     coming: dict[str, _Object] = field(default_factory=dict)
+    chance: random.Random = field(default_factory=random.Random)
+    share: float = 0
+    refused: int = 0
     received: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def refuses(self) -> bool:
+        """Whether this PUT is one of those that are refused."""
+        with self.lock:
+            no = self.chance.random() < self.share
+            self.refused += no
+            return no
 
     def etag(self) -> str:
         """Another one each time."""
@@ -45,10 +56,28 @@ class _Shelf:
         return f"{self.received:032x}"
 
 
+@dataclass(frozen=True)
+class Sink:
+    """A running server, and what it has seen."""
+
+    endpoint: str
+    shelf: _Shelf
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """What is there."""
+        return frozenset(self.shelf.objects)
+
+    @property
+    def refused(self) -> int:
+        """How many PUTs were answered with 503."""
+        return self.shelf.refused
+
+
 @contextmanager
-def sink() -> Iterator[str]:
-    """The URL of the server, until the context ends."""
-    shelf = _Shelf()
+def sink(share: float = 0, seed: int = 0) -> Iterator[Sink]:
+    """The server, until the context ends; it answers a `share` of all PUTs with 503 SlowDown."""
+    shelf = _Shelf(chance=random.Random(seed), share=share)
 
     class Handler(_Handler):
         held = shelf
@@ -58,7 +87,7 @@ def sink() -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield Sink(f"http://127.0.0.1:{server.server_port}", shelf)
     finally:
         server.shutdown()
         server.server_close()
@@ -71,6 +100,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_PUT(self) -> None:
         size, content = self._body()
+        if self.held.refuses():
+            self._say(503, _XML, b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>")
+            return
         with self.held.lock:
             etag = self.held.etag()
             if "uploadId" in self._query:
