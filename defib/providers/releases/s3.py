@@ -24,6 +24,7 @@ from defib.clock import Deadline
 from defib.errors import Conflict, NotFound, ProviderError, Unavailable
 from defib.providers.bounded import bounded
 from defib.providers.proxy import on_loopback
+from defib.providers.releases.s3_credentials import credentials
 from defib.providers.releases.s3_errors import asked, code_of
 from defib.releases.rules import Headers
 from defib.releases.store import Listed, Stored, Upload
@@ -65,9 +66,12 @@ class S3Releases:
         return f"s3://{self._bucket}"
 
     def folders(self, prefix: str, *, within: Deadline) -> tuple[str, ...]:
-        with asked("ListObjectsV2", self._at(prefix)):
-            found = obstore.list_with_delimiter(self._store(within, prefix), prefix)
-        return tuple(sorted(f"{each.strip('/')}/" for each in found["common_prefixes"]))
+        def ask() -> tuple[str, ...]:
+            with asked("ListObjectsV2", self._at(prefix)):
+                found = obstore.list_with_delimiter(self._store(within, prefix), prefix)
+            return tuple(sorted(f"{each.strip('/')}/" for each in found["common_prefixes"]))
+
+        return bounded(ask, within, "ListObjectsV2", self._at(prefix))
 
     def list(self, prefix: str, *, within: Deadline) -> tuple[Listed, ...]:
         def pages() -> Iterator[Listed]:
@@ -197,7 +201,7 @@ class S3Releases:
             skip_signature=False,
             unsigned_payload=False,
             checksum_algorithm="SHA256",
-            credential_provider=_credentials(access),
+            credential_provider=credentials(access, self.where),
             client_options=_options(endpoint, timeout),
             # Requests are repeated by RetryingReleases, which knows the deadline; parts of a large file are not.
             retry_config={"max_retries": 0},
@@ -268,16 +272,6 @@ def _changed(upload: Upload, where: str, seen: str) -> Conflict:
         seen=seen,
         then="build again, and let nobody write into the output",
     )
-
-
-def _credentials(access: AwsAccess) -> Any:
-    """The keys that are given and no session token that the environment may hold; else what boto3 finds."""
-    if access.access_key:
-        keys = {"access_key_id": access.access_key, "secret_access_key": access.secret_key, "expires_at": None}
-        return lambda: keys
-    from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415 - loads boto3, which keys do without
-
-    return Boto3CredentialProvider(access.session())
 
 
 def _options(endpoint: str, timeout: float) -> Any:

@@ -337,3 +337,15 @@ def test_credentials_of_the_environment(world: World, monkeypatch: pytest.Monkey
     store = S3Releases(world.bucket.name, AwsAccess("us-east-1", world.aws.endpoint))
     store.put(upload("releases/a/x", headers=Headers("text/plain", ASK)), within=world.soon())
     assert ("releases/a/x",) == world.bucket.keys()
+
+
+def test_no_credentials_at_all(world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where nobody has a key it is Denied, with what to do, and nothing is sent."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    store = S3Releases(world.bucket.name, AwsAccess("us-east-1", world.aws.endpoint))
+    with pytest.raises(Denied, match="no usable credentials"):
+        store.put(upload("releases/a/x"), within=world.soon())
