@@ -8,13 +8,16 @@ from functools import partial
 
 from defib.clock import Deadline
 from defib.errors import InputError
-from defib.groundwork import ACCESS_CONTROL, BUCKET, POLICY, WORDS, Audit
+from defib.groundwork import ACCESS_CONTROL, BUCKET, LOGGING, POLICY, WEB_ACL, WORDS, Audit
 from defib.ports import RecordChange, RecordSet
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Scene
 from defib.sitevendors import AwsHost, CloudFrontDistribution
 
 STANDBY = "standby"
+
+_BESIDE = {WEB_ACL, LOGGING}
+"""What users are served without."""
 _OF_THE_BUCKET = {BUCKET, POLICY, ACCESS_CONTROL}
 
 
@@ -41,7 +44,7 @@ def _audited(scene: Scene, host: str, audit: Audit, within: Deadline) -> Iterato
     if shared:
         changes = tuple(change for change in changes if change.key.type in _OF_THE_BUCKET)
     for change in changes:
-        state = State.FAIL if change.before is None else State.WARN
+        state = State.FAIL if change.before is None and change.key.type not in _BESIDE else State.WARN
         then = f"defib export terraform --site {scene.site.site} shows how it must be"
         yield Check(STANDBY, f"{change.key.type} of {host}", state, _told(change), then)
     if not changes and not elsewhere:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -35,6 +36,30 @@ ORIGIN = "releases"
 """What a distribution's origin is called in its configuration."""
 
 
+_NOTHING = DistributionFacts(
+    enabled=False,
+    names=(),
+    bucket="",
+    access_control="",
+    headers_policy="",
+    web_acl="",
+    logs="",
+    certificate="",
+    minimum_tls="",
+    http="",
+    viewer_protocol="",
+    root_object="",
+)
+
+
+@dataclass(frozen=True)
+class Uses:
+    """The names of what a distribution has for headers and limits, "" for nothing."""
+
+    headers_policy: str
+    web_acl: str
+
+
 class StandbyDistribution:
     """A distribution by its id in the site file, or, where it was made since, by the comment that Defib gives it.
 
@@ -61,28 +86,41 @@ class StandbyDistribution:
         return Held(written(self._facts(config, within)), found["Distribution"]["Id"], found["ETag"])
 
     def wanted(self, held: Held, within: Deadline) -> str:
-        """Every name, HTTP/2 and 3, TLS 1.2 or newer, the best certificate there is, and everything that was made for it."""
+        """Every name, HTTP/2 and 3, TLS 1.2 or newer, the best certificate there is, and everything that was made for it.
+
+        What it has for the same ends under other names stays: a policy, a web ACL, a stricter protocol. So does the origin
+        that users get meanwhile, where the distribution stands in front of a host.
+        """
         work = self._work
-        present = read_facts(DistributionFacts, held.text) if held.text else None
-        names = tuple(sorted({*work.names, *(present.names if present else ())}))
-        newer = present is not None and present.minimum_tls in _NEWER_TLS
-        others = (present.headers_policy, present.web_acl) if present else ("", "")
+        present = read_facts(DistributionFacts, held.text) if held.text else _NOTHING
+        names = tuple(sorted({*work.names, *present.names}))
+        uses = self.uses(within)
         return written(
             DistributionFacts(
                 enabled=True,
                 names=names,
                 bucket=domain_of(work),
                 access_control=work.bucket,
-                headers_policy=work.bucket if work.headers else others[0],
-                web_acl=work.bucket if work.limits else others[1],
-                logs=work.logs,
-                certificate=self._certificate(names, present.certificate if present else "", within).arn,
-                minimum_tls=present.minimum_tls if present and newer else OLDEST_TLS,
+                headers_policy=uses.headers_policy or (work.bucket if work.headers else present.headers_policy),
+                web_acl=uses.web_acl or (work.bucket if work.limits else ""),
+                logs=work.logs or present.logs,
+                certificate=self._certificate(names, present.certificate, within).arn,
+                minimum_tls=present.minimum_tls if present.minimum_tls in _NEWER_TLS else OLDEST_TLS,
                 http="http2and3",
-                viewer_protocol="redirect-to-https",
-                root_object="index.html",
+                viewer_protocol="https-only" if present.viewer_protocol == "https-only" else "redirect-to-https",
+                root_object=present.root_object or "index.html",
             )
         )
+
+    def uses(self, within: Deadline) -> Uses:
+        """The names of the policy and the web ACL that it has, and that can be changed; CloudFront's own policies cannot."""
+        found = self._found(within)
+        if found is None or _is_taken_back(found["Distribution"]["DistributionConfig"]):
+            return Uses("", "")
+        config = found["Distribution"]["DistributionConfig"]
+        policy = config["DefaultCacheBehavior"].get("ResponseHeadersPolicyId", "")
+        custom = self._policies(within, Type="custom")
+        return Uses(custom.get(policy, ""), self._acls(within).get(config.get("WebACLId", ""), ""))
 
     def misplaced(self, within: Deadline) -> str:
         """The id of the standby's distribution where it is not the one of the site file, "" where all is well."""
@@ -134,12 +172,12 @@ class StandbyDistribution:
 
     def _facts(self, config: dict[str, Any], within: Deadline) -> DistributionFacts:
         behavior, viewer = config["DefaultCacheBehavior"], config.get("ViewerCertificate", {})
-        origin = _origin(config)
+        origin = _bucket_origin(config, self._work) or {}
         logging = config.get("Logging", {})
         return DistributionFacts(
             enabled=config["Enabled"],
             names=tuple(sorted(config.get("Aliases", {}).get("Items", []))),
-            bucket=origin["DomainName"],
+            bucket=origin.get("DomainName", ""),
             access_control=self._controls(within).get(origin.get("OriginAccessControlId", ""), ""),
             headers_policy=self._policies(within).get(behavior.get("ResponseHeadersPolicyId", ""), ""),
             web_acl=self._acls(within).get(config.get("WebACLId", ""), ""),
@@ -158,17 +196,8 @@ class StandbyDistribution:
         config["HttpVersion"], config["DefaultRootObject"] = facts.http, facts.root_object
         config["WebACLId"] = _id_in(self._acls(within), facts.web_acl, "web ACL")
         config["Logging"] = _logging(facts.logs, self._work)
-        origin, behavior = _origin(config), config["DefaultCacheBehavior"]
-        if "CustomOriginConfig" in origin:
-            raise NotFound(
-                "the distribution is not a standby's: its origin is no bucket",
-                where=f"CloudFront, distribution {self._work.distribution}",
-                expected=facts.bucket,
-                seen=origin["DomainName"],
-                then="put the standby's own distribution into the site file",
-            )
-        origin["DomainName"] = facts.bucket
-        origin["OriginAccessControlId"] = _id_in(self._controls(within), facts.access_control, "origin access control")
+        _settle_origin(config, facts, self._work, _id_in(self._controls(within), facts.access_control, "access control"))
+        behavior = config["DefaultCacheBehavior"]
         behavior["ViewerProtocolPolicy"] = facts.viewer_protocol
         behavior["ResponseHeadersPolicyId"] = _id_in(self._policies(within), facts.headers_policy, "response headers policy")
         config["ViewerCertificate"] = _viewer(facts, config.get("ViewerCertificate", {}))
@@ -177,8 +206,8 @@ class StandbyDistribution:
         found = listed(self._cloudfront, "list_origin_access_controls", "OriginAccessControlList", within)
         return {each["Id"]: each["Name"] for each in found}
 
-    def _policies(self, within: Deadline) -> dict[str, str]:
-        found = listed(self._cloudfront, "list_response_headers_policies", "ResponseHeadersPolicyList", within)
+    def _policies(self, within: Deadline, **kind: str) -> dict[str, str]:
+        found = listed(self._cloudfront, "list_response_headers_policies", "ResponseHeadersPolicyList", within, **kind)
         policies = [each["ResponseHeadersPolicy"] for each in found]
         return {each["Id"]: each["ResponseHeadersPolicyConfig"]["Name"] for each in policies}
 
@@ -233,7 +262,8 @@ def _take_back(config: dict[str, Any]) -> None:
     config["WebACLId"], config["Logging"] = "", {"Enabled": False, "IncludeCookies": False, "Bucket": "", "Prefix": ""}
     config["ViewerCertificate"] = {"CloudFrontDefaultCertificate": True}
     config["DefaultCacheBehavior"].pop("ResponseHeadersPolicyId", None)
-    _origin(config)["OriginAccessControlId"] = ""
+    for origin in config["Origins"]["Items"]:
+        origin.pop("OriginAccessControlId", None)
 
 
 def _is_taken_back(config: dict[str, Any]) -> bool:
@@ -245,13 +275,27 @@ def domain_of(work: Groundwork) -> str:
     return f"{work.bucket}.s3.{work.region}.amazonaws.com"
 
 
-def _origin(config: dict[str, Any]) -> dict[str, Any]:
-    target = config["DefaultCacheBehavior"]["TargetOriginId"]
+def _bucket_origin(config: dict[str, Any], work: Groundwork) -> dict[str, Any] | None:
+    """The origin of the bucket, whether users get it or not."""
     for origin in config["Origins"]["Items"]:
-        if origin["Id"] == target:
+        if str(origin["DomainName"]).lower().startswith(f"{work.bucket}.s3"):
             found: dict[str, Any] = origin
             return found
-    raise NotFound("the default behaviour leads to an origin group", expected="one S3 origin", seen=str(target))
+    return None
+
+
+def _settle_origin(config: dict[str, Any], facts: DistributionFacts, work: Groundwork, access_control: str) -> None:
+    """Let the bucket be an origin as `facts` say, or be none; which origin users get is the pointer's to say."""
+    origin = _bucket_origin(config, work)
+    origins = [each for each in config["Origins"]["Items"] if each is not origin]
+    if facts.bucket:
+        made = origin or _new_origin(facts.bucket)
+        origins.append({**made, "DomainName": facts.bucket, "OriginAccessControlId": access_control})
+    config["Origins"] = {"Quantity": len(origins), "Items": origins}
+
+
+def _new_origin(domain: str) -> dict[str, Any]:
+    return {"Id": ORIGIN, "DomainName": domain, "OriginPath": "", "S3OriginConfig": {"OriginAccessIdentity": ""}}
 
 
 def _id_in(ids: dict[str, str], name: str, what: str) -> str:
@@ -289,14 +333,7 @@ def _empty(work: Groundwork) -> dict[str, Any]:
         "IsIPV6Enabled": True,
         "Origins": {
             "Quantity": 1,
-            "Items": [
-                {
-                    "Id": ORIGIN,
-                    "DomainName": domain_of(work),
-                    "OriginPath": "",
-                    "S3OriginConfig": {"OriginAccessIdentity": ""},
-                }
-            ],
+            "Items": [_new_origin(domain_of(work))],
         },
         "DefaultCacheBehavior": {
             "TargetOriginId": ORIGIN,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from defib.clock import Deadline
@@ -81,12 +81,15 @@ class AccessControl:
 
 
 class HeadersPolicy:
-    """A response headers policy, by its name: the site's headers, over any that the bucket gives. CORS and the rest stay."""
+    """The response headers policy that the distribution has, or one by the bucket's name.
+
+    It gives the site's headers, over any that the bucket gives. CORS and the rest of it stay.
+    """
 
     type = HEADERS_POLICY
 
-    def __init__(self, work: Groundwork, services: Services) -> None:
-        self.name = work.bucket
+    def __init__(self, work: Groundwork, services: Services, in_use: Callable[[Deadline], str]) -> None:
+        self._in_use = in_use
         self._work = work
         self._cloudfront = services.of("cloudfront")
 
@@ -109,7 +112,7 @@ class HeadersPolicy:
             return ""
         parts = spelt(read_facts(HeadersFacts, text).headers)
         if held.text is None:
-            config = {"Name": self.name, "Comment": self._work.comment, **parts}
+            config = {"Name": self._work.bucket, "Comment": self._work.comment, **parts}
             self._cloudfront.ask("create_response_headers_policy", within, ResponseHeadersPolicyConfig=config)
             return ""
         found = self._cloudfront.ask("get_response_headers_policy", within, Id=held.id)
@@ -129,11 +132,12 @@ class HeadersPolicy:
         return True
 
     def _found(self, within: Deadline) -> Any:
+        name = self._in_use(within) or self._work.bucket
         for each in listed(
             self._cloudfront, "list_response_headers_policies", "ResponseHeadersPolicyList", within, Type="custom"
         ):
             policy = each["ResponseHeadersPolicy"]
-            if policy["ResponseHeadersPolicyConfig"]["Name"] == self.name:
+            if policy["ResponseHeadersPolicyConfig"]["Name"] == name:
                 return self._cloudfront.ask("get_response_headers_policy", within, Id=policy["Id"])
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from defib.clock import Deadline
@@ -16,12 +17,15 @@ _EVERYTHING = "/"
 
 
 class WebAcl:
-    """A web ACL that lets everything through but what exceeds the limits, by its name. Rules of others stay, before ours."""
+    """The web ACL that the distribution has, or one by the bucket's name that lets through all but what exceeds the limits.
+
+    Rules of others stay, before ours.
+    """
 
     type = WEB_ACL
 
-    def __init__(self, work: Groundwork, services: Services) -> None:
-        self.name = work.bucket
+    def __init__(self, work: Groundwork, services: Services, in_use: Callable[[Deadline], str]) -> None:
+        self._in_use = in_use
         self._work = work
         self._waf = services.of("wafv2", "us-east-1")
 
@@ -48,8 +52,9 @@ class WebAcl:
             if text is not None:
                 self._waf.ask("create_web_acl", within, **_SCOPE, **self._config({}, text))
             return ""
-        acl = self._waf.ask("get_web_acl", within, **_SCOPE, Name=self.name, Id=_id_of(held.id))["WebACL"]
-        named = {"Name": self.name, "Id": acl["Id"], "LockToken": held.version}
+        *_, name, acl_id = held.id.split("/")  # arn:…:global/webacl/NAME/ID
+        acl = self._waf.ask("get_web_acl", within, **_SCOPE, Name=name, Id=acl_id)["WebACL"]
+        named = {"Name": name, "Id": acl["Id"], "LockToken": held.version}
         if text is None:
             self._waf.ask("delete_web_acl", within, **_SCOPE, **named)
         else:
@@ -61,12 +66,13 @@ class WebAcl:
         return True
 
     def _found(self, within: Deadline) -> Any:
+        name = self._in_use(within) or self._work.bucket
         marker: dict[str, str] = {}
         while True:
             page = self._waf.ask("list_web_acls", within, **_SCOPE, **marker)
             for each in page["WebACLs"]:
-                if each["Name"] == self.name:
-                    return self._waf.ask("get_web_acl", within, **_SCOPE, Name=self.name, Id=each["Id"])
+                if each["Name"] == name:
+                    return self._waf.ask("get_web_acl", within, **_SCOPE, Name=name, Id=each["Id"])
             if not page.get("NextMarker"):
                 return None
             marker = {"NextMarker": page["NextMarker"]}
@@ -80,10 +86,10 @@ class WebAcl:
         kept = {key: present[key] for key in _KEPT if key in present}
         return {
             "DefaultAction": {"Allow": {}},
-            "VisibilityConfig": _visible(self.name),
+            "VisibilityConfig": _visible(self._work.bucket),
             "Description": self._work.comment,
             **kept,
-            "Name": self.name,
+            "Name": self._work.bucket,
             "Rules": [*others, *rules],
         }
 
@@ -138,7 +144,3 @@ def _limit(rule: dict[str, Any]) -> Limit:
 
 def _visible(name: str) -> dict[str, Any]:
     return {"SampledRequestsEnabled": True, "CloudWatchMetricsEnabled": True, "MetricName": name}
-
-
-def _id_of(arn: str) -> str:
-    return arn.rpartition("/")[2]

@@ -28,11 +28,12 @@ class AwsStandby:
         self._work = work
         services = Services(access)
         self._distribution = StandbyDistribution(work, services)
+        uses = self._distribution.uses
         made: list[Resource] = [
             ReleasesBucket(work, services),
             AccessControl(work, services),
-            *([HeadersPolicy(work, services)] if work.headers else []),
-            *([WebAcl(work, services)] if work.limits else []),
+            *([HeadersPolicy(work, services, lambda soon: uses(soon).headers_policy)] if work.headers else []),
+            *([WebAcl(work, services, lambda soon: uses(soon).web_acl)] if work.limits else []),
             *([LogsBucket(work, services)] if work.logs else []),
             self._distribution,
             BucketPolicy(work, services),

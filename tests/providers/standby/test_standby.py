@@ -23,7 +23,6 @@ from defib.groundwork import (
     VENDOR,
     WEB_ACL,
     BucketFacts,
-    DistributionFacts,
     Limit,
     key_of,
     provisioning,
@@ -31,7 +30,8 @@ from defib.groundwork import (
     standing,
 )
 from defib.lab.alone import RunningAws, serve_aws
-from defib.lab.furniture import SECURITY_HEADERS
+from defib.lab.furniture import HEADERS_POLICY as CDN_POLICY
+from defib.lab.furniture import SECURITY_HEADERS, distribution_config
 from defib.plan import Plan
 from defib.ports import RecordChange, RecordKey, RecordSet
 from defib.providers.standby.zone import AwsStandby
@@ -445,20 +445,66 @@ class TestComparing:
                 account.standby().replace(batch, within=soon())
         assert account.standby().replace([], within=soon()).id == ""
 
-    def test_distribution_of_something_else_is_not_taken_over(self, account: Account) -> None:
-        """An id in the site file that belongs to a CDN in front of a server is refused, not rebuilt."""
-        from defib.lab.furniture import DISTRIBUTION as CDN  # noqa: PLC0415
 
-        make(account)
-        standby = account.standby(distribution=CDN)
-        (held,) = standby.read([key_of(DISTRIBUTION, account.work.bucket)], within=soon())
-        facts = read_facts(DistributionFacts, json.dumps({**text(held), "access_control": account.work.bucket}))
-        wanted = standing(
-            key_of(DISTRIBUTION, account.work.bucket), json.dumps(text(held) | {"access_control": facts.bucket})
-        )
-        with pytest.raises(NotFound) as caught:
-            standby.replace([RecordChange(held, wanted)], within=soon())
-        assert "no bucket" in caught.value.what
+class TestInFrontOfAHost:
+    """A distribution that is the site's CDN as well: the bucket is an origin beside the host, which users go on getting."""
+
+    @pytest.fixture
+    def cdn(self, aws: RunningAws) -> Account:
+        """A CDN with a policy of its own name that gives the site's headers, in front of a host, with no web ACL."""
+        account = fresh_account(aws)
+        names = list(account.work.names)
+        distribution = f"ECDN{account.work.distribution[-6:]}"
+        arn = issue(account, *names)
+        config: Any = {
+            **distribution_config(names),
+            "CallerReference": distribution,
+            "ViewerCertificate": {"ACMCertificateArn": arn, "MinimumProtocolVersion": "TLSv1.2_2021"},
+        }
+
+        async def add() -> None:
+            aws.aws.cloudfront.add_distribution(distribution, f"{distribution.lower()}.cloudfront.net", config)
+
+        aws.loop.run(add())
+        return replace(account, work=replace(account.work, distribution=distribution, logs=""))
+
+    def held(self, cdn: Account) -> Any:
+        """Its configuration."""
+        return cdn.client("cloudfront").get_distribution_config(Id=cdn.work.distribution)["DistributionConfig"]
+
+    def test_bucket_becomes_an_origin_beside_the_host(self, cdn: Account) -> None:
+        """Users go on getting the host; the policy that gives the right headers stays; nothing is left to do."""
+        made = make(cdn)
+        assert [each.key.type for each in made] == [BUCKET, ACCESS_CONTROL, WEB_ACL, DISTRIBUTION, POLICY]
+        after = self.held(cdn)
+        host, bucket = after["Origins"]["Items"]
+        assert (host["Id"], after["DefaultCacheBehavior"]["TargetOriginId"]) == ("vercel", "vercel")
+        assert (bucket["DomainName"], bucket["OriginPath"]) == (f"{cdn.work.bucket}.s3.us-east-1.amazonaws.com", "")
+        assert after["DefaultCacheBehavior"]["ResponseHeadersPolicyId"] == CDN_POLICY
+        assert make(cdn) == ()
+
+    def test_undo_leaves_the_cdn_as_it_was(self, cdn: Account) -> None:
+        """All of it is taken away in reverse, and the distribution has the origin that it had."""
+        before = self.held(cdn)
+        made = make(cdn)
+        for change in reversed(made):
+            cdn.standby().replace([change.reversed()], within=soon())
+        after = self.held(cdn)
+        for config in (before, after):
+            config.pop("Logging")  # off, in two spellings
+            config["Aliases"]["Items"].sort()
+        assert before == after
+
+    def test_policy_that_gives_other_headers_is_put_right_in_its_place(self, cdn: Account) -> None:
+        """What the distribution has is looked at, not what would have the name that Defib gives."""
+        make(cdn)
+        strict = replace(cdn, work=replace(cdn.work, headers=(*cdn.work.headers, ("Permissions-Policy", "camera=()"))))
+        (change,) = strict.standby().audit(within=soon())
+        assert (change.key.type, change.before is None) == (HEADERS_POLICY, False)
+        strict.standby().replace([change], within=soon())
+        assert strict.standby().audit(within=soon()) == ()
+        strict.standby().replace([change.reversed()], within=soon())
+        assert cdn.standby().audit(within=soon()) == ()
 
 
 def test_header_that_cloudfront_has_no_words_for_is_refused(account: Account) -> None:
