@@ -35,6 +35,8 @@ def lab(make_lab: LabMaker) -> Defib:
         ("dns-switch", "lab-two-dns", "5xx"),
         ("dns-switch", "lab-armed", "wrong-certificate"),
         ("dns-switch", "lab-cloudflare", "refuse"),
+        ("aws-redeploy", "lab", "refuse"),
+        ("aws-redeploy", "lab-aws", "5xx"),
     ],
 )
 def test_a_drill_recovers_proves_it_and_leaves_no_trace(lab: Defib, procedure: str, site: str, fault: str) -> None:

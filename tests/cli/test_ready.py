@@ -110,7 +110,7 @@ def test_a_token_that_may_read_but_not_edit(whole: Defib, api: str, about: str, 
     state, text = checks(ended)["credentials", about]
     assert (ended.code, state, says in text) == (1, "fail", True)
     vendor = about.split(maxsplit=1)[0]
-    also = {("credentials", "s3-cloudfront")} if vendor == "cloudfront" else set()  # the last resort is its distribution, too
+    also = {("credentials", "s3-cloudfront")} if vendor == "cloudfront" else set()  # the last resort is that, too
     assert not_well(ended) - NEVER_TOLD - also == {("credentials", vendor)}
 
 
