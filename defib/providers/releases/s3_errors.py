@@ -11,7 +11,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import (
+    BaseError,
+    InvalidPathError,
+    NotSupportedError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+    UnknownConfigurationKeyError,
+)
 
 from defib.errors import Denied, NotFound, ProviderError, Unavailable
 
@@ -32,6 +39,8 @@ _DENIED = {
     "AccountProblem",
 }
 _SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
+# A key with "//" or "..", which others may have stored, is no path for obstore: it ends the listing, now and later.
+_NEVER = (InvalidPathError, NotSupportedError, UnknownConfigurationKeyError)
 _LISTLESS = "allow s3:ListBucket on the bucket, without which what is missing reads as 403, and the actions on its objects"
 _FIRST_FAILURE = 500
 _TOO_MANY = 429
@@ -70,6 +79,8 @@ def _translated(error: Exception, what: str, where: str) -> ProviderError:
         return Denied(f"{what}: S3 refuses the credentials", where=where, seen=seen, then=_LISTLESS)
     if isinstance(error, FileNotFoundError):
         return NotFound(f"{what}: S3 does not know it", where=where, seen=seen, then="check the bucket in the site file")
+    if isinstance(error, _NEVER):
+        return NotFound(f"{what}: obstore cannot do it", where=where, seen=seen, then="look at the keys in the bucket")
     if status:
         return NotFound(f"{what}: S3 refuses the request", where=where, seen=seen, then="check bucket and region")
     return Unavailable(f"{what}: no answer", where=where, seen=seen)

@@ -282,6 +282,15 @@ def test_no_such_bucket(world: World) -> None:
         store.read("releases/a/x", within=world.soon())
 
 
+@pytest.mark.parametrize("key", ["releases/a//x", "releases/a/../x", "releases/a/./x"])
+def test_a_key_that_is_no_path(world: World, key: str) -> None:
+    """An object of somebody else whose key is no path is told as such at once; waiting would not help."""
+    backend_put(world.bucket, key)
+    with pytest.raises(NotFound) as found:
+        world.store.list("releases/a/", within=world.soon())
+    assert key in found.value.seen
+
+
 @pytest.mark.parametrize("fault", ["429", "500"])
 def test_s3_cannot_answer(world: World, fault: str) -> None:
     """Unavailable at once: trying again is for whoever knows the deadline."""
