@@ -77,13 +77,17 @@ def _translated(error: Exception, what: str, where: str) -> ProviderError:
         return Unavailable(f"{what}: S3 cannot answer now", where=where, seen=seen)
     if code in _DENIED or isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return Denied(f"{what}: S3 refuses the credentials", where=where, seen=seen, then=_LISTLESS)
-    if isinstance(error, FileNotFoundError):
-        return NotFound(f"{what}: S3 does not know it", where=where, seen=seen, then="check the bucket in the site file")
+    if status or isinstance(error, (FileNotFoundError, *_NEVER)):
+        return _wrongly_asked(error, what, where, seen)
+    return Unavailable(f"{what}: no answer", where=where, seen=seen)
+
+
+def _wrongly_asked(error: Exception, what: str, where: str, seen: str) -> NotFound:
     if isinstance(error, _NEVER):
         return NotFound(f"{what}: obstore cannot do it", where=where, seen=seen, then="look at the keys in the bucket")
-    if status:
-        return NotFound(f"{what}: S3 refuses the request", where=where, seen=seen, then="check bucket and region")
-    return Unavailable(f"{what}: no answer", where=where, seen=seen)
+    if isinstance(error, FileNotFoundError):
+        return NotFound(f"{what}: S3 does not know it", where=where, seen=seen, then="check the bucket in the site file")
+    return NotFound(f"{what}: S3 refuses the request", where=where, seen=seen, then="check bucket and region")
 
 
 def _seen(text: str, code: str, status: int) -> str:
