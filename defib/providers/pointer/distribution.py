@@ -65,14 +65,14 @@ class Configuration:
 
     def told(self) -> str:
         """What users get by it, for messages."""
-        origin = pointed_origin(self.config)
-        path = origin.get("OriginPath", "")
-        return f"{origin['DomainName']}{path}{'' if self.config['Enabled'] else ', disabled'}"
+        origin = release_origin(self.config, self.bucket)
+        what = f"origin {self.elsewhere}" if self.elsewhere else f"{origin['DomainName']}{self.path}"
+        return f"{what}{'' if self.config['Enabled'] else ', disabled'}"
 
     def leads(self) -> tuple[object, ...]:
         """All that decides which release users get: change any of it, and the pointer means something else."""
-        origin = pointed_origin(self.config)
-        return (self.config["Enabled"], origin["Id"], origin["DomainName"].lower(), self.path)
+        origin = release_origin(self.config, self.bucket)
+        return (self.config["Enabled"], self.elsewhere, origin["Id"], origin["DomainName"].lower(), self.path)
 
 
 def release_origin(config: DistributionConfigOutputTypeDef, bucket: str) -> OriginOutputTypeDef:

@@ -80,9 +80,28 @@ class AwsStage:
         """The adapter of the host."""
         return S3CloudFront(self.bucket, distribution or self.distribution, access(self.aws, secret_key))
 
-    def pointer(self, secret_key: str = "", distribution: str = "") -> CloudFrontPointer:
-        """The adapter of its pointer."""
-        return CloudFrontPointer(distribution or self.distribution, access(self.aws, secret_key))
+    def pointer(self, secret_key: str = "", distribution: str = "", bucket: str = "") -> CloudFrontPointer:
+        """The adapter of its pointer; with the bucket's name also where users get another origin."""
+        return CloudFrontPointer(distribution or self.distribution, access(self.aws, secret_key), bucket)
+
+    def put_in_front_of_a_host(self) -> None:
+        """Let users get a host by this distribution, as a CDN does, with the releases as an origin beside it."""
+        config = self.config()
+        host = {
+            "Id": "vercel",
+            "DomainName": "site.vercel.app",
+            "CustomOriginConfig": {"HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": "https-only"},
+        }
+        origins = {"Quantity": 2, "Items": [host, *config["Origins"]["Items"]]}
+        self.change(Origins=origins, DefaultCacheBehavior={**config["DefaultCacheBehavior"], "TargetOriginId": "vercel"})
+
+    def path_of_releases(self) -> str:
+        """The path of the origin that holds the releases."""
+        return str(next(each["OriginPath"] for each in self.config()["Origins"]["Items"] if each["Id"] == "releases"))
+
+    def gets(self) -> str:
+        """The id of the origin that users get."""
+        return str(self.config()["DefaultCacheBehavior"]["TargetOriginId"])
 
     def config(self) -> dict[str, Any]:
         """The configuration as CloudFront tells it."""
