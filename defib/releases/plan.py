@@ -112,6 +112,11 @@ def plan_of(
     carried, lost = _carried(store, commit, built, manifest, before, within)
     pieces = (*built, *carried)
     due = _due(store, commit, pieces, listed, manifest, crowd or Crowd(), within)
+    # What this release carries already and somebody has changed has no other source: it is lost.
+    spoilt = {each.piece.path for each in due if each.piece.source == key_of(commit, each.piece.path)}
+    pieces = tuple(piece for piece in pieces if piece.path not in spoilt)
+    due = tuple(each for each in due if each.piece.path not in spoilt)
+    lost = tuple(dict.fromkeys((*lost, *sorted(spoilt))))
     expected = {key_of(commit, piece.path) for piece in pieces} | {manifest_key(commit)}
     return DeployPlan(commit, pieces, due, manifest, tuple(sorted(set(listed) - expected)), lost)
 
@@ -160,30 +165,26 @@ def differs(piece: Piece, seen: Entry | Stored | None) -> Due | None:
 
 
 def _carried(
-    store: ReleaseReader,
-    commit: str,
-    built: Sequence[Piece],
-    own: Manifest | None,
-    before: Before,
-    within: Deadline,
+    store: ReleaseReader, commit: str, built: Sequence[Piece], own: Manifest | None, before: Before, within: Deadline
 ) -> tuple[tuple[Piece, ...], tuple[str, ...]]:
     """What earlier releases had under hashed names and this build has not, as far as it is still there."""
     taken = {piece.path for piece in built}
-    found: dict[str, Piece] = {}
+    found: list[Piece] = []
     lost: list[str] = []
     for manifest in (own, before.manifest):
-        if manifest is None:
+        entries = [each for each in manifest.entries if each.path not in taken] if manifest else []
+        wanted = [each for each in entries if manifest and _goes_on(each, manifest.commit == commit, before)]
+        if manifest is None or not wanted:
             continue
-        wanted = [entry for entry in manifest.entries if _goes_on(entry, manifest.commit == commit, before)]
-        wanted = [entry for entry in wanted if entry.path not in taken and entry.path not in found]
-        there = {each.key for each in store.list(prefix_of(manifest.commit), within=within)} if wanted else set()
+        there = {each.key for each in store.list(prefix_of(manifest.commit), within=within)}
         for entry in wanted:
             key = key_of(manifest.commit, entry.path)
             if key in there:
-                found[entry.path] = _carry(entry, key, before.now)
+                taken.add(entry.path)
+                found.append(_carry(entry, key, before.now))
             else:
                 lost.append(entry.path)
-    return tuple(found.values()), tuple(lost)
+    return tuple(found), tuple(path for path in lost if path not in taken)
 
 
 def _goes_on(entry: Entry, ours: bool, before: Before) -> bool:
