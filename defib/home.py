@@ -3,7 +3,10 @@
 ::
 
     runs/<run id>/    journal.jsonl, site.yaml and runbook.md as they were, report.{json,md,html}
-    sites/<site>/     lease.json, automatic.json, outage.json, kill-switch
+    sites/<site>/     lease.json, automatic.json, outage.json, users-build.json, kill-switch
+    git/<site>.git    what the site's remotes were last seen to hold
+    artefacts/<site>/ what builds of the site left, a folder each
+    fleets/           plans of many sites, by their digest
     lab/              what a running lab needs
 """
 
