@@ -19,7 +19,7 @@ from defib.errors import InputError
 from defib.plan import Change
 from defib.ports import RecordChange, RecordKey, RecordSet
 from defib.site import Site
-from defib.sitevendors import AwsHost
+from defib.sitevendors import AwsHost, CloudFrontDistribution
 
 VENDOR = "aws-standby"
 """The vendor of these resources in a plan; the zone is the bucket's name."""
@@ -57,7 +57,10 @@ _FEWEST = 10
 
 @dataclass(frozen=True)
 class Groundwork:
-    """What one standby is made of. `names` are public ones without a dot at the end; `headers` are added to every answer."""
+    """What one standby is made of. `names` are public ones without a dot at the end; `headers` are added to every answer.
+
+    Where the distribution is one of the site's CDNs, `shared`, all that it needs is the bucket as one more origin.
+    """
 
     site: str
     bucket: str
@@ -67,6 +70,7 @@ class Groundwork:
     headers: tuple[tuple[str, str], ...]
     limits: tuple[tuple[str, Limit], ...]
     logs: str = ""
+    shared: bool = False
 
     @property
     def comment(self) -> str:
@@ -85,6 +89,7 @@ def groundwork(site: Site, host: AwsHost) -> Groundwork:
         headers=tuple(sorted(site.page.headers.items())),
         limits=tuple(sorted((each.name, Limit.per_minute(each.path, each.per_minute)) for each in host.limits)),
         logs=host.logs,
+        shared=host.distribution in {cdn.distribution for cdn in site.cdns if isinstance(cdn, CloudFrontDistribution)},
     )
 
 

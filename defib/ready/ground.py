@@ -8,17 +8,15 @@ from functools import partial
 
 from defib.clock import Deadline
 from defib.errors import InputError
-from defib.groundwork import ACCESS_CONTROL, BUCKET, LOGGING, POLICY, WEB_ACL, WORDS, Audit
+from defib.groundwork import LOGGING, WEB_ACL, WORDS, Audit
 from defib.ports import RecordChange, RecordSet
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Scene
-from defib.sitevendors import AwsHost, CloudFrontDistribution
 
 STANDBY = "standby"
 
 _BESIDE = {WEB_ACL, LOGGING}
 """What users are served without."""
-_OF_THE_BUCKET = {BUCKET, POLICY, ACCESS_CONTROL}
 
 
 def questions(scene: Scene) -> Iterator[Question]:
@@ -40,23 +38,12 @@ def _audited(scene: Scene, host: str, audit: Audit, within: Deadline) -> Iterato
         yield Check(
             STANDBY, host, State.FAIL, f"the site file names a distribution that is not there, not {elsewhere}", then
         )
-    shared = _is_a_cdns(scene, host)
-    if shared:
-        changes = tuple(change for change in changes if change.key.type in _OF_THE_BUCKET)
     for change in changes:
         state = State.FAIL if change.before is None and change.key.type not in _BESIDE else State.WARN
         then = f"defib export terraform --site {scene.site.site} shows how it must be"
         yield Check(STANDBY, f"{change.key.type} of {host}", state, _told(change), then)
     if not changes and not elsewhere:
-        parts = "bucket and access" if shared else "bucket, access, headers, limits and distribution"
-        rest = "; the distribution is the CDN's own" if shared else ""
-        yield Check(STANDBY, host, State.OK, f"{parts} are as they must be{rest}")
-
-
-def _is_a_cdns(scene: Scene, host: str) -> bool:
-    """Whether the host is served by one of the site's CDNs, whose owner has configured it for that."""
-    cdns = {cdn.distribution for cdn in scene.site.cdns if isinstance(cdn, CloudFrontDistribution)}
-    return any(isinstance(each, AwsHost) and each.name == host and each.distribution in cdns for each in scene.site.hosts)
+        yield Check(STANDBY, host, State.OK, "all that it is made of is as it must be")
 
 
 def _told(change: RecordChange) -> str:

@@ -29,7 +29,7 @@ def test_standby_is_written_to_a_file(defib: Defib, tmp_path: Path) -> None:
 
 def test_site_without_standby_is_told_so(defib: Defib) -> None:
     """Nothing is written of what is not there."""
-    ended = defib("export", "terraform", "--site", "lab")
+    ended = defib("export", "terraform", "--site", "lab-armed")
     assert (ended.code, ended.out) == (2, "")
     assert "s3-cloudfront" in ended.err
 

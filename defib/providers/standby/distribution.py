@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -89,10 +89,13 @@ class StandbyDistribution:
         """Every name, HTTP/2 and 3, TLS 1.2 or newer, the best certificate there is, and everything that was made for it.
 
         What it has for the same ends under other names stays: a policy, a web ACL, a stricter protocol. So does the origin
-        that users get meanwhile, where the distribution stands in front of a host.
+        that users get meanwhile, where the distribution stands in front of a host; a CDN's distribution gets the bucket as
+        one more origin, and nothing else of it is changed.
         """
         work = self._work
         present = read_facts(DistributionFacts, held.text) if held.text else _NOTHING
+        if work.shared:
+            return written(self._beside(held, present))
         names = tuple(sorted({*work.names, *present.names}))
         uses = self.uses(within)
         return written(
@@ -111,6 +114,12 @@ class StandbyDistribution:
                 root_object=present.root_object or "index.html",
             )
         )
+
+    def _beside(self, held: Held, present: DistributionFacts) -> DistributionFacts:
+        work = self._work
+        if held.text is None:
+            raise NotFound("the CDN's distribution is not there", where=f"CloudFront, distribution {work.distribution}")
+        return replace(present, bucket=domain_of(work), access_control=work.bucket)
 
     def uses(self, within: Deadline) -> Uses:
         """The names of the policy and the web ACL that it has, and that can be changed; CloudFront's own policies cannot."""
@@ -163,7 +172,7 @@ class StandbyDistribution:
 
     def _found(self, within: Deadline) -> Any:
         told = self._cloudfront.ask_if("NoSuchDistribution", "get_distribution", within, Id=self._work.distribution)
-        if told is not None:
+        if told is not None or self._work.shared:
             return told
         for each in listed(self._cloudfront, "list_distributions", "DistributionList", within):
             if each["Comment"] == self._work.comment:

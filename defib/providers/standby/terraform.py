@@ -18,39 +18,42 @@ from defib.providers.standby.hcl import Block, Call, Reference, Value, block, re
 _PROVIDER = "~> 5.100"
 """What the file is validated with, and what says that it is compatible."""
 
-_DISTRIBUTION_ARN = "aws_cloudfront_distribution.standby.arn"
+_NEEDED: dict[str, Value] = {"aws": {"source": "hashicorp/aws", "version": _PROVIDER}}
+
+_HEAD = (
+    "# The standby of {work.site} on AWS, written by `defib export terraform`. Change the site file, not this.\n"
+    "# What stands already is taken over with, for example:\n"
+    "#   terraform import aws_s3_bucket.releases {work.bucket}\n"
+)
+
+_BESIDE = (
+    "# The distribution {work.distribution} is the site's CDN, and stays where it is kept as code. There it needs the\n"
+    "# bucket as one more origin, which nobody gets until `defib` moves the pointer; so let Terraform ignore changes of\n"
+    "# its origins and of the default behaviour's target_origin_id.\n\n"
+)
+
+_ARN = "aws_cloudfront_distribution.standby.arn"
+_CDN_ARN = "data.aws_cloudfront_distribution.cdn.arn"
 _GLOBAL = {"provider": Reference("aws.global")}
 
 
 def terraform(work: Groundwork) -> str:
     """One file for ``terraform init`` and ``terraform plan``; pure."""
-    head = (
-        f"# The standby of {work.site} on AWS, written by `defib export terraform`. Change the site file, not this.\n"
-        "# What stands already is taken over with, for example:\n"
-        f"#   terraform import aws_s3_bucket.releases {work.bucket}\n"
-        f"#   terraform import aws_cloudfront_distribution.standby {work.distribution}\n\n"
-    )
-    parts = [
-        *_settings(work),
-        *_bucket(work),
-        *_logs(work),
-        *_edge(work),
-        *_limits(work),
-        _distribution(work),
-        _policy(work),
-    ]
-    return head + render(parts)
+    if work.shared:
+        return _HEAD.format(work=work) + _BESIDE.format(work=work) + render(_beside(work))
+    taken = f"#   terraform import aws_cloudfront_distribution.standby {work.distribution}\n\n"
+    parts = [*_settings(work), *_bucket(work), *_logs(work), *_edge(work), *_limits(work)]
+    return _HEAD.format(work=work) + taken + render([*parts, _distribution(work), _policy(work)])
 
 
 def _settings(work: Groundwork) -> list[Block]:
-    needed = {"aws": {"source": "hashicorp/aws", "version": _PROVIDER}}
     certificate: dict[str, Value] = {
         "domain": Reference("var.certificate_domain"),
         "statuses": ["ISSUED"],
         "most_recent": True,
     }
     return [
-        within(block("terraform", required_version=">= 1.5"), block("required_providers", **needed)),
+        within(block("terraform", required_version=">= 1.5"), block("required_providers", **_NEEDED)),
         block("provider", "aws", region=work.region),
         # Certificates and web ACLs of distributions are in one region, wherever the bucket is.
         block("provider", "aws", alias="global", region=REGION),
@@ -203,7 +206,7 @@ def _distribution(work: Groundwork) -> Block:
         "origin",
         origin_id=ORIGIN,
         domain_name=domain_of(work),
-        origin_access_control_id=Reference("aws_cloudfront_origin_access_control.standby.id"),
+        origin_access_control_id=Reference(f"{_CONTROL}.id"),
     )
     behavior = block(
         "default_cache_behavior",
@@ -228,14 +231,16 @@ def _distribution(work: Groundwork) -> Block:
     return within(outer, origin, behavior, viewer, everywhere, *logging, left)
 
 
+_CONTROL = "aws_cloudfront_origin_access_control.standby"
 _HEADERS = "aws_cloudfront_response_headers_policy.standby.id"
 _LOGS = "aws_s3_bucket.logs.bucket_domain_name"
 
 
 def _policy(work: Groundwork) -> Block:
+    arn = _CDN_ARN if work.shared else _ARN
     policy: dict[str, Value] = {
         "Version": "2012-10-17",
-        "Statement": [_referring(each) for each in statements(work.bucket, _DISTRIBUTION_ARN)],
+        "Statement": [_referring(each, arn) for each in statements(work.bucket, arn)],
     }
     return block(
         "resource",
@@ -246,10 +251,29 @@ def _policy(work: Groundwork) -> Block:
     )
 
 
-def _referring(value: Any) -> Value:
+def _referring(value: Any, arn: str) -> Value:
     """A statement with the distribution's ARN as a reference."""
     if isinstance(value, Mapping):
-        return {name: _referring(each) for name, each in value.items()}
+        return {name: _referring(each, arn) for name, each in value.items()}
     if isinstance(value, list):
-        return [_referring(each) for each in value]
-    return Reference(_DISTRIBUTION_ARN) if value == _DISTRIBUTION_ARN else str(value)
+        return [_referring(each, arn) for each in value]
+    return Reference(arn) if value == arn else str(value)
+
+
+def _beside(work: Groundwork) -> list[Block]:
+    """All that a CDN's distribution needs beside itself; the origin is told by an output."""
+    origin: dict[str, Value] = {
+        "origin_id": ORIGIN,
+        "domain_name": domain_of(work),
+        "origin_access_control_id": Reference(f"{_CONTROL}.id"),
+    }
+    control, *_ = _edge(work)
+    return [
+        within(block("terraform", required_version=">= 1.5"), block("required_providers", **_NEEDED)),
+        block("provider", "aws", region=work.region),
+        block("data", "aws_cloudfront_distribution", "cdn", id=work.distribution),
+        *_bucket(work),
+        control,
+        _policy(work),
+        block("output", "origin", description="What to add to the distribution's origins.", value=origin),
+    ]

@@ -32,12 +32,15 @@ class AwsStandby:
         made: list[Resource] = [
             ReleasesBucket(work, services),
             AccessControl(work, services),
-            *([HeadersPolicy(work, services, lambda soon: uses(soon).headers_policy)] if work.headers else []),
-            *([WebAcl(work, services, lambda soon: uses(soon).web_acl)] if work.limits else []),
-            *([LogsBucket(work, services)] if work.logs else []),
             self._distribution,
             BucketPolicy(work, services),
         ]
+        if not work.shared:
+            made += [
+                *([HeadersPolicy(work, services, lambda soon: uses(soon).headers_policy)] if work.headers else []),
+                *([WebAcl(work, services, lambda soon: uses(soon).web_acl)] if work.limits else []),
+                *([LogsBucket(work, services)] if work.logs else []),
+            ]
         self._resources = {key_of(each.type, work.bucket): each for each in sorted(made, key=_place)}
 
     @property

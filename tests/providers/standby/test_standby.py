@@ -466,16 +466,18 @@ class TestInFrontOfAHost:
             aws.aws.cloudfront.add_distribution(distribution, f"{distribution.lower()}.cloudfront.net", config)
 
         aws.loop.run(add())
-        return replace(account, work=replace(account.work, distribution=distribution, logs=""))
+        return replace(account, work=replace(account.work, distribution=distribution, logs="", shared=True))
 
     def held(self, cdn: Account) -> Any:
         """Its configuration."""
         return cdn.client("cloudfront").get_distribution_config(Id=cdn.work.distribution)["DistributionConfig"]
 
     def test_bucket_becomes_an_origin_beside_the_host(self, cdn: Account) -> None:
-        """Users go on getting the host; the policy that gives the right headers stays; nothing is left to do."""
+        """Users go on getting the host; nothing else of the CDN is changed, and nothing is left to do."""
         made = make(cdn)
-        assert [each.key.type for each in made] == [BUCKET, ACCESS_CONTROL, WEB_ACL, DISTRIBUTION, POLICY]
+        assert [each.key.type for each in made] == [BUCKET, ACCESS_CONTROL, DISTRIBUTION, POLICY]
+        before, now = text(made[2].before), text(made[2].after)
+        assert {name for name, value in now.items() if before[name] != value} == {"bucket", "access_control"}
         after = self.held(cdn)
         host, bucket = after["Origins"]["Items"]
         assert (host["Id"], after["DefaultCacheBehavior"]["TargetOriginId"]) == ("vercel", "vercel")
@@ -495,8 +497,15 @@ class TestInFrontOfAHost:
             config["Aliases"]["Items"].sort()
         assert before == after
 
+    def test_cdn_that_is_not_there_is_not_made(self, cdn: Account) -> None:
+        """A CDN's distribution is somebody's work: an id that leads nowhere is a matter of configuration."""
+        with pytest.raises(NotFound) as caught:
+            cdn.standby(distribution="EGONE").audit(within=soon())
+        assert "EGONE" in caught.value.where
+
     def test_policy_that_gives_other_headers_is_put_right_in_its_place(self, cdn: Account) -> None:
-        """What the distribution has is looked at, not what would have the name that Defib gives."""
+        """Where the distribution is the standby's own: what it has is looked at, not what would have the bucket's name."""
+        cdn = replace(cdn, work=replace(cdn.work, shared=False))
         make(cdn)
         strict = replace(cdn, work=replace(cdn.work, headers=(*cdn.work.headers, ("Permissions-Policy", "camera=()"))))
         (change,) = strict.standby().audit(within=soon())

@@ -32,6 +32,7 @@ WORK = Groundwork(
     logs="pulse-logs",
 )
 QUIET = replace(WORK, logs="", limits=(), headers=())
+SHARED = replace(WORK, shared=True)
 
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -43,7 +44,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.skipif(not TERRAFORM, reason="terraform is not installed")
-@pytest.mark.parametrize("work", [WORK, QUIET], ids=["all", "least"])
+@pytest.mark.parametrize("work", [WORK, QUIET, SHARED], ids=["all", "least", "shared"])
 def test_file_is_as_terraform_would_format_it(tmp_path: Path, work: Groundwork) -> None:
     """What `terraform fmt` would leave: a file under version control shows no changes but real ones."""
     (tmp_path / "main.tf").write_text(terraform(work))
@@ -53,7 +54,7 @@ def test_file_is_as_terraform_would_format_it(tmp_path: Path, work: Groundwork) 
 
 @pytest.mark.skipif(not TERRAFORM, reason="terraform is not installed")
 @pytest.mark.skipif(not PLUGINS, reason="DEFIB_TERRAFORM_PLUGINS names no folder with the AWS provider")
-@pytest.mark.parametrize("work", [WORK, QUIET], ids=["all", "least"])
+@pytest.mark.parametrize("work", [WORK, QUIET, SHARED], ids=["all", "least", "shared"])
 def test_terraform_finds_it_valid(tmp_path: Path, work: Groundwork) -> None:
     """Every resource, attribute and reference exists in the AWS provider."""
     (tmp_path / "main.tf").write_text(terraform(work))
@@ -96,6 +97,14 @@ def test_every_part_of_the_site_file_is_in_it() -> None:
         assert wanted in text
 
 
+def test_distribution_of_a_cdn_stays_where_it_is_kept() -> None:
+    """The CDN's distribution is read, not made a second time; its new origin is told."""
+    text = terraform(SHARED)
+    assert 'resource "aws_cloudfront_distribution"' not in text
+    assert '"AWS:SourceArn" = data.aws_cloudfront_distribution.cdn.arn' in text
+    assert '"pulse-releases.s3.eu-central-1.amazonaws.com"' in text
+
+
 def test_same_standby_is_the_same_file() -> None:
     """Pure: nothing but the site file decides."""
     assert terraform(WORK) == terraform(replace(WORK))
@@ -109,7 +118,9 @@ def test_lab_can_be_exported() -> None:
     for site, host in standbys:
         text = terraform(groundwork(site, host))
         assert quoted(host.bucket) in text
-        assert all(quoted(value) in text for name, value in site.page.headers.items() if name.startswith("Content-"))
+        told = [value for name, value in site.page.headers.items() if name.startswith("Content-")]
+        assert groundwork(site, host).shared or all(quoted(value) in text for value in told)
+    assert standbys
 
 
 def test_nothing_in_a_value_is_an_expression() -> None:
