@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from defib.clock import Clock
 from defib.errors import LabDown, Refused
+from defib.groundwork import Audit
 from defib.home import Home
 from defib.observe.answers import DnsAnswers
 from defib.observe.caa import CaaLookup
@@ -14,7 +15,7 @@ from defib.observe.certificate import CertificateProbe
 from defib.observe.names import find_names
 from defib.observe.web import WebObservers
 from defib.ports import Answers, Cdn, DnsZone, Host, Observers
-from defib.providers.open import open_cdn, open_host, open_pointer, open_sources, open_store, open_zone
+from defib.providers.open import open_cdn, open_host, open_pointer, open_sources, open_standby, open_store, open_zone
 from defib.providers.secret import resolve
 from defib.providers.wrappers import ReadOnlyCdn, ReadOnlyHost, ReadOnlyZone
 from defib.redact import Redactor
@@ -46,7 +47,7 @@ class Outside:
     """Everything a run can reach outside of itself.
 
     `pointers` are, by host, the one record that says which of its releases the host serves, `stores` where those are kept,
-    and `workshop` is where new ones are built.
+    `grounds` all that it is made of, and `workshop` is where new releases are built.
     """
 
     zones: tuple[DnsZone, ...]
@@ -58,13 +59,14 @@ class Outside:
     hosts: Mapping[str, Host] = field(default_factory=dict)
     pointers: Mapping[str, DnsZone] = field(default_factory=dict)
     stores: Mapping[str, ReleaseStore] = field(default_factory=dict)
+    grounds: Mapping[str, tuple[DnsZone, Audit]] = field(default_factory=dict)
     workshop: Workshop | None = None
     fence: Fence = field(default_factory=Fence)
 
     @property
     def changeable(self) -> tuple[DnsZone, ...]:
         """Everything in which a plan may change record sets."""
-        return (*self.zones, *self.pointers.values())
+        return (*self.zones, *self.pointers.values(), *(zone for zone, _ in self.grounds.values()))
 
 
 def read_only(outside: Outside) -> Outside:
@@ -75,6 +77,7 @@ def read_only(outside: Outside) -> Outside:
         cdns={name: ReadOnlyCdn(cdn) for name, cdn in outside.cdns.items()},
         hosts={name: ReadOnlyHost(host) for name, host in outside.hosts.items()},
         pointers={name: ReadOnlyZone(pointer) for name, pointer in outside.pointers.items()},
+        grounds={name: (ReadOnlyZone(zone), audit) for name, (zone, audit) in outside.grounds.items()},
     )
 
 
@@ -102,6 +105,7 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
         hosts={host.name: open_host(host, secret, fence) for host in site.hosts},
         pointers={host.name: open_pointer(host, secret, fence) for host in last_resorts},
         stores={host.name: open_store(host, secret, fence) for host in last_resorts},
+        grounds={host.name: open_standby(site, host, secret, fence) for host in last_resorts},
         workshop=Workshop(site, home, sources) if sources and site.build else None,
         fence=fence,
     )

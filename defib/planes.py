@@ -13,7 +13,7 @@ from defib.objectives import Phase, Plane
 from defib.plan import Plan
 from defib.runbook import Runbook, RunbookStep
 from defib.site import Site
-from defib.sitevendors import DnsZoneConfig, FailoverSwitch, Rfc2136Zone
+from defib.sitevendors import AwsHost, DnsZoneConfig, FailoverSwitch, Rfc2136Zone
 
 _APIS: Mapping[str, str] = {
     "route53": "Amazon Route 53's API, us-east-1",
@@ -21,6 +21,7 @@ _APIS: Mapping[str, str] = {
     "cloudfront": "Amazon CloudFront's API, us-east-1",
     "vercel": "Vercel's API",
     "netlify": "Netlify's API",
+    "s3-cloudfront": "Amazon CloudFront's API, us-east-1",
 }
 _OTHERWISE: Mapping[Plane, str] = {
     Plane.DATA: "data: DNS and HTTPS, as users have them",
@@ -29,12 +30,23 @@ _OTHERWISE: Mapping[Plane, str] = {
 }
 
 
+_ON_AWS: Mapping[str, str] = {
+    "prepare-the-place": "control: the APIs of Amazon S3, CloudFront and WAF; nothing where all stands",
+    "upload-the-release": "data: Amazon S3 in {region}",
+    "serve-the-release": "control: Amazon CloudFront's API, us-east-1",
+}
+"""Steps that act on what a last resort serves, and not on where users go."""
+
+
 def needs(site: Site, runbook: Runbook, step: RunbookStep, plan: Plan | None = None) -> str:
     """What `step` cannot be done without: the plane first, then whose.
 
     The step that acts needs what the `plan` changes, whatever plane the runbook gives it: a pre-armed switch is data plane.
     Without a plan that is every vendor that the site's names are at.
     """
+    if step.name in _ON_AWS:
+        regions = _once(host.aws.region for host in site.hosts if isinstance(host, AwsHost))
+        return _ON_AWS[step.name].format(region=", ".join(regions))
     if step.phase is Phase.ACT and step.plane in {Plane.CONTROL, Plane.DATA}:
         return "; ".join(_acting(site, plan)) or "nothing: there is nothing to change"
     if step.plane is Plane.CONTROL:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from defib import pointer
+from defib import groundwork, pointer
 from defib.building.built import Built
-from defib.errors import BudgetSpent, InputError, ProviderError, Refused
+from defib.errors import BudgetSpent, InputError, ProviderError, Refused, StepFailed
+from defib.groundwork import DISTRIBUTION, provisioning
 from defib.looking import Judged, look_at_users, look_through
 from defib.plan import Change, Plan
 from defib.ports import Build, RecordChange
@@ -89,6 +90,51 @@ def pointer_changes(step: Step, commit: str) -> tuple[Change, ...]:
     if present == wanted:
         return ()
     return (Change(zone.vendor, zone.zone, (RecordChange(present, wanted),), f"serve release {commit[:12]}"),)
+
+
+def ground_changes(step: Step, *, with_distribution: bool = False) -> tuple[Change, ...]:
+    """What the host lacks, or has otherwise than the site file says; none where all is well.
+
+    A distribution that is not there is refused unless it is to be made: it gets an id that no site file names yet.
+    """
+    host = host_of(step.site)
+    ground = step.run.outside.grounds.get(host.name)
+    if ground is None:
+        return ()
+    try:
+        changes = provisioning(ground[1], host.bucket, step.within.sooner(_ASK_WITHIN))
+    except ProviderError as error:
+        step.note(f"what {host.name} is made of could not be looked at: {error}", warning=True)
+        return ()
+    if not with_distribution and any(_is_new_distribution(change) for change in changes):
+        raise Refused(
+            f"the distribution {host.distribution} is not there",
+            where=f"{step.site.site}.yaml",
+            then=f"defib run standby-prepare --site {step.site.site}, and put its id into the site file",
+        )
+    return changes
+
+
+def ground_must_stand(step: Step) -> None:
+    """Fail where the host still lacks something; tell where the site file names another distribution than was made."""
+    host = host_of(step.site)
+    _, audit = step.run.outside.grounds[host.name]
+    within = step.within.sooner(_ASK_WITHIN)
+    left = provisioning(audit, host.bucket, within)
+    if left:
+        raise StepFailed("not all is as it must be", seen=", ".join(change.names for change in left), then="defib ready")
+    elsewhere = audit.misplaced(within=within)
+    if elsewhere:
+        step.note(f"the distribution that was made is {elsewhere}: put it into the site file", warning=True)
+
+
+def _is_new_distribution(change: Change) -> bool:
+    return any(record.before is None and record.key.type == DISTRIBUTION for record in change.records)
+
+
+def is_ground(change: Change) -> bool:
+    """Whether a change is of what the host is made of."""
+    return change.vendor == groundwork.VENDOR
 
 
 def is_pointer(change: Change) -> bool:

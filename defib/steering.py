@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from defib import entries, pointer
+from defib import entries, groundwork, pointer
 from defib.approval import Approval
 from defib.changes import foreign
 from defib.clock import Deadline
@@ -141,7 +141,7 @@ def way_back(run: Run) -> Way:
     """The way users go back to when the changes of the run that this one follows are taken back."""
     if not run.follows:
         raise Refused("that run changed nothing; there is nothing to take back", then="defib runs")
-    steered = [change for change in run.follows if change.vendor != pointer.VENDOR]
+    steered = [change for change in run.follows if change.vendor not in {pointer.VENDOR, groundwork.VENDOR}]
     before = [(change.vendor, record.key, record.before) for change in steered for record in change.records]
     way = way_of(run.site, before)
     if way is None:
@@ -176,10 +176,13 @@ def refuse_half_way_back(step: Step) -> None:
 
 
 def way_back_plan(run: Run, within: Deadline) -> Plan:
-    """The plan that takes back the changes of the run that this one follows, newest first; empty if that is done."""
+    """The plan that takes back the changes of the run that this one follows, newest first; empty if that is done.
+
+    What a last resort is made of stays, for the next time.
+    """
     zones = {(zone.vendor, zone.zone): zone for zone in run.outside.changeable}
     changes = []
-    for change in reversed(run.follows):
+    for change in reversed([each for each in run.follows if each.vendor != groundwork.VENDOR]):
         present = zones[change.vendor, change.zone].read(change.keys, within=within.sooner(_ASK_WITHIN))
         if present == change.before:
             continue

@@ -83,12 +83,25 @@ def approve_the_plan(at: Step, source: Source) -> Plan:
     """The release, and every record set, before and after, approved by their digest; the place is proved first."""
     host = redeploy.host_of(at.site)
     way = to_host(at.site, host)
-    prove_the_place(at, way, host)
+    ground = redeploy.ground_changes(at)
+    if not ground:
+        prove_the_place(at, way, host)
     must_agree_on_signing(at)
     steered = steering.steering_plan(at, way, ways(at.site))
     steering.refuse_forgotten(at, way)
-    plan = Plan(steered.procedure, steered.site, (*redeploy.pointer_changes(at, source.commit), *steered.changes))
-    return steering.approve(at, plan, also=[pointer.pointer_key(host.distribution)])
+    release = redeploy.pointer_changes(at, source.commit)
+    also = [pointer.pointer_key(host.distribution), *(key for change in ground for key in change.keys)]
+    return steering.approve(at, Plan(steered.procedure, steered.site, (*ground, *release, *steered.changes)), also=also)
+
+
+@step("prepare-the-place")
+def prepare_the_place(at: Step, plan: Plan) -> None:
+    """What the host lacks is made, and what was changed is put right, before anything is brought there."""
+    ground = [change for change in plan.changes if redeploy.is_ground(change)]
+    if ground:
+        host = redeploy.host_of(at.site)
+        at.apply(plan, only=redeploy.is_ground)
+        prove_the_place(at, to_host(at.site, host), host)
 
 
 @step("upload-the-release")
@@ -109,7 +122,7 @@ def switch_the_records(at: Step, plan: Plan, outage: Outage) -> None:
     """All record sets of a zone at once, after the same proofs of what is served as for any backup host."""
     prove_standby(at, to_host(at.site, redeploy.host_of(at.site)), outage.expected, "users had")
     tell_apis(at)
-    at.apply(plan, only=lambda change: not redeploy.is_pointer(change))
+    at.apply(plan, only=lambda change: not redeploy.is_pointer(change) and not redeploy.is_ground(change))
 
 
 @step("watch-the-answers", Lasts.NEVER)
@@ -133,6 +146,7 @@ def play(run: Run) -> None:
     source = choose_the_source(run, outage)
     made = build_the_site(run, source)
     plan = approve_the_plan(run, source)
+    prepare_the_place(run, plan)
     upload_the_release(run, source, made)
     serve_the_release(run, plan, source)
     switch_the_records(run, plan, outage)
@@ -147,6 +161,7 @@ PROCEDURE = Procedure(
         "choose-the-source",
         "build-the-site",
         "approve-the-plan",
+        "prepare-the-place",
         "upload-the-release",
         "serve-the-release",
         "switch-the-records",

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from defib import entries, pointer
+from defib import entries, groundwork, pointer
 from defib.building.built import Built, Kind
 from defib.clock import Deadline
 from defib.errors import StepFailed, Unavailable
 from defib.objectives import Status, Verdict
 from defib.offer import Deployed, Offer, Tip, Trouble
-from defib.ports import Aim, Attachment, Build, Deployment, Expect, RecordChange, RecordSet
+from defib.ports import Aim, Attachment, Build, Deployment, Expect, RecordChange, RecordKey, RecordSet
 from defib.providers.dns.memory import MemoryZone
 from defib.providers.git.sources import Answers
 from defib.providers.host.memory import MemoryHost
@@ -216,6 +216,50 @@ class TestRedeploy:
         _, outcome = stage.recover("failback", follows=run.id)
         assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
         assert (stage.memory.records, stage.serves()) == (before, OLD)
+
+
+class Ground:
+    """A bucket that is there or not; without a distribution, what is made first would have no place in the site file."""
+
+    def __init__(self, zone: MemoryZone, *missing: str) -> None:
+        self.zone = zone
+        self.wanted = [RecordSet(groundwork.key_of(kind, "pulse-trading-aws"), timedelta(0), ("{}",)) for kind in missing]
+
+    @property
+    def keys(self) -> tuple[RecordKey, ...]:
+        return tuple(record.key for record in self.wanted)
+
+    def audit(self, *, within: Deadline) -> tuple[RecordChange, ...]:
+        present = self.zone.read(self.keys, within=within)
+        return tuple(RecordChange(None, record) for record, there in zip(self.wanted, present, strict=True) if not there)
+
+    def misplaced(self, *, within: Deadline) -> str:
+        del within
+        return ""
+
+
+class TestGround:
+    """What the last resort is made of."""
+
+    def test_what_is_missing_is_made_first(self, stage: AwsStage) -> None:
+        """The bucket is a change of the approved plan, made before anything is brought there; and it stays."""
+        zone = MemoryZone("pulse-trading-aws", vendor=groundwork.VENDOR)
+        stage.more["grounds"] = {"aws": (zone, Ground(zone, groundwork.BUCKET))}
+        run, outcome = stage.recover("aws-redeploy")
+        planned = next(run.journal.of(entries.Planned))
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert [change.vendor for change in planned.changes] == [groundwork.VENDOR, pointer.VENDOR, "route53"]
+        stage.origin = GOOD
+        stage.edges.update(dict.fromkeys(stage.edges, GOOD))
+        assert stage.recover("failback", follows=run.id)[1].status is Status.RECOVERED
+        assert len(zone.records) == 1
+
+    def test_distribution_is_not_there(self, stage: AwsStage) -> None:
+        """What would get an id that no site file names is refused, with what is to be done before."""
+        zone = MemoryZone("pulse-trading-aws", vendor=groundwork.VENDOR)
+        stage.more["grounds"] = {"aws": (zone, Ground(zone, groundwork.DISTRIBUTION))}
+        _, outcome = stage.recover("aws-redeploy")
+        assert (outcome.status, "standby-prepare" in outcome.reason) == (Status.REFUSED, True)
 
 
 class TestRefusals:
