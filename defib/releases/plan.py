@@ -75,9 +75,10 @@ class DeployPlan:
     @property
     def changes_nothing(self) -> bool:
         """Whether everything stands, and is known to be complete."""
-        wanted = {(each.path, each.sha256, each.headers) for each in self.pieces}
-        known = self.manifest and {(each.path, each.sha256, each.headers) for each in self.manifest.entries}
-        return not self.due and wanted == known
+        if self.due or self.manifest is None or len(self.pieces) != len(self.manifest.entries):
+            return False
+        known = self.manifest.by_path()
+        return all(each.path in known and differs(each, known[each.path]) is None for each in self.pieces)
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,11 @@ def plan_of(
     pieces = (*built, *carried)
     due = _due(store, commit, pieces, listed, manifest, crowd or Crowd(), within)
     # What this release carries already and somebody has changed has no other source: it is lost.
-    spoilt = {each.piece.path for each in due if each.piece.source == key_of(commit, each.piece.path)}
+    spoilt = {each.piece.path for each in due if each.piece.source == prefix + each.piece.path}
     pieces = tuple(piece for piece in pieces if piece.path not in spoilt)
     due = tuple(each for each in due if each.piece.path not in spoilt)
     lost = tuple(dict.fromkeys((*lost, *sorted(spoilt))))
-    expected = {key_of(commit, piece.path) for piece in pieces} | {manifest_key(commit)}
+    expected = {prefix + piece.path for piece in pieces} | {manifest_key(commit)}
     return DeployPlan(commit, pieces, due, manifest, tuple(sorted(set(listed) - expected)), lost)
 
 
@@ -135,10 +136,11 @@ def _due(
     within: Deadline,
 ) -> tuple[Due, ...]:
     known = manifest.by_path() if manifest else {}
+    prefix = prefix_of(commit)
     found: list[Due | None] = []
     unknown: list[Piece] = []
     for piece in pieces:
-        there, entry = listed.get(key_of(commit, piece.path)), known.get(piece.path)
+        there, entry = listed.get(prefix + piece.path), known.get(piece.path)
         if there is None:
             found.append(Due(piece, Reason.NEW))
         elif there.size != piece.size:
@@ -149,7 +151,7 @@ def _due(
             unknown.append(piece)
 
     def ask(piece: Piece) -> Due | None:
-        return differs(piece, store.head(key_of(commit, piece.path), within=within))
+        return differs(piece, store.head(prefix + piece.path, within=within))
 
     found += crowd.each(ask, unknown, within=within)
     return tuple(due for due in found if due is not None)
