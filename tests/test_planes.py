@@ -100,5 +100,5 @@ def test_every_other_step_needs_no_vendor(procedure: str) -> None:
 def test_a_step_that_asks_the_vendors_beforehand_names_them() -> None:
     """Another step of plane control needs the APIs of the places that the procedure is about."""
     step = RunbookStep("ask-the-hosts", Phase.DECIDE, Plane.CONTROL, timedelta(minutes=1), "Ask.", 1)
-    assert needs(site("lab"), runbook(), step) == "control: Vercel's API, Netlify's API"
+    assert needs(site("lab"), runbook(), step) == "control: Vercel's API, Netlify's API, Amazon CloudFront's API, us-east-1"
     assert needs(site("lab"), runbook("failback"), step) == "control: a vendor that the runbook names"
