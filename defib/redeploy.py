@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from defib import groundwork, pointer
 from defib.building.built import Built
@@ -24,7 +25,7 @@ from defib.releases.tree import files_of
 from defib.releases.verify import verify
 from defib.run import Step
 from defib.site import Site
-from defib.sitevendors import AwsHost
+from defib.sitevendors import AwsHost, CloudFrontDistribution
 from defib.source import Choice, choose
 from defib.ways import to_host
 from defib.workshop import Workshop
@@ -155,6 +156,17 @@ def upload(step: Step, commit: str, folder: Path, made: Build | None) -> None:
     step.note(
         f"{len(files)} files: {done.uploaded} uploaded ({done.sent} bytes), {done.carried} carried on, all listed back"
     )
+
+
+def forget_what_is_cached(step: Step) -> None:
+    """Where the release is served by one of the CDNs, tell it to forget the page: a courtesy, what is served decides.
+
+    A release needs none: what keeps its name between releases is asked for anew each time.
+    """
+    host, page = host_of(step.site), step.site.page
+    for cdn in step.site.cdns:
+        if isinstance(cdn, CloudFrontDistribution) and cdn.distribution == host.distribution:
+            step.purge(cdn.name, (urlsplit(page.url).path or "/", "/index.html", *page.warm))
 
 
 def release_before(step: Step) -> Manifest:

@@ -114,6 +114,7 @@ def upload_the_release(at: Step, source: Source, made: Made) -> None:
 def serve_the_release(at: Step, plan: Plan, source: Source) -> None:
     """The pointer flips, and the distribution is asked until it serves that build."""
     at.apply(plan, only=redeploy.is_pointer)
+    redeploy.forget_what_is_cached(at)
     redeploy.wait_until_served(at, source.commit, plan)
 
 
@@ -132,8 +133,9 @@ def watch_the_answers(at: Step, plan: Plan) -> entries.AnswersMoved:
 
 
 @step("verify-the-users", Lasts.NEVER)
-def verify_the_users(at: Step, outage: Outage, made: Made) -> entries.UsersServed:
-    """Every look from every place is good, of the build that was made, and stays good."""
+def verify_the_users(at: Step, outage: Outage, source: Source, made: Made) -> entries.UsersServed:
+    """Every look from every place is good, of the build that was made and of no other, and stays good."""
+    redeploy.wait_until_users_have(at, source.commit)
     served = hold_users(at, made.build)
     verify_other_names(at, way_named(at.site, redeploy.host_of(at.site).name))
     at.record(recovery_point("users", outage.expected, served.build, "users had", "have"))
@@ -151,7 +153,7 @@ def play(run: Run) -> None:
     serve_the_release(run, plan, source)
     switch_the_records(run, plan, outage)
     watch_the_answers(run, plan)
-    verify_the_users(run, outage, made)
+    verify_the_users(run, outage, source, made)
 
 
 PROCEDURE = Procedure(

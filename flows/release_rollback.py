@@ -39,6 +39,7 @@ def approve_the_plan(at: Step, earlier: Earlier) -> Plan:
 def serve_the_release(at: Step, plan: Plan, earlier: Earlier) -> None:
     """The pointer flips, and the distribution is asked until it serves that build."""
     at.apply(plan)
+    redeploy.forget_what_is_cached(at)
     redeploy.wait_until_served(at, earlier.commit, plan)
 
 

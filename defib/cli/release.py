@@ -17,6 +17,18 @@ def _releases() -> None:
     """What the last resort of a site serves."""
 
 
+@release_app.command("prune")
+def prune(
+    site: Annotated[str, typer.Option("--site", "-s", help="A site file's name, or a path to one.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only listed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines for people.")] = False,
+) -> int:
+    """List, or remove, the releases that nobody needs any more; the live one and the one before it never go."""
+    from defib.cli import shelf  # noqa: PLC0415
+
+    return shelf.prune(Redactor(), site, remove_them=yes, as_json=as_json)
+
+
 @release_app.command("rollback")
 def rollback(
     site: Annotated[str, typer.Option("--site", "-s", help="A site file's name, or a path to one.")],
