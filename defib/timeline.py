@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TypeVar
 
-from defib import entries
+from defib import entries, groundwork
 from defib.errors import EvidenceBroken
 from defib.journal import Record
 from defib.objectives import Measure, Phase, Plane, Status
@@ -115,6 +115,16 @@ class Timeline:
         return None if self.ended is None else self.ended - self.started
 
 
+def _touched_nobody(records: Sequence[Record], closed: entries.Closed | None) -> str:
+    """Why there was nothing to measure in a run that ended well: it planned what serves nobody, and looked at no user."""
+    planned = _last(records, entries.Planned)[1]
+    if closed is None or closed.status is not Status.RECOVERED or planned is None:
+        return ""
+    looked = any(isinstance(record.entry, entries.Observed) for record in records)
+    serving = any(change.vendor != groundwork.VENDOR for change in planned.changes)
+    return "" if looked or serving else "it touched nobody's service"
+
+
 def timeline(records: Sequence[Record]) -> Timeline:
     """The timeline of a journal; :class:`EvidenceBroken` if it does not begin with a run's opening."""
     if not records or not isinstance(records[0].entry, entries.Opened):
@@ -123,6 +133,7 @@ def timeline(records: Sequence[Record]) -> Timeline:
     closed_at, closed = _last(_since_reopened(records), entries.Closed)
     lost = _lost_service(records)
     instants = _instants(records, opened)
+    apart = _touched_nobody(records, closed)
     return Timeline(
         opened=opened,
         started=records[0].at,
@@ -132,8 +143,8 @@ def timeline(records: Sequence[Record]) -> Timeline:
         engine=_last(records, entries.EngineChosen)[1],
         instants=instants,
         spans=_spans(instants),
-        rto=_rto(records, opened, instants, lost),
-        rpo=_rpo(records, opened),
+        rto=Measure(opened.rto, timedelta(0), apart) if apart else _rto(records, opened, instants, lost),
+        rpo=Measure(opened.rpo, timedelta(0), apart) if apart else _rpo(records, opened),
         steps=_steps(records),
         notes=tuple(entry for _, entry in _all(records, entries.Noted) if not entry.step),
         changes=_changes(records),
