@@ -44,9 +44,8 @@ def confirm_the_outage(at: Step) -> Outage:
     if seen.is_served():
         other = "the name servers of the site file" if fails_in_the_dns(users) or not at.site.cdns else "the CDNs"
         then = "defib plan cdn-failover" if other == "the CDNs" else f"look at {other}"
-        insist_on_an_outage(
-            at, f"{host.name} serves the site: what fails is in front of it, {other}", then=f"{then}; or --force"
-        )
+        text = f"{host.name} serves the site: what fails is in front of it, {other}"
+        insist_on_an_outage(at, text, then=f"{then}, or defib failback RUN where users are at a backup; or --force")
     elif seen.bad < at.site.detection.quorum:
         looking.insist(at, f"nobody can tell whether {host.name} serves the site: {seen}", then="--force to go on")
     return Outage(str(users), what_users_had(at))
