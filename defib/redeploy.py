@@ -12,6 +12,7 @@ from defib.building.built import Built
 from defib.errors import BudgetSpent, InputError, ProviderError, Refused, StepFailed
 from defib.groundwork import DISTRIBUTION, provisioning
 from defib.looking import Judged, look_at_users, look_through
+from defib.objectives import Verdict
 from defib.plan import Change, Plan
 from defib.ports import Build, RecordChange
 from defib.propagation import moves_the_page
@@ -55,9 +56,10 @@ def choose_source(step: Step, users_had: Build | None) -> Choice:
         step.note(f"not from {refused}", warning=True)
     for warning in choice.warnings:
         step.note(warning, warning=True)
-    age = choice.age(step.clock.now())
+    age, lost = choice.age(step.clock.now()), choice.measure(step.run.objectives.rpo)
     behind = "an unknown time" if choice.behind is None else str(choice.behind)
-    step.note(f"commit {choice.commit[:12]} from {choice.source}, made {age or 'an unknown time'} ago, behind by {behind}")
+    text = f"commit {choice.commit[:12]} from {choice.source}, made {age or 'an unknown time'} ago, behind by {behind}"
+    step.note(f"{text} (RPO {lost.target}: {lost.verdict})", warning=lost.verdict is not Verdict.MET)
     return choice
 
 

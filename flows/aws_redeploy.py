@@ -119,9 +119,9 @@ def serve_the_release(at: Step, plan: Plan, source: Source) -> None:
 
 
 @step("switch-the-records")
-def switch_the_records(at: Step, plan: Plan, outage: Outage) -> None:
+def switch_the_records(at: Step, plan: Plan, made: Made) -> None:
     """All record sets of a zone at once, after the same proofs of what is served as for any backup host."""
-    prove_standby(at, to_host(at.site, redeploy.host_of(at.site)), outage.expected, "users had")
+    prove_standby(at, to_host(at.site, redeploy.host_of(at.site)), made.build, "was built")
     tell_apis(at)
     at.apply(plan, only=lambda change: not redeploy.is_pointer(change) and not redeploy.is_ground(change))
 
@@ -151,7 +151,7 @@ def play(run: Run) -> None:
     prepare_the_place(run, plan)
     upload_the_release(run, source, made)
     serve_the_release(run, plan, source)
-    switch_the_records(run, plan, outage)
+    switch_the_records(run, plan, made)
     watch_the_answers(run, plan)
     verify_the_users(run, outage, source, made)
 

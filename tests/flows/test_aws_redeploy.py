@@ -189,6 +189,15 @@ class TestRedeploy:
         _, outcome = stage.recover("aws-redeploy")
         assert (outcome.status, stage.serves()) == (Status.RECOVERED, NEWER)
 
+    def test_mirror_that_is_behind(self, stage: AwsStage) -> None:
+        """R2: nobody holds more than an older commit: it is deployed, its age is shown, and the RPO is missed."""
+        stage.sources.offers["gitlab"] = Offer("gitlab", tip(OLD, minutes=24 * 60))
+        run, outcome = stage.recover("aws-redeploy")
+        rpo = timeline(run.journal.records).rpo
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert (stage.serves(), rpo.verdict, rpo.actual) == (OLD, Verdict.MISSED, BUILD.built - (START - timedelta(days=1)))
+        assert "made 1 day" in stage.notes()
+
     def test_one_plan_for_release_and_names(self, stage: AwsStage) -> None:
         """The release and the record sets are approved together, by one digest, and put back together."""
         before = (stage.memory.records, stage.pointer.records)
