@@ -166,7 +166,7 @@ def fleet(
 
 @app.command()
 def releases(site: SiteName, as_json: AsJson = False) -> int:
-    """List the releases that the last resort of a site holds, and which of them is live."""
+    """List the releases that a site's last resort holds."""
     from defib.cli import shelf  # noqa: PLC0415
 
     return shelf.show(_REDACT, site, as_json=as_json)

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -21,6 +21,9 @@ from defib.objectives import Mode
 from defib.outside import open_outside
 from defib.redact import Redactor
 from defib.start import Desk, Listener
+
+_SIGNAL, _ENOUGH = b"!", b"."
+_FAREWELL = timedelta(seconds=1)
 
 LONGEST = timedelta(days=30)
 """An outage that is said to have lasted for longer is a slip of the pen."""
@@ -80,13 +83,22 @@ def parse_time(option: str, text: str, now: datetime) -> datetime | None:
 def signals_interrupt(clock: SystemClock, heard: Callable[[], object] = lambda: None) -> Iterator[None]:
     """SIGTERM and SIGINT stop the run in good order; SIGHUP, a closed terminal, stops nothing.
 
-    `heard` is called at once, in a thread of its own: what a signal breaks into may hold the terminal.
+    `heard` is called at once. All of it happens in a thread that waits for signals: the handler itself only writes to a
+    pipe, because what it breaks into may hold any lock, that of the terminal or the one that starting a thread needs.
     """
+    listening, told = os.pipe()
+
+    def listen() -> None:
+        while os.read(listening, 1) == _SIGNAL:
+            clock.interrupt()
+            with suppress(OSError):  # nobody can be told, and the next signal counts all the same
+                heard()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        clock.interrupt()
-        threading.Thread(target=heard, name="defib-heard", daemon=True).start()
+        os.write(told, _SIGNAL)
 
+    listener = threading.Thread(target=listen, name="defib-signals", daemon=True)
+    listener.start()
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -94,3 +106,8 @@ def signals_interrupt(clock: SystemClock, heard: Callable[[], object] = lambda: 
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        os.write(told, _ENOUGH)
+        listener.join(_FAREWELL.total_seconds())
+        if not listener.is_alive():
+            os.close(listening)
+            os.close(told)
