@@ -34,6 +34,7 @@ from defib.runbook import load_runbook
 from defib.site import Site, load_site
 from defib.start import Desk, Order, new_folder, new_id, new_run, opening, take_up
 from defib.timeline import Timeline, timeline
+from defib.ways import ways
 
 EVIDENCE = 60
 """How many of detection's last looks go into the evidence of the run that it starts."""
@@ -244,9 +245,12 @@ class _Rehearsal:
     def _tidy_up(self) -> None:
         """Put back what earlier rehearsals left when they were killed; where their lab is gone, that costs a read."""
         left = unfinished(self._desk.home, self._site.site)
-        for folder in [left] if left is not None else self._left_by_the_last_drill():
+        cut_off = [left] if left is not None else self._left_by_the_last_drill()
+        for folder in cut_off:
             self._note(f"an earlier rehearsal was cut off and is put back: {folder.name}")
             self._roll_back(folder.name)
+        if cut_off:  # until no resolver sends anybody where that rehearsal had: a fault would hit some users and not others
+            self._desk.clock.sleep(max(lead.ttl for way in ways(self._site) for lead in way.leads))
 
     def _left_by_the_last_drill(self) -> list[Path]:
         """The runs, newest first, that a drill made which was killed between them: recovered, and never failed back."""
