@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from defib.cli.export import export_app
 from defib.cli.guard import guarded
+from defib.cli.options import REDACT, Approve, AsJson, Force, ModeOption, NoPrefect, Procedure, RunId, RunMode, SiteName
 from defib.cli.release import release_app
 from defib.lab.plan import DEFAULT_NET
 from defib.objectives import Mode
-from defib.redact import Redactor
 
 app = typer.Typer(
     name="defib",
@@ -31,26 +30,6 @@ app.add_typer(switch_app, name="kill-switch")
 app.add_typer(export_app, name="export")
 app.add_typer(release_app, name="release")
 
-_REDACT = Redactor()
-
-Procedure = Annotated[str, typer.Argument(help="The name of a runbook, such as cdn-failover.")]
-RunId = Annotated[str, typer.Argument(help="A run's id, or an unambiguous beginning or end of it; see: defib runs.")]
-SiteName = Annotated[str, typer.Option("--site", "-s", help="A site file's name, or a path to one.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines for people.")]
-NoPrefect = Annotated[bool, typer.Option("--no-prefect", help="Do not even ask whether Prefect is there.")]
-Approve = Annotated[str, typer.Option("--approve", metavar="DIGEST", help="Approve exactly the plan with this digest.")]
-Force = Annotated[bool, typer.Option("--force", help="Go on where a guard would refuse; the journal says so.")]
-
-
-class RunMode(StrEnum):
-    """The modes in which a run can change something."""
-
-    INCIDENT = Mode.INCIDENT.value
-    REHEARSAL = Mode.REHEARSAL.value
-
-
-ModeOption = Annotated[RunMode, typer.Option("--mode", help="incident for the real thing; rehearsal for the lab.")]
-
 
 @app.command()
 def plan(procedure: Procedure, site: SiteName, force: Force = False, as_json: AsJson = False) -> int:
@@ -60,7 +39,7 @@ def plan(procedure: Procedure, site: SiteName, force: Force = False, as_json: As
     """
     from defib.cli import planning  # noqa: PLC0415
 
-    return planning.plan(_REDACT, procedure, site, as_json=as_json, forced=force)
+    return planning.plan(REDACT, procedure, site, as_json=as_json, forced=force)
 
 
 @app.command()
@@ -80,7 +59,7 @@ def run(
     """Carry out a procedure."""
     from defib.cli import recover  # noqa: PLC0415
 
-    asked = recover.Asked(_REDACT, as_json, not no_prefect, approve)
+    asked = recover.Asked(REDACT, as_json, not no_prefect, approve)
     return recover.run(asked, procedure, site, Mode(mode.value), since, trigger, down_at, forced=force, automatic=automatic)
 
 
@@ -89,7 +68,7 @@ def resume(run_id: RunId, approve: Approve = "", no_prefect: NoPrefect = False, 
     """Bring a run that was killed or interrupted to its end."""
     from defib.cli import recover  # noqa: PLC0415
 
-    return recover.resume(recover.Asked(_REDACT, as_json, not no_prefect, approve), run_id)
+    return recover.resume(recover.Asked(REDACT, as_json, not no_prefect, approve), run_id)
 
 
 @app.command()
@@ -97,7 +76,7 @@ def rollback(run_id: RunId, as_json: AsJson = False) -> int:
     """Put back what a run changed."""
     from defib.cli import recover  # noqa: PLC0415
 
-    return recover.rollback(recover.Asked(_REDACT, as_json), run_id)
+    return recover.rollback(recover.Asked(REDACT, as_json), run_id)
 
 
 @app.command()
@@ -114,8 +93,8 @@ def failback(
     from defib.cli import planning, recover  # noqa: PLC0415
 
     if plan_only:
-        return planning.plan(_REDACT, "failback", "", run_id, as_json=as_json, forced=force)
-    asked = recover.Asked(_REDACT, as_json, not no_prefect, approve)
+        return planning.plan(REDACT, "failback", "", run_id, as_json=as_json, forced=force)
+    asked = recover.Asked(REDACT, as_json, not no_prefect, approve)
     return recover.failback(asked, run_id, Mode(mode.value), forced=force)
 
 
@@ -139,9 +118,9 @@ def drill(
     from defib.cli import drills, recover  # noqa: PLC0415
 
     if live:
-        asked = recover.Asked(_REDACT, as_json, not no_prefect, approve)
+        asked = recover.Asked(REDACT, as_json, not no_prefect, approve)
         return recover.run(asked, procedure, site, Mode.INCIDENT, "", "live drill", live=True)
-    return drills.drill(recover.Asked(_REDACT, as_json, not no_prefect), procedure, site, fault, net)
+    return drills.drill(recover.Asked(REDACT, as_json, not no_prefect), procedure, site, fault, net)
 
 
 @app.command()
@@ -160,7 +139,7 @@ def fleet(
     """
     from defib.cli import fleet as fleets  # noqa: PLC0415
 
-    asked = fleets.Asked(_REDACT, procedure, sites, Mode(mode.value), approve, since, force, as_json)
+    asked = fleets.Asked(REDACT, procedure, sites, Mode(mode.value), approve, since, force, as_json)
     return fleets.fleet(asked)
 
 
@@ -169,7 +148,7 @@ def releases(site: SiteName, as_json: AsJson = False) -> int:
     """List the releases that a site's last resort holds."""
     from defib.cli import shelf  # noqa: PLC0415
 
-    return shelf.show(_REDACT, site, as_json=as_json)
+    return shelf.show(REDACT, site, as_json=as_json)
 
 
 @app.command()
@@ -188,7 +167,7 @@ def watch(
     """
     from defib.cli import watching  # noqa: PLC0415
 
-    return watching.watch(_REDACT, site, tuple(procedure or ()), prefect=not no_prefect, as_json=as_json)
+    return watching.watch(REDACT, site, tuple(procedure or ()), prefect=not no_prefect, as_json=as_json)
 
 
 @app.command()
@@ -199,7 +178,7 @@ def ready(site: SiteName, as_json: AsJson = False) -> int:
     """
     from defib.cli import ready as readiness  # noqa: PLC0415
 
-    return readiness.ready(_REDACT, site, as_json=as_json)
+    return readiness.ready(REDACT, site, as_json=as_json)
 
 
 @app.command()
@@ -315,7 +294,7 @@ def switch_status(site: _SwitchSite = "", as_json: AsJson = False) -> int:
 def invoke(arguments: list[str]) -> int:
     """Run one command and give its exit code; errors are explained, never thrown at people."""
     as_json = "--json" in arguments
-    return guarded(lambda: app(arguments, standalone_mode=False, prog_name="defib"), _REDACT, as_json=as_json)
+    return guarded(lambda: app(arguments, standalone_mode=False, prog_name="defib"), REDACT, as_json=as_json)
 
 
 def _show_version(value: bool) -> None:

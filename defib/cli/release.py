@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from defib.cli.options import REDACT, Approve, AsJson, ModeOption, NoPrefect, RunMode, SiteName
 from defib.objectives import Mode
-from defib.redact import Redactor
 
 release_app = typer.Typer(help="What the last resort of a site serves.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -19,27 +19,27 @@ def _releases() -> None:
 
 @release_app.command("prune")
 def prune(
-    site: Annotated[str, typer.Option("--site", "-s", help="A site file's name, or a path to one.")],
+    site: SiteName,
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only listed.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines for people.")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """List, or remove, the releases that nobody needs any more; the live one and the one before it never go."""
     from defib.cli import shelf  # noqa: PLC0415
 
-    return shelf.prune(Redactor(), site, remove_them=yes, as_json=as_json)
+    return shelf.prune(REDACT, site, remove_them=yes, as_json=as_json)
 
 
 @release_app.command("rollback")
 def rollback(
-    site: Annotated[str, typer.Option("--site", "-s", help="A site file's name, or a path to one.")],
-    rehearsal: Annotated[bool, typer.Option("--rehearsal", help="In the lab: without asking anybody.")] = False,
+    site: SiteName,
+    mode: ModeOption = RunMode.INCIDENT,
     since: Annotated[str, typer.Option(help="When users first got the bad release (ISO 8601), if known.")] = "",
-    approve: Annotated[str, typer.Option(metavar="DIGEST", help="Approve exactly the plan with this digest.")] = "",
-    no_prefect: Annotated[bool, typer.Option("--no-prefect", help="Do not even ask whether Prefect is there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines for people.")] = False,
+    approve: Approve = "",
+    no_prefect: NoPrefect = False,
+    as_json: AsJson = False,
 ) -> int:
     """Serve the release before the live one: one write, and no upload."""
     from defib.cli import recover  # noqa: PLC0415
 
-    asked = recover.Asked(Redactor(), as_json, not no_prefect, approve)
-    return recover.run(asked, "release-rollback", site, Mode.REHEARSAL if rehearsal else Mode.INCIDENT, since)
+    asked = recover.Asked(REDACT, as_json, not no_prefect, approve)
+    return recover.run(asked, "release-rollback", site, Mode(mode.value), since)
