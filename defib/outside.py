@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from defib.clock import Clock
-from defib.errors import LabDown, Refused
-from defib.groundwork import Audit
+from defib.errors import InputError, LabDown, Refused
 from defib.home import Home
 from defib.observe.answers import DnsAnswers
 from defib.observe.caa import CaaLookup
@@ -15,15 +14,14 @@ from defib.observe.certificate import CertificateProbe
 from defib.observe.names import find_names
 from defib.observe.web import WebObservers
 from defib.ports import Answers, Cdn, DnsZone, Host, Observers
-from defib.providers.open import open_cdn, open_host, open_pointer, open_sources, open_standby, open_store, open_zone
+from defib.providers.open import open_cdn, open_host, open_last_resort, open_sources, open_zone
 from defib.providers.secret import resolve
 from defib.providers.wrappers import ReadOnlyCdn, ReadOnlyHost, ReadOnlyZone
 from defib.redact import Redactor
-from defib.releases.store import ReleaseStore
+from defib.redeploy.place import LastResort
+from defib.redeploy.workshop import Workshop
 from defib.site import Site
-from defib.sitevendors import AwsHost
 from defib.trust import CaaPolicies, Certificates
-from defib.workshop import Workshop
 
 
 class Fence:
@@ -44,11 +42,7 @@ class Fence:
 
 @dataclass(frozen=True)
 class Outside:
-    """Everything a run can reach outside of itself.
-
-    `pointers` are, by host, the one record that says which of its releases the host serves, `stores` where those are kept,
-    `grounds` all that it is made of, and `workshop` is where new releases are built.
-    """
+    """Everything a run can reach outside of itself; `workshop` is where new releases are built."""
 
     zones: tuple[DnsZone, ...]
     cdns: Mapping[str, Cdn]
@@ -57,16 +51,21 @@ class Outside:
     certificates: Certificates
     caa: CaaPolicies
     hosts: Mapping[str, Host] = field(default_factory=dict)
-    pointers: Mapping[str, DnsZone] = field(default_factory=dict)
-    stores: Mapping[str, ReleaseStore] = field(default_factory=dict)
-    grounds: Mapping[str, tuple[DnsZone, Audit]] = field(default_factory=dict)
+    last_resort: LastResort | None = None
     workshop: Workshop | None = None
     fence: Fence = field(default_factory=Fence)
 
     @property
     def changeable(self) -> tuple[DnsZone, ...]:
         """Everything in which a plan may change record sets."""
-        return (*self.zones, *self.pointers.values(), *(zone for zone, _ in self.grounds.values()))
+        return (*self.zones, *(self.last_resort.changeable if self.last_resort else ()))
+
+    @property
+    def the_last_resort(self) -> LastResort:
+        """The last resort; :class:`InputError` where the site has none."""
+        if self.last_resort is None:
+            raise InputError("the site has no last resort", expected="a host with provider: s3-cloudfront in its file")
+        return self.last_resort
 
 
 def read_only(outside: Outside) -> Outside:
@@ -76,9 +75,12 @@ def read_only(outside: Outside) -> Outside:
         zones=tuple(ReadOnlyZone(zone) for zone in outside.zones),
         cdns={name: ReadOnlyCdn(cdn) for name, cdn in outside.cdns.items()},
         hosts={name: ReadOnlyHost(host) for name, host in outside.hosts.items()},
-        pointers={name: ReadOnlyZone(pointer) for name, pointer in outside.pointers.items()},
-        grounds={name: (ReadOnlyZone(zone), audit) for name, (zone, audit) in outside.grounds.items()},
+        last_resort=_read_only(outside.last_resort) if outside.last_resort else None,
     )
+
+
+def _read_only(resort: LastResort) -> LastResort:
+    return replace(resort, pointer=ReadOnlyZone(resort.pointer), ground=ReadOnlyZone(resort.ground))
 
 
 def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outside:
@@ -93,7 +95,6 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
         return redact.learn(resolve(reference, home.path))
 
     fence = Fence()
-    last_resorts = [host for host in site.hosts if isinstance(host, AwsHost)]
     sources = open_sources(site, home.path, secret)
     outside = Outside(
         zones=tuple(open_zone(zone, secret, fence) for zone in site.dns),
@@ -103,9 +104,7 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
         certificates=CertificateProbe(site, home.path, clock),
         caa=CaaLookup(site, home.path),
         hosts={host.name: open_host(host, secret, fence) for host in site.hosts},
-        pointers={host.name: open_pointer(host, secret, fence) for host in last_resorts},
-        stores={host.name: open_store(host, secret, fence) for host in last_resorts},
-        grounds={host.name: open_standby(site, host, secret, fence) for host in last_resorts},
+        last_resort=open_last_resort(site, secret, fence),
         workshop=Workshop(site, home, sources) if sources and site.build else None,
         fence=fence,
     )

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pydantic import TypeAdapter
 
@@ -14,6 +15,21 @@ from defib.ports import RecordChange, RecordKey, RecordSet
 
 SPLIT = "SPLIT STATE"
 """How the reason of a run begins that left a name changed at one provider and not at another."""
+
+
+POINTER_VENDOR, GROUND_VENDOR = "cloudfront-pointer", "aws-standby"
+"""What stands for a vendor in a plan where a change is of no zone: see :mod:`defib.redeploy`."""
+
+
+class Decides(StrEnum):
+    """What a change decides: which way users go, which release they get there, or what that place is made of."""
+
+    WAY = "way"
+    RELEASE = "release"
+    GROUND = "ground"
+
+
+_OTHERWISE = {POINTER_VENDOR: Decides.RELEASE, GROUND_VENDOR: Decides.GROUND}
 
 
 @dataclass(frozen=True)
@@ -33,6 +49,11 @@ class Change:
     def target(self) -> str:
         """What is changed, as one string: vendor, zone, names and types."""
         return f"{self.vendor}/{self.zone}/{self.names}"
+
+    @property
+    def decides(self) -> Decides:
+        """What it decides."""
+        return _OTHERWISE.get(self.vendor, Decides.WAY)
 
     @property
     def names(self) -> str:

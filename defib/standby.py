@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from defib import entries, pointer
+from defib import entries
 from defib.errors import ProviderError, Refused
 from defib.looking import Judged, insist, judge, keep_looking, look_at_origin, look_through
 from defib.objectives import Mode
+from defib.plan import Decides
 from defib.ports import Aim, Build, Expect
 from defib.process import run_command
 from defib.run import Step
@@ -96,7 +97,7 @@ def warm(step: Step, way: Way) -> None:
 
 def _looks(step: Step, way: Way) -> Iterator[Judged]:
     """Looks at what `way` will lead to: past a CDN that serves a release meanwhile, and not what the host would give."""
-    past = way.cdn is not None and any(change.vendor == pointer.VENDOR for change in step.run.follows)
+    past = way.cdn is not None and any(change.decides is Decides.RELEASE for change in step.run.follows)
     while True:
         yield look_at_origin(step) if past else look_through(step, way)
 

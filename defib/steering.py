@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from defib import entries, groundwork, pointer
+from defib import entries
 from defib.approval import Approval
 from defib.changes import foreign
 from defib.clock import Deadline
@@ -13,7 +13,7 @@ from defib.errors import ForeignChange, ProviderError, Refused
 from defib.forecast import foresee
 from defib.looking import insist, look_through
 from defib.objectives import Mode
-from defib.plan import Change, Plan
+from defib.plan import Change, Decides, Plan
 from defib.ports import Build, DnsZone, RecordChange, RecordKey, RecordSet
 from defib.run import PlanReady, Run, Step
 from defib.site import Site
@@ -141,7 +141,7 @@ def way_back(run: Run) -> Way:
     """The way users go back to when the changes of the run that this one follows are taken back."""
     if not run.follows:
         raise Refused("that run changed nothing; there is nothing to take back", then="defib runs")
-    steered = [change for change in run.follows if change.vendor not in {pointer.VENDOR, groundwork.VENDOR}]
+    steered = [change for change in run.follows if change.decides is Decides.WAY]
     before = [(change.vendor, record.key, record.before) for change in steered for record in change.records]
     way = way_of(run.site, before)
     if way is None:
@@ -182,7 +182,7 @@ def way_back_plan(run: Run, within: Deadline) -> Plan:
     """
     zones = {(zone.vendor, zone.zone): zone for zone in run.outside.changeable}
     changes = []
-    for change in reversed([each for each in run.follows if each.vendor != groundwork.VENDOR]):
+    for change in reversed([each for each in run.follows if each.decides is not Decides.GROUND]):
         present = zones[change.vendor, change.zone].read(change.keys, within=within.sooner(_ASK_WITHIN))
         if present == change.before:
             continue

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TypeVar
 
-from defib import entries, groundwork
+from defib import entries
 from defib.errors import EvidenceBroken
 from defib.journal import Record
 from defib.objectives import Measure, Phase, Plane, Status
-from defib.plan import Change
+from defib.plan import Change, Decides
 from defib.ports import Health, Observation
 
 Kind = TypeVar("Kind")
@@ -121,7 +121,7 @@ def _touched_nobody(records: Sequence[Record], closed: entries.Closed | None) ->
     if closed is None or closed.status is not Status.RECOVERED or planned is None:
         return ""
     looked = any(isinstance(record.entry, entries.Observed) for record in records)
-    serving = any(change.vendor != groundwork.VENDOR for change in planned.changes)
+    serving = any(change.decides is not Decides.GROUND for change in planned.changes)
     return "" if looked or serving else "it touched nobody's service"
 
 

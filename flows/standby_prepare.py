@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from defib import redeploy, steering
+from defib import steering
 from defib.plan import Plan
+from defib.redeploy.ground import ground_changes, ground_must_stand
 from defib.run import Lasts, Run, Step
 from flows.engine import Procedure, step
 
@@ -11,7 +12,7 @@ from flows.engine import Procedure, step
 @step("approve-the-plan", Lasts.ONCE_CHANGED)
 def approve_the_plan(at: Step) -> Plan:
     """Each resource, before and after, approved by its digest."""
-    changes = redeploy.ground_changes(at, with_distribution=True)
+    changes = ground_changes(at)
     also = [key for change in changes for key in change.keys]
     return steering.approve(at, Plan(at.run.runbook.procedure, at.site.site, changes), also=also)
 
@@ -25,7 +26,7 @@ def make_what_is_missing(at: Step, plan: Plan) -> None:
 @step("look-again", Lasts.NEVER)
 def look_again(at: Step) -> None:
     """Nothing may differ any more; a distribution that was made is named, for the site file."""
-    redeploy.ground_must_stand(at)
+    ground_must_stand(at)
 
 
 def play(run: Run) -> None:

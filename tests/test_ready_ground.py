@@ -11,11 +11,11 @@ import pytest
 
 from defib.clock import Deadline
 from defib.errors import Denied
-from defib.groundwork import DISTRIBUTION, ORDER, POLICY, Audit
 from defib.lab.alone import RunningAws, serve_aws
 from defib.ports import RecordChange, RecordKey
 from defib.ready.check import Check, State
 from defib.ready.inspect import Instruments, inspect
+from defib.redeploy.groundwork import DISTRIBUTION, ORDER, POLICY, Audit
 from tests.providers.standby.standby_stage import Account, fresh_account, soon
 from tests.stage import Stage
 

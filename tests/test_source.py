@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from defib.errors import Refused
 from defib.objectives import Verdict
-from defib.offer import BUNDLE, Deployed, Offer, Standing, Tip, Trouble
-from defib.source import Choice, Rejected, choose
+from defib.redeploy.offer import BUNDLE, Deployed, Offer, Standing, Tip, Trouble
+from defib.redeploy.source import Choice, Rejected, choose
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

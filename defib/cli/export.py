@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from defib.cli.options import REDACT, SiteName
+
 export_app = typer.Typer(
     help="Write what a site is made of in the words of other tools.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -19,7 +21,7 @@ def _group() -> None:
 
 @export_app.command()
 def terraform(
-    site: Annotated[str, typer.Option("--site", "-s", help="A site file's name, or a path to one.")],
+    site: SiteName,
     to: Annotated[str, typer.Option("--to", metavar="FILE", help="Write a file instead of printing.")] = "",
 ) -> int:
     """Print the standby on AWS as Terraform. Asks nobody: it is what the site file says, not what stands."""
@@ -27,13 +29,12 @@ def terraform(
     from defib.cli.say import aside, say  # noqa: PLC0415
     from defib.clock import SystemClock  # noqa: PLC0415
     from defib.errors import InputError  # noqa: PLC0415
-    from defib.groundwork import groundwork  # noqa: PLC0415
     from defib.providers.standby.terraform import terraform as written  # noqa: PLC0415
-    from defib.redact import Redactor  # noqa: PLC0415
-    from defib.redeploy import host_of  # noqa: PLC0415
+    from defib.redeploy.groundwork import groundwork  # noqa: PLC0415
+    from defib.redeploy.place import host_of  # noqa: PLC0415
     from defib.site import load_site  # noqa: PLC0415
 
-    known = load_site(desk(SystemClock(), Redactor()).site_path(site))
+    known = load_site(desk(SystemClock(), REDACT).site_path(site))
     text = written(groundwork(known, host_of(known)))
     if not to:
         say(text.rstrip("\n"))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from defib import redeploy
 from defib.cli.desk import desk
 from defib.cli.say import say, say_json
 from defib.clock import Deadline, SystemClock
@@ -14,6 +13,7 @@ from defib.home import Home
 from defib.lease import Holder, Lease
 from defib.outside import Outside, open_outside
 from defib.redact import Redactor
+from defib.redeploy.place import host_of
 from defib.releases.retention import Release, may_go, previous_of, releases, remove
 from defib.report import words
 from defib.site import Site, load_site
@@ -75,7 +75,7 @@ def _remove(shelf: _Shelf, gone: Sequence[Release], clock: SystemClock, home: Ho
         shelf.outside.fence.arm(lease.check)
         for each in gone:
             lease.check()
-            remove(shelf.outside.stores[shelf.host.name], each.commit, within=Deadline.after(clock, _TO_REMOVE))
+            remove(shelf.outside.the_last_resort.store, each.commit, within=Deadline.after(clock, _TO_REMOVE))
     finally:
         lease.release()
 
@@ -83,12 +83,12 @@ def _remove(shelf: _Shelf, gone: Sequence[Release], clock: SystemClock, home: Ho
 def _look(redact: Redactor, site_name: str, clock: SystemClock) -> _Shelf:
     at = desk(clock, redact)
     site = load_site(at.site_path(site_name))
-    host = redeploy.host_of(site)
+    host = host_of(site)
     outside = open_outside(site, at.home, redact, clock)
     within = Deadline.after(clock, _WITHIN)
     live = outside.hosts[host.name].live(within=within)
     commit = live.commit if live else ""
-    return _Shelf(site, host, outside, commit, releases(outside.stores[host.name], commit, within=within))
+    return _Shelf(site, host, outside, commit, releases(outside.the_last_resort.store, commit, within=within))
 
 
 def _table(found: Sequence[Release], previous: str) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from defib.groundwork import Audit, groundwork
 from defib.ports import RecordKey
 from defib.providers.open import Secrets, aws_access
 from defib.ready.access import Access, Claims
+from defib.redeploy.groundwork import Audit, groundwork
 from defib.site import Site
 from defib.sitealerts import S3StatusPage
 from defib.sitevendors import (

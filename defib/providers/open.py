@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from defib.errors import SecretMissing
-from defib.groundwork import Audit, groundwork
 from defib.ports import Cdn, DnsZone, Host
 from defib.providers.wrappers import (
     Backoff,
@@ -26,6 +25,8 @@ from defib.providers.wrappers import (
     RetryingZone,
 )
 from defib.providers.wrappers.fenced import Check, FencedCdn, FencedHost, FencedZone
+from defib.redeploy.groundwork import Audit, groundwork
+from defib.redeploy.place import LastResort, find_host
 from defib.site import Site
 from defib.sitevalues import Aws
 from defib.sitevendors import (
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from defib.providers.aws import AwsAccess
+    from defib.redeploy.workshop import Sources
     from defib.releases.store import ReleaseStore
-    from defib.workshop import Sources
 
 
 def free() -> None:
@@ -104,8 +105,16 @@ def open_host(config: HostOfSite, secrets: Secrets, before_write: Check = free) 
     return RetryingHost(RateLimitedHost(fenced, _netlify_rate()), chance)
 
 
-def open_store(config: AwsHost, secrets: Secrets, before_write: Check = free) -> ReleaseStore:
-    """Where the releases of a host are kept, as :func:`open_zone` opens its zone."""
+def open_last_resort(site: Site, secrets: Secrets, before_write: Check = free) -> LastResort | None:
+    """The last resort of `site`, as :func:`open_zone` opens a zone; None where its file names none."""
+    config = find_host(site)
+    if config is None:
+        return None
+    ground, audit = open_standby(site, config, secrets, before_write)
+    return LastResort(open_pointer(config, secrets, before_write), _store(config, secrets, before_write), ground, audit)
+
+
+def _store(config: AwsHost, secrets: Secrets, before_write: Check) -> ReleaseStore:
     from defib.providers.releases.fenced import FencedReleases  # noqa: PLC0415 - see the module's docstring
     from defib.providers.releases.retrying import RetryingReleases  # noqa: PLC0415
     from defib.providers.releases.s3 import S3Releases  # noqa: PLC0415

@@ -8,10 +8,10 @@ from functools import partial
 
 from defib.clock import Deadline
 from defib.errors import InputError
-from defib.groundwork import LOGGING, WEB_ACL, WORDS, Audit
 from defib.ports import RecordChange, RecordSet
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Scene
+from defib.redeploy.groundwork import LOGGING, WEB_ACL, WORDS, Audit
 
 STANDBY = "standby"
 

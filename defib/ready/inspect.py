@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from defib.errors import BudgetSpent, SecretMissing
-from defib.groundwork import Audit
 from defib.outside import read_only
 from defib.providers.access import open_accesses, open_audits, open_claims
 from defib.providers.secret import resolve
@@ -16,6 +15,7 @@ from defib.ready.access import Access, Claims
 from defib.ready.board import AT_ONCE, ask_all
 from defib.ready.check import Check, Question, Readiness, State
 from defib.ready.scene import FreeSpace, Here, Scene, free_space
+from defib.redeploy.groundwork import Audit
 from defib.site import Site, load_site
 from defib.start import Desk
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from defib.clock import Clock
-from defib.groundwork import Audit
 from defib.home import Home
 from defib.outside import Outside
 from defib.ready.access import Access, Claims
+from defib.redeploy.groundwork import Audit
 from defib.site import Site
 
 FreeSpace = Callable[[Path], int]

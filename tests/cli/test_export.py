@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from defib.groundwork import groundwork
 from defib.providers.standby.terraform import terraform
-from defib.redeploy import host_of
+from defib.redeploy.groundwork import groundwork
+from defib.redeploy.place import host_of
 from defib.site import load_site
 from tests.conftest import ROOT, Defib
 

@@ -11,24 +11,25 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from defib import entries, groundwork, pointer
+from defib import entries
 from defib.building.built import Built, Kind
 from defib.clock import Deadline
 from defib.errors import StepFailed, Unavailable
 from defib.objectives import Status, Verdict
-from defib.offer import Deployed, Offer, Tip, Trouble
 from defib.ports import Aim, Attachment, Build, Deployment, Expect, RecordChange, RecordKey, RecordSet
 from defib.providers.dns.memory import MemoryZone
-from defib.providers.git.sources import Answers
 from defib.providers.host.memory import MemoryHost
 from defib.providers.releases.memory import MemoryReleases
+from defib.redeploy import groundwork, pointer
+from defib.redeploy.offer import Deployed, Offer, Offers, Tip, Trouble
+from defib.redeploy.place import LastResort
+from defib.redeploy.workshop import Workshop
 from defib.releases.crowd import Crowd
 from defib.releases.deploy import deploy
 from defib.releases.plan import Before
 from defib.releases.tree import files_of
 from defib.run import PlanReady
 from defib.timeline import timeline
-from defib.workshop import Workshop
 from flows import aws_redeploy
 from tests.stage import BUILD, GOOD, LAB, REFUSED, START, Stage, steps
 
@@ -51,10 +52,10 @@ class MemorySources:
     bundle: Offer | None = None
     asked: list[Sequence[str]] = field(default_factory=list)
 
-    def ask(self, deployed: Sequence[str], *, within: Deadline, users_had: datetime | None = None) -> Answers:
+    def ask(self, deployed: Sequence[str], *, within: Deadline, users_had: datetime | None = None) -> Offers:
         self.asked.append(deployed)
         known = Deployed(tip(deployed[0], *deployed[1:])) if deployed else None
-        return Answers(tuple(self.offers.values()), self.bundle, known)
+        return Offers(tuple(self.offers.values()), self.bundle, known)
 
     def export(self, commit: str, folder: Path, *, within: Deadline) -> None:
         folder.mkdir(parents=True)
@@ -88,7 +89,9 @@ class AwsStage(Stage):
         dead = Offer("github", None, Trouble.UNREACHABLE, "connection refused")
         self.sources = MemorySources({"github": dead, "gitlab": Offer("gitlab", tip(USERS_HAD, OLD))})
         self.bench = Bench(self.site, self.desk.home, self.sources, Crowd(parallel=1))
-        self.more = {"pointers": {"aws": self.pointer}, "stores": {"aws": self.store}, "workshop": self.bench}
+        zone = MemoryZone("pulse-trading-aws", vendor=groundwork.VENDOR)
+        self.ground = Ground(zone)
+        self.more = {"last_resort": LastResort(self.pointer, self.store, zone, self.ground), "workshop": self.bench}
         self.put_release(OLD)
         self._live(OLD)
         self.remember()
@@ -230,9 +233,13 @@ class TestRedeploy:
 class Ground:
     """A bucket that is there or not; without a distribution, what is made first would have no place in the site file."""
 
-    def __init__(self, zone: MemoryZone, *missing: str) -> None:
+    def __init__(self, zone: MemoryZone) -> None:
         self.zone = zone
-        self.wanted = [RecordSet(groundwork.key_of(kind, "pulse-trading-aws"), timedelta(0), ("{}",)) for kind in missing]
+        self.wanted: list[RecordSet] = []
+
+    def lacks(self, kind: str) -> None:
+        """From now on this is missing."""
+        self.wanted.append(RecordSet(groundwork.key_of(kind, "pulse-trading-aws"), timedelta(0), ("{}",)))
 
     @property
     def keys(self) -> tuple[RecordKey, ...]:
@@ -252,8 +259,7 @@ class TestGround:
 
     def test_what_is_missing_is_made_first(self, stage: AwsStage) -> None:
         """The bucket is a change of the approved plan, made before anything is brought there; and it stays."""
-        zone = MemoryZone("pulse-trading-aws", vendor=groundwork.VENDOR)
-        stage.more["grounds"] = {"aws": (zone, Ground(zone, groundwork.BUCKET))}
+        stage.ground.lacks(groundwork.BUCKET)
         run, outcome = stage.recover("aws-redeploy")
         planned = next(run.journal.of(entries.Planned))
         assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
@@ -261,12 +267,11 @@ class TestGround:
         stage.origin = GOOD
         stage.edges.update(dict.fromkeys(stage.edges, GOOD))
         assert stage.recover("failback", follows=run.id)[1].status is Status.RECOVERED
-        assert len(zone.records) == 1
+        assert len(stage.ground.zone.records) == 1
 
     def test_distribution_is_not_there(self, stage: AwsStage) -> None:
         """What would get an id that no site file names is refused, with what is to be done before."""
-        zone = MemoryZone("pulse-trading-aws", vendor=groundwork.VENDOR)
-        stage.more["grounds"] = {"aws": (zone, Ground(zone, groundwork.DISTRIBUTION))}
+        stage.ground.lacks(groundwork.DISTRIBUTION)
         _, outcome = stage.recover("aws-redeploy")
         assert (outcome.status, "standby-prepare" in outcome.reason) == (Status.REFUSED, True)
 

@@ -14,7 +14,6 @@ import trustme
 from botocore.exceptions import ClientError
 
 from defib.clock import Deadline, SystemClock
-from defib.groundwork import groundwork
 from defib.lab import furniture, standby
 from defib.lab.s3origin import SOURCE, endpoint_of
 from defib.lab.strict.signature import Credentials, sign
@@ -24,6 +23,7 @@ from defib.providers.aws import AwsAccess
 from defib.providers.host.s3_cloudfront import S3CloudFront
 from defib.providers.releases.s3 import S3Releases
 from defib.providers.standby.zone import AwsStandby
+from defib.redeploy.groundwork import groundwork
 from defib.releases.deploy import deploy
 from defib.releases.plan import Before
 from defib.releases.tree import files_of

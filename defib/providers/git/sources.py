@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from defib.clock import Deadline
 from defib.errors import BudgetSpent, InputError, SecretMissing
-from defib.offer import BUNDLE, Deployed, Offer, Tip, Trouble
 from defib.process import Finished
 from defib.providers.git.bundle import is_whole
 from defib.providers.git.command import Setting
@@ -20,6 +18,7 @@ from defib.providers.git.store import GitStore, is_commit
 from defib.providers.git.trouble import read_trouble
 from defib.providers.proxy import on_loopback
 from defib.redact import Redactor
+from defib.redeploy.offer import BUNDLE, Deployed, Offer, Offers, Tip, Trouble
 from defib.sitegit import Remote
 
 ANSWER_WITHIN = timedelta(seconds=20)
@@ -35,15 +34,6 @@ _LOST_RACE = "cannot lock ref"
 """What git says where another process has just brought the same branch."""
 
 _BUNDLE_REF = "refs/defib/bundle"
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What everybody offered, in the order of the site file, and what is known of the commit that users had."""
-
-    offers: tuple[Offer, ...]
-    bundle: Offer | None
-    deployed: Deployed | None
 
 
 class _Troubled(Exception):
@@ -81,7 +71,7 @@ class GitSources:
         self._answer_within = answer_within
         self._fetch_within = fetch_within
 
-    def ask(self, deployed: Sequence[str], *, within: Deadline, users_had: datetime | None = None) -> Answers:
+    def ask(self, deployed: Sequence[str], *, within: Deadline, users_had: datetime | None = None) -> Offers:
         """Ask all remotes in parallel, then the bundle, and bring what they hold into the local copy.
 
         `deployed` are the commits that were deployed, the last one first; none where that is not known. Ids of builds that
@@ -217,7 +207,7 @@ class GitSources:
         deployed: Sequence[str],
         users_had: datetime | None,
         within: Deadline,
-    ) -> Answers:
+    ) -> Offers:
         """Place all tips to one another, by the local copy alone."""
         refs = [_ref(remote, self._branch) for remote in self._remotes]
         commits = [self._store.tip(ref, within) for ref in (*refs, _BUNDLE_REF)]
@@ -228,7 +218,7 @@ class GitSources:
             for remote, commit, trouble in zip(self._remotes, commits, troubles, strict=False)
         ]
         kept = _offer(BUNDLE, tips.get(commits[-1]), bundle) if self._bundle else None
-        return Answers(tuple(offers), kept, _deployed(known, tips, users_had))
+        return Offers(tuple(offers), kept, _deployed(known, tips, users_had))
 
 
 _FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from defib.clock import Deadline
 from defib.errors import BudgetSpent, HomeUnwritable, NotFound, StepFailed
-from defib.offer import Tip
 from defib.process import Finished
 from defib.providers.git.command import GitCommand
+from defib.redeploy.offer import Tip
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _FULL = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$", re.MULTILINE)

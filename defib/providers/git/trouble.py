@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from defib.offer import Trouble
+from defib.redeploy.offer import Trouble
 
 _DENIED = (
     r"terminal prompts disabled|Authentication failed|could not read (?:Username|Password)"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from defib.clock import Deadline
 from defib.errors import Conflict, Denied, NotFound
-from defib.pointer import commit_of, path_of
 from defib.ports import Attachment, Deployment, Quota
 from defib.providers.access_aws import CloudFrontClaims
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
 from defib.providers.host.acm import REGION, Acm
 from defib.providers.pointer.distribution import Configuration, Distribution
+from defib.redeploy.pointer import commit_of, path_of
 from defib.releases.rules import MANIFEST, PREFIX, manifest_key
 
 if TYPE_CHECKING:

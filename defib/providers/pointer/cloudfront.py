@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from defib.clock import Deadline
 from defib.errors import NotFound
-from defib.pointer import ELSEWHERE, NOWHERE, VENDOR, pointer_key, pointing_at
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
 from defib.providers.aws import AwsAccess
 from defib.providers.dns.records import canonical_key, check, compare
 from defib.providers.pointer.distribution import Configuration, Distribution
+from defib.redeploy.pointer import ELSEWHERE, NOWHERE, VENDOR, pointer_key, pointing_at
 
 
 class CloudFrontPointer:

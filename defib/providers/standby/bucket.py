@@ -6,8 +6,18 @@ import json
 from typing import Any
 
 from defib.clock import Deadline
-from defib.groundwork import BUCKET, LOGGING, POLICY, PUBLIC_WAYS, BucketFacts, Groundwork, LogsFacts, read_facts, written
 from defib.providers.standby.resource import Held, Services
+from defib.redeploy.groundwork import (
+    BUCKET,
+    LOGGING,
+    POLICY,
+    PUBLIC_WAYS,
+    BucketFacts,
+    Groundwork,
+    LogsFacts,
+    read_facts,
+    written,
+)
 
 _EMPTY = '{"Version": "2012-10-17", "Statement": []}'
 WITHOUT_ACLS, WITH_ACLS = "BucketOwnerEnforced", "BucketOwnerPreferred"

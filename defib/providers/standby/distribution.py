@@ -9,10 +9,10 @@ from typing import Any
 
 from defib.clock import Deadline
 from defib.errors import NotFound
-from defib.groundwork import DISTRIBUTION, DistributionFacts, Groundwork, read_facts, written
 from defib.providers.host.acm import REGION, Acm, Certificate
 from defib.providers.standby.edge import listed
 from defib.providers.standby.resource import Held, Services
+from defib.redeploy.groundwork import DISTRIBUTION, DistributionFacts, Groundwork, read_facts, written
 
 CACHE_POLICY = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 """CloudFront's own CachingOptimized: what is served says how long it is kept, and compressed bodies are kept apart.

@@ -8,7 +8,8 @@ from typing import Any
 
 from defib.clock import Deadline
 from defib.errors import InputError
-from defib.groundwork import (
+from defib.providers.standby.resource import Held, Service, Services
+from defib.redeploy.groundwork import (
     ACCESS_CONTROL,
     HEADERS_POLICY,
     AccessControlFacts,
@@ -17,7 +18,6 @@ from defib.groundwork import (
     read_facts,
     written,
 )
-from defib.providers.standby.resource import Held, Service, Services
 
 _HSTS = re.compile(r"max-age=(?P<age>\d+)(?P<subdomains>; includeSubDomains)?(?P<preload>; preload)?")
 _XSS = re.compile(r"(?P<on>[01])(?P<block>; mode=block)?")

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from defib.clock import Deadline
-from defib.groundwork import WEB_ACL, Groundwork, Limit, WebAclFacts, read_facts, written
 from defib.providers.standby.resource import Held, Services
+from defib.redeploy.groundwork import WEB_ACL, Groundwork, Limit, WebAclFacts, read_facts, written
 
 _SCOPE = {"Scope": "CLOUDFRONT"}
 """Web ACLs of distributions are in us-east-1: https://docs.aws.amazon.com/waf/latest/APIReference/API_CreateWebACL.html."""

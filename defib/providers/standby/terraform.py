@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from defib.groundwork import Groundwork, Limit
 from defib.providers.host.acm import REGION
 from defib.providers.standby.bucket import WITH_ACLS, WITHOUT_ACLS, statements
 from defib.providers.standby.distribution import CACHE_POLICY, OLDEST_TLS, ORIGIN, domain_of
 from defib.providers.standby.edge import spelt
 from defib.providers.standby.hcl import Block, Call, Reference, Value, block, render, within
+from defib.redeploy.groundwork import Groundwork, Limit
 
 _PROVIDER = "~> 5.100"
 """What the file is validated with, and what says that it is compatible."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from defib.clock import Deadline
 from defib.errors import NotFound
-from defib.groundwork import ORDER, VENDOR, Groundwork, key_of, standing
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
 from defib.providers.aws import AwsAccess
 from defib.providers.dns.records import canonical_key, check, compare
@@ -15,13 +14,14 @@ from defib.providers.standby.distribution import StandbyDistribution
 from defib.providers.standby.edge import AccessControl, HeadersPolicy
 from defib.providers.standby.limits import WebAcl
 from defib.providers.standby.resource import Held, Resource, Services
+from defib.redeploy.groundwork import ORDER, VENDOR, Groundwork, key_of, standing
 
 
 class AwsStandby:
-    """Fulfils :class:`defib.ports.DnsZone` and :class:`defib.groundwork.Audit`; the zone is the name of the bucket.
+    """Fulfils :class:`defib.ports.DnsZone` and :class:`defib.redeploy.groundwork.Audit`; the zone is the name of the bucket.
 
-    Each resource is a record set whose one value is canonical JSON (:mod:`defib.groundwork`). AWS has nothing that changes
-    two of them together, so a batch has one.
+    Each resource is a record set whose one value is canonical JSON (:mod:`defib.redeploy.groundwork`). AWS has nothing
+    that changes two of them together, so a batch has one.
     """
 
     def __init__(self, work: Groundwork, access: AwsAccess) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from defib.clock import Deadline, SystemClock
 from defib.errors import SecretMissing
-from defib.offer import Offer, Trouble
-from defib.providers.git.sources import Answers, GitSources
+from defib.providers.git.sources import GitSources
+from defib.redeploy.offer import Offer, Offers, Trouble
+from defib.redeploy.source import Choice, choose
 from defib.sitegit import Remote
-from defib.source import Choice, choose
 from tests.providers.git.repository import Repository
 from tests.providers.git.server import GitServer, serving
 
@@ -69,7 +69,7 @@ class GitStage:
             fetch_within=self.fetch_within,
         )
 
-    def ask(self, *deployed: str, users_had: datetime | None = None) -> Answers:
+    def ask(self, *deployed: str, users_had: datetime | None = None) -> Offers:
         """What everybody answers."""
         return self.sources().ask(deployed, within=self.within(), users_had=users_had)
 

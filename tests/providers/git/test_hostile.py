@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from defib.errors import NotFound, StepFailed
-from defib.offer import Trouble
 from defib.providers.git.command import GitCommand
+from defib.redeploy.offer import Trouble
 from tests.providers.git.git_stage import GitStage, stage
 from tests.providers.git.repository import Repository, git
 

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from defib.errors import BudgetSpent, InputError, Interrupted
-from defib.offer import BUNDLE, Offer, Tip, Trouble
-from defib.providers.git.sources import Answers
-from defib.source import choose
+from defib.redeploy.offer import BUNDLE, Offer, Offers, Tip, Trouble
+from defib.redeploy.source import choose
 from tests.providers.git.git_stage import GitStage, everything_in, stage
 from tests.providers.git.repository import NOON, git
 
@@ -337,7 +336,7 @@ def test_secrets_stay_secret(stage: GitStage) -> None:
     stage.github.status, stage.github.says = 500, f"your token {stage.github.token} of {stage.gitlab.token}"
     stage.gitlab.hang_at = b"command=ls-refs"
     stage.answer_within = timedelta(seconds=3)
-    answers: list[Answers] = []
+    answers: list[Offers] = []
     asking = threading.Thread(target=lambda: answers.append(stage.ask()))
     asking.start()
     deadline = stage.within(10)
@@ -357,7 +356,7 @@ def test_two_ask_at_once(stage: GitStage) -> None:
     """Two runs that keep the same copy do not get into each other's way, from the first fetch on."""
     *_, last = history(stage)
     stage.on_gitlab.take(stage.on_github, last)
-    answers: list[Answers] = []
+    answers: list[Offers] = []
     threads = [threading.Thread(target=lambda: answers.append(stage.ask(last))) for _ in range(3)]
     for thread in threads:
         thread.start()

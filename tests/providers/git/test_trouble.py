@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from defib.offer import Trouble
 from defib.providers.git.trouble import read_trouble
+from defib.redeploy.offer import Trouble
 
 URL = "https://github.com/pulse/shallow-corrupt.git/"
 BROKEN_OFF = """error: RPC failed; curl 18 transfer closed with outstanding read data remaining

@@ -13,10 +13,10 @@ import trustme
 
 from defib.clock import Deadline, SystemClock
 from defib.lab.alone import RunningAws
-from defib.pointer import commit_of, path_of
 from defib.providers.aws import AwsAccess
 from defib.providers.host.s3_cloudfront import S3CloudFront
 from defib.providers.pointer.cloudfront import CloudFrontPointer
+from defib.redeploy.pointer import commit_of, path_of
 from defib.releases.rules import MANIFEST
 
 _NUMBERS = itertools.count(1)

@@ -15,9 +15,9 @@ from defib.clock import Deadline, SystemClock
 from defib.errors import Conflict, Denied, NotFound
 from defib.lab.alone import RunningAws, serve_aws
 from defib.lab.faults import Fault
-from defib.pointer import path_of
 from defib.ports import Deployment
 from defib.providers.host.acm import Certificate
+from defib.redeploy.pointer import path_of
 from tests.contracts.host import HostContract, HostWorld
 from tests.providers.host.aws_stage import NEW, OLD, AwsStage, certificate, fresh_stage, soon
 

@@ -10,10 +10,10 @@ import pytest
 
 from defib.errors import Conflict, NotFound
 from defib.lab.alone import RunningAws, serve_aws
-from defib.pointer import ELSEWHERE, path_of, pointer_key, pointing_at
 from defib.ports import RecordChange
 from defib.providers.pointer.cloudfront import CloudFrontPointer
 from defib.providers.pointer.distribution import Configuration
+from defib.redeploy.pointer import ELSEWHERE, path_of, pointer_key, pointing_at
 from tests.providers.host.aws_stage import NEW, OLD, AwsStage, fresh_stage, soon
 
 

@@ -20,10 +20,10 @@ from defib.lab.alone import RunningAws, serve_aws
 from defib.lab.faults import Fault
 from defib.lease import Holder, Lease
 from defib.plan import Change
-from defib.pointer import VENDOR, path_of, pointer_key, pointing_at
 from defib.ports import DnsZone, RecordChange, RecordKey, RecordSet
 from defib.providers.open import open_pointer
 from defib.providers.pointer.distribution import pointed_origin
+from defib.redeploy.pointer import VENDOR, path_of, pointer_key, pointing_at
 from defib.sitevendors import AwsHost
 from tests.providers.host.aws_stage import NEW, OLD, AwsStage, fresh_stage, soon
 

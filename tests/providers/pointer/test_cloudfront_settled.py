@@ -6,8 +6,8 @@ from datetime import timedelta
 
 from defib.clock import SimulatedClock
 from defib.lab.alone import serve_aws
-from defib.pointer import path_of, pointing_at
 from defib.ports import RecordChange
+from defib.redeploy.pointer import path_of, pointing_at
 from tests.providers.host.aws_stage import NEW, OLD, fresh_stage, soon
 
 

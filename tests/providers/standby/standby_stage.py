@@ -11,11 +11,11 @@ from typing import Any
 import trustme
 
 from defib.clock import Deadline, SystemClock
-from defib.groundwork import Groundwork, Limit
 from defib.lab.alone import RunningAws
 from defib.lab.furniture import SECURITY_HEADERS
 from defib.providers.aws import AwsAccess
 from defib.providers.standby.zone import AwsStandby
+from defib.redeploy.groundwork import Groundwork, Limit
 
 _NUMBERS = itertools.count(1)
 

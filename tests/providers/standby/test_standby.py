@@ -12,7 +12,13 @@ import pytest
 
 from defib.clock import SystemClock
 from defib.errors import Conflict, Denied, InputError, NotFound
-from defib.groundwork import (
+from defib.lab.alone import RunningAws, serve_aws
+from defib.lab.furniture import HEADERS_POLICY as CDN_POLICY
+from defib.lab.furniture import SECURITY_HEADERS, distribution_config
+from defib.plan import Plan
+from defib.ports import RecordChange, RecordKey, RecordSet
+from defib.providers.standby.zone import AwsStandby
+from defib.redeploy.groundwork import (
     ACCESS_CONTROL,
     BUCKET,
     DISTRIBUTION,
@@ -29,12 +35,6 @@ from defib.groundwork import (
     read_facts,
     standing,
 )
-from defib.lab.alone import RunningAws, serve_aws
-from defib.lab.furniture import HEADERS_POLICY as CDN_POLICY
-from defib.lab.furniture import SECURITY_HEADERS, distribution_config
-from defib.plan import Plan
-from defib.ports import RecordChange, RecordKey, RecordSet
-from defib.providers.standby.zone import AwsStandby
 from tests.providers.standby.standby_stage import Account, fresh_account, issue, soon
 
 

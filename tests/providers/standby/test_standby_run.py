@@ -11,11 +11,11 @@ import pytest
 from defib.changes import Changes
 from defib.clock import SystemClock
 from defib.errors import Refused
-from defib.groundwork import ORDER, provisioning
 from defib.journal import FileSink, Journal
 from defib.lab.alone import RunningAws, serve_aws
 from defib.lease import Holder, Lease
 from defib.providers.open import open_standby
+from defib.redeploy.groundwork import ORDER, provisioning
 from defib.site import load_site
 from defib.sitevendors import AwsHost
 from tests.providers.standby.standby_stage import Account, fresh_account, soon

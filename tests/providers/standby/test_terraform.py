@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from defib.groundwork import Groundwork, Limit, groundwork
 from defib.lab.furniture import SECURITY_HEADERS
 from defib.providers.standby.hcl import Attribute, Block, Call, Reference, block, quoted, render, within
 from defib.providers.standby.terraform import terraform
+from defib.redeploy.groundwork import Groundwork, Limit, groundwork
 from defib.site import load_site
 from defib.sitevendors import AwsHost
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from defib.plan import POINTER_VENDOR
 from defib.ports import RecordKey, RecordSet
 from defib.releases.rules import prefix_of
 
-VENDOR = "cloudfront-pointer"
+VENDOR = POINTER_VENDOR
 """The vendor of a pointer in a plan; the zone is the distribution's id."""
 
 RELEASE = "RELEASE"

@@ -1,6 +1,6 @@
 """Which commit a site is built from when its hosts are gone, and from whom it is taken. Pure: offers in, a choice out.
 
-What decides, in this order (for the words see :mod:`defib.offer`):
+What decides, in this order (for the words see :mod:`defib.redeploy.offer`):
 
 1. The line. A remote whose tip carries the deployed commit goes before the bundle, the bundle that carries it before a
    remote that is behind. A tip of another line (a force-push) is refused, and so is one that nobody can place.
@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from defib.errors import Refused
 from defib.objectives import Measure
-from defib.offer import Deployed, Offer, Standing, Tip, Trouble
+from defib.redeploy.offer import Deployed, Offer, Standing, Tip, Trouble
 
 SKEW = timedelta(minutes=5)
 """A commit dated further than this in the future has no age."""

@@ -98,3 +98,12 @@ class Deployed:
         if self.held:
             return Standing.APART
         return Standing.BEHIND if any(tip.has(commit) for commit in self.earlier) else Standing.UNPROVEN
+
+
+@dataclass(frozen=True)
+class Offers:
+    """What everybody offered, in the order of the site file, and what is known of the commit that users had."""
+
+    offers: tuple[Offer, ...]
+    bundle: Offer | None
+    deployed: Deployed | None

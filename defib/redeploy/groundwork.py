@@ -16,12 +16,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from defib.clock import Deadline
 from defib.errors import InputError
-from defib.plan import Change
+from defib.plan import GROUND_VENDOR, Change
 from defib.ports import RecordChange, RecordKey, RecordSet
 from defib.site import Site
 from defib.sitevendors import AwsHost, CloudFrontDistribution
 
-VENDOR = "aws-standby"
+VENDOR = GROUND_VENDOR
 """The vendor of these resources in a plan; the zone is the bucket's name."""
 
 BUCKET, POLICY, ACCESS_CONTROL = "BUCKET", "BUCKET-POLICY", "OAC"
@@ -149,7 +149,7 @@ class DistributionFacts:
     """What users of the distribution get, and by what; resources are told by their names, "" where there is none.
 
     `certificate` is the ARN of one in ACM, `minimum_tls` CloudFront's name of a security policy. The origin's path is the
-    pointer, which is a change of its own: see :mod:`defib.pointer`.
+    pointer, which is a change of its own: see :mod:`defib.redeploy.pointer`.
     """
 
     enabled: bool

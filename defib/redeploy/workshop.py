@@ -12,7 +12,7 @@ from defib.building.build import build_site
 from defib.building.built import Built, Checkout
 from defib.clock import Deadline
 from defib.home import Home
-from defib.providers.git.sources import Answers
+from defib.redeploy.offer import Offers
 from defib.releases.crowd import Crowd
 from defib.site import Site
 
@@ -20,7 +20,7 @@ from defib.site import Site
 class Sources(Protocol):
     """The remotes of a site, and the bundle that is kept of them."""
 
-    def ask(self, deployed: Sequence[str], *, within: Deadline, users_had: datetime | None = None) -> Answers:
+    def ask(self, deployed: Sequence[str], *, within: Deadline, users_had: datetime | None = None) -> Offers:
         """What everybody offers; nobody's failure is raised. `deployed` are the commits that were, the last one first."""
         ...
 
@@ -38,7 +38,7 @@ class Workshop:
         self._home = home
         self._sources = sources
 
-    def ask(self, deployed: Sequence[str], *, within: Deadline, users_had: datetime | None = None) -> Answers:
+    def ask(self, deployed: Sequence[str], *, within: Deadline, users_had: datetime | None = None) -> Offers:
         """What everybody offers."""
         return self._sources.ask(deployed, within=within, users_had=users_had)
 
