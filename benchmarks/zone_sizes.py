@@ -20,7 +20,7 @@ from benchmarks.octodns import NAME, Octodns, find
 from benchmarks.order import Order
 from defib.clock import SystemClock
 from defib.lab.alone import RunningAws, serve_aws
-from defib.lab.faults import Fault, FaultSwitch
+from defib.lab.faults import FaultSwitch
 from defib.ports import RecordChange, RecordKey, RecordSet
 from defib.providers.dns.records import canonical
 from defib.providers.dns.route53 import Route53
@@ -31,19 +31,6 @@ CALLS = 3
 
 _TARGETS = ("a.example.net.", "b.example.net.")
 _ROOT = Path(__file__).resolve().parents[1]
-
-
-class CountingSwitch(FaultSwitch):
-    """Counts the requests that reach Route 53, whoever sends them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.requests = 0
-
-    def spend(self) -> Fault | None:
-        """One more request."""
-        self.requests += 1
-        return super().spend()
 
 
 @dataclass
@@ -112,7 +99,7 @@ def _calls(zone: _Zone, task: str, job: str, tool: str) -> Series:
 class _Zone:
     """One zone of one size, whose CNAME is turned to and fro by whoever's turn it is."""
 
-    def __init__(self, aws: RunningAws, counter: CountingSwitch, size: int, folder: Path, program: Path | None) -> None:
+    def __init__(self, aws: RunningAws, counter: FaultSwitch, size: int, folder: Path, program: Path | None) -> None:
         self.size, self.told = size, Told()
         self._aws, self._counter, self._clock = aws, counter, SystemClock()
         self._name, self._zone_id, self._now = f"zone-{size}.test.", f"ZBENCH{size}", 0
@@ -192,8 +179,8 @@ class _Zone:
 
 
 @contextmanager
-def _counted(aws: RunningAws) -> Iterator[CountingSwitch]:
-    before, counter = aws.aws.switches["route53"], CountingSwitch()
+def _counted(aws: RunningAws) -> Iterator[FaultSwitch]:
+    before, counter = aws.aws.switches["route53"], FaultSwitch()
     aws.aws.switches["route53"] = counter
     try:
         yield counter

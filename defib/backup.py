@@ -132,8 +132,7 @@ def tell_apis(step: Step) -> None:
 
 def other_names(step: Step, way: Way) -> Iterator[str]:
     """The names beside the page's own that are sent the same way."""
-    page = f"{urlsplit(step.site.page.url).hostname}."
-    yield from (name for name in way.names if name != page and not name.startswith("*."))
+    yield from (name for name in way.names if name != step.site.page.name and not name.startswith("*."))
 
 
 def verify_other_names(step: Step, way: Way) -> None:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from defib import entries, looking
 from defib.looking import Judged
 from defib.objectives import Mode
 from defib.ports import Build, Health
 from defib.run import Step
+from defib.ways import to_host
+
+
+@dataclass(frozen=True)
+class Outage:
+    """What is wrong, and the build that users had."""
+
+    users: str
+    expected: Build | None
 
 
 def users_must_be_down(at: Step) -> Judged:
@@ -20,6 +31,11 @@ def users_must_be_down(at: Step) -> Judged:
 def fails_in_the_dns(users: Judged) -> bool:
     """Whether users did not even find out where to go."""
     return any(reason.startswith("DNS") for reason in users.reasons)
+
+
+def look_at_the_host(at: Step) -> Judged:
+    """Look at what the primary host serves, past every CDN."""
+    return looking.look_at_origin(at) if at.site.cdns else looking.look_through(at, to_host(at.site, at.site.primary_host))
 
 
 def what_users_had(at: Step) -> Build | None:

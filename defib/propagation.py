@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from urllib.parse import urlsplit
 
 from defib import entries
 from defib.clock import Deadline
@@ -80,7 +79,7 @@ def watch_answers(step: Step, way: Way, plan: Plan, *, old_is_dead: bool) -> ent
 
 def moves_the_page(site: Site, plan: Plan) -> bool:
     """Whether users of the page get another answer by `plan`; if not, what they get changes where they are already."""
-    page = f"{urlsplit(site.page.url).hostname}."
+    page = site.page.name
     return any(record.key.name == page for change in plan.changes for record in change.records)
 
 

@@ -52,6 +52,11 @@ class Page(Part):
     apis: tuple[str, ...] = ()
     """What the page calls at other people's: each must be reachable, or users would have a page that does nothing."""
 
+    @property
+    def name(self) -> str:
+        """The name that users ask for, fully qualified with a trailing dot."""
+        return f"{urlsplit(self.url).hostname}."
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.url.startswith("https://"):
@@ -220,7 +225,7 @@ class Site(Part):
             raise Misplaced("a steering record needs cdns, and they need it", "steering" if self.steering else "cdns")
         if not self.cdns and not self.hosts:
             raise Misplaced("neither cdns nor hosts: users can be sent nowhere", "site")
-        page = f"{urlsplit(self.page.url).hostname}."
+        page = self.page.name
         for number, host in enumerate(self.hosts):
             if page not in {record.name for record in host.records} and not (self.cdns and host.role == "primary"):
                 raise Misplaced(f"no record set says where {page} leads", "hosts", number, "records")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -21,6 +22,30 @@ ROUNDS = 3
 
 _ASK_WITHIN = timedelta(seconds=5)
 """For what the vendor's own API has to say, which is never a proof."""
+
+
+@dataclass(frozen=True)
+class Standby:
+    """Who was proved able to take the users, and the build that is served there."""
+
+    name: str
+    build: Build | None
+
+
+def first_that_can(step: Step, places: Mapping[str, Callable[[], Build | None]], kind: str) -> Standby:
+    """The first of `places` whose proof holds; each gives the build that it serves, or raises :class:`Refused`.
+
+    Raises :class:`Refused` where none does; `kind` is what they are called.
+    """
+    refusals = []
+    for name, prove in places.items():
+        try:
+            return Standby(name, prove())
+        except Refused as refusal:
+            step.note(str(refusal), warning=True)
+            refusals.append(str(refusal))
+    text = f"no {kind} can take the users; they stay where they are"
+    raise Refused(text, seen=" | ".join(refusals), then=f"repair a {kind} first")
 
 
 def prove_standby(step: Step, way: Way, expected: Build | None, of_whom: str) -> Build | None:

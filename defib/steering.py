@@ -18,7 +18,7 @@ from defib.ports import Build, DnsZone, RecordChange, RecordKey, RecordSet
 from defib.run import PlanReady, Run, Step
 from defib.site import Site
 from defib.sitevendors import DnsZoneConfig, FailoverSwitch, Route53Zone
-from defib.ways import Lead, Way, way_named, way_of, ways
+from defib.ways import Lead, Way, leads_at, way_named, way_of, ways
 
 _ADDRESSING = ("A", "AAAA", "CNAME")
 
@@ -40,10 +40,10 @@ def steering_plan(step: Step, way: Way, known: Sequence[Way]) -> Plan:
     silent: list[tuple[DnsZoneConfig, ProviderError]] = []
     run = step.run
     for config, zone in zip(run.site.dns, run.outside.zones, strict=True):
-        leads = leads_at(config, way)
+        leads = _deciding(config, way)
         if not leads:
             continue
-        ours = [other for each in known for other in leads_at(config, each)]
+        ours = [other for each in known for other in _deciding(config, each)]
         try:
             present = zone.read([lead.key for lead in leads], within=step.within.sooner(_ASK_WITHIN))
         except ProviderError as error:
@@ -61,10 +61,9 @@ def steering_plan(step: Step, way: Way, known: Sequence[Way]) -> Plan:
     return Plan(run.runbook.procedure, run.site.site, tuple(changes))
 
 
-def leads_at(config: DnsZoneConfig, way: Way) -> tuple[Lead, ...]:
-    """What decides about `way` in one zone at one provider, without the sets that a switch decides about."""
-    names = config.names if isinstance(config, FailoverSwitch) else ()
-    return tuple(lead for lead in way.at(config.provider, config.zone, names) if not lead.armed)
+def _deciding(config: DnsZoneConfig, way: Way) -> tuple[Lead, ...]:
+    """What decides about `way` in one zone at one provider: not the sets that a switch decides about."""
+    return tuple(lead for lead in leads_at(config, way) if not lead.armed)
 
 
 def _moves(
@@ -158,7 +157,7 @@ def refuse_half_way_back(step: Step) -> None:
     way = way_back(step.run)
     taken = {(change.vendor, change.zone, key) for change in step.run.follows for key in change.keys}
     for config, zone in zip(step.site.dns, step.run.outside.zones, strict=True):
-        leads = [lead for lead in leads_at(config, way) if (zone.vendor, zone.zone, lead.key) not in taken]
+        leads = [lead for lead in _deciding(config, way) if (zone.vendor, zone.zone, lead.key) not in taken]
         try:
             present = zone.read([lead.key for lead in leads], within=step.within.sooner(_ASK_WITHIN)) if leads else ()
         except ProviderError as error:

@@ -6,11 +6,10 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from defib.ports import RecordKey, RecordSet
 from defib.site import Site
-from defib.sitevendors import CdnOfSite, FailoverSwitch, HostOfSite, HostRecords
+from defib.sitevendors import CdnOfSite, DnsZoneConfig, FailoverSwitch, HostOfSite, HostRecords
 
 SWITCH = "SWITCH"
 """The type under which a pre-armed switch stands in a plan beside record sets; its one value is one of these:"""
@@ -91,10 +90,8 @@ class Way:
     cdn: CdnOfSite | None = None
     host: HostOfSite | None = None
 
-    def at(self, vendor: str, zone: str, names: Collection[str] = ()) -> tuple[Lead, ...]:
+    def at(self, vendor: str, zone: str) -> tuple[Lead, ...]:
         """What is changed in one zone (its name) at one vendor; what is said of that vendor counts before the rest."""
-        if names:  # a switch, and what it turns
-            return tuple(lead for lead in self.leads if lead.at == vendor and lead.key.name in names)
         inside = [lead for lead in self.leads if f".{lead.key.name}".endswith(f".{zone}") and lead.zone in {"", zone}]
         here = [lead for lead in inside if lead.at in {"", vendor}]
         own = {lead.key.name for lead in here if lead.at}
@@ -133,6 +130,13 @@ def way_named(site: Site, name: str) -> Way:
     return next(way for way in ways(site) if way.name == name)
 
 
+def leads_at(config: DnsZoneConfig, way: Way) -> tuple[Lead, ...]:
+    """What `way` has in one zone at one provider; at a switch that is the switch, and what it turns."""
+    if isinstance(config, FailoverSwitch):
+        return tuple(lead for lead in way.leads if lead.at == config.provider and lead.key.name in config.names)
+    return way.at(config.provider, config.zone)
+
+
 Held = tuple[str, RecordKey, RecordSet | None]
 """At a vendor, under a key, this record set, or none."""
 
@@ -156,7 +160,7 @@ def by_cdn(site: Site, cdn: CdnOfSite) -> Way:
 def to_host(site: Site, host: HostOfSite) -> Way:
     """The way to one of the hosts, without a CDN in between."""
     way = Way(host.name, "", tuple(_leads(site, host)), host=host)
-    return replace(way, connect_to=way.leads_to(f"{urlsplit(site.page.url).hostname}."))
+    return replace(way, connect_to=way.leads_to(site.page.name))
 
 
 def _reached_directly(site: Site) -> Iterator[HostOfSite]:

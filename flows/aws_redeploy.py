@@ -8,7 +8,7 @@ from pathlib import Path
 
 from defib import entries, looking, steering
 from defib.backup import prove_the_place, tell_apis, verify_other_names
-from defib.confirm import insist_on_an_outage, users_must_be_down, what_users_had
+from defib.confirm import Outage, insist_on_an_outage, look_at_the_host, users_must_be_down, what_users_had
 from defib.plan import Decides, Plan
 from defib.ports import Build
 from defib.propagation import watch_answers
@@ -22,14 +22,6 @@ from defib.signing import must_agree_on_signing
 from defib.standby import prove_standby, recovery_point
 from defib.ways import to_host, way_named, ways
 from flows.engine import Procedure, step
-
-
-@dataclass(frozen=True)
-class Outage:
-    """What is wrong, and the build that users had."""
-
-    users: str
-    expected: Build | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ def confirm_the_outage(at: Step) -> Outage:
     """Users are not served, their host is why, and no backup host could take them at once."""
     users = users_must_be_down(at)
     host = at.site.primary_host
-    seen = looking.look_at_origin(at) if at.site.cdns else looking.look_through(at, to_host(at.site, host))
+    seen = look_at_the_host(at)
     if seen.is_served():
         insist_on_an_outage(
             at, f"{host.name} serves the site", then="defib plan cdn-failover; --force to go on all the same"

@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 
 from defib import entries, looking, steering
-from defib.confirm import fails_in_the_dns, users_must_be_down
-from defib.errors import Refused
+from defib.confirm import Outage, fails_in_the_dns, users_must_be_down
 from defib.plan import Plan
-from defib.ports import Build
 from defib.propagation import watch_answers
 from defib.run import Lasts, Run, Step
 from defib.served import hold_users, worse_off
-from defib.standby import prove_standby, recovery_point, warm
+from defib.standby import Standby, first_that_can, prove_standby, recovery_point, warm
 from flows.engine import Procedure, step
-
-
-@dataclass(frozen=True)
-class Outage:
-    """What is wrong, and the build that users should have."""
-
-    users: str
-    expected: Build | None
-
-
-@dataclass(frozen=True)
-class Standby:
-    """The CDN that was proved able to take the users, and the build it serves."""
-
-    name: str
-    build: Build | None
 
 
 @step("confirm-the-outage", Lasts.ONCE_CHANGED)
@@ -49,16 +31,9 @@ def confirm_the_outage(at: Step) -> Outage:
 @step("prove-the-standby", Lasts.ONCE_CHANGED)
 def prove_the_standby(at: Step, outage: Outage) -> Standby:
     """The first standby that can take the users; refused if none can."""
-    refusals = []
-    for way in steering.cdns_to_try(at):
-        try:
-            return Standby(way.name, prove_standby(at, way, outage.expected, "the origin serves"))
-        except Refused as refusal:
-            at.note(str(refusal), warning=True)
-            refusals.append(str(refusal))
-    raise Refused(
-        "no standby can take the users; they stay where they are", seen=" | ".join(refusals), then="repair a standby first"
-    )
+    ways = steering.cdns_to_try(at)
+    proofs = {way.name: partial(prove_standby, at, way, outage.expected, "the origin serves") for way in ways}
+    return first_that_can(at, proofs, "standby")
 
 
 @step("approve-the-plan", Lasts.ONCE_CHANGED)

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 
 from defib import entries, looking, steering
 from defib.backup import prove_backup, refuse_behind_the_same_proxy, verify_other_names
-from defib.confirm import fails_in_the_dns, insist_on_an_outage, users_must_be_down, what_users_had
-from defib.errors import Refused
+from defib.confirm import Outage, fails_in_the_dns, insist_on_an_outage, look_at_the_host, users_must_be_down, what_users_had
 from defib.plan import Plan
-from defib.ports import Build
 from defib.propagation import watch_answers
 from defib.run import Lasts, Run, Step
 from defib.served import hold_users, worse_off
 from defib.signing import must_agree_on_signing
-from defib.standby import recovery_point, warm
+from defib.standby import Standby, first_that_can, recovery_point, warm
 from defib.ways import to_host, way_named, ways
 from flows.engine import Procedure, step
-
-
-@dataclass(frozen=True)
-class Outage:
-    """What is wrong, and the build that users had."""
-
-    users: str
-    expected: Build | None
-
-
-@dataclass(frozen=True)
-class Backup:
-    """The host that was proved able to take the users, and the build it serves."""
-
-    name: str
-    build: Build | None
 
 
 @step("confirm-the-outage", Lasts.ONCE_CHANGED)
@@ -40,7 +22,7 @@ def confirm_the_outage(at: Step) -> Outage:
     """Users are not served, the host is why and no CDN in front of it, and it is not us who are offline."""
     users = users_must_be_down(at)
     host = at.site.primary_host
-    seen = looking.look_at_origin(at) if at.site.cdns else looking.look_through(at, to_host(at.site, host))
+    seen = look_at_the_host(at)
     if seen.is_served():
         other = "the name servers of the site file" if fails_in_the_dns(users) or not at.site.cdns else "the CDNs"
         then = "defib plan cdn-failover" if other == "the CDNs" else f"look at {other}"
@@ -52,22 +34,15 @@ def confirm_the_outage(at: Step) -> Outage:
 
 
 @step("prove-the-backup", Lasts.ONCE_CHANGED)
-def prove_the_backup(at: Step, outage: Outage) -> Backup:
+def prove_the_backup(at: Step, outage: Outage) -> Standby:
     """The first backup host that can take the users; refused if none can."""
-    refusals = []
-    for host in at.site.backups:
-        way = to_host(at.site, host)
-        try:
-            return Backup(host.name, prove_backup(at, way, host, outage.expected))
-        except Refused as refusal:
-            at.note(str(refusal), warning=True)
-            refusals.append(str(refusal))
-    text = "no backup can take the users; they stay where they are"
-    raise Refused(text, seen=" | ".join(refusals), then="repair a backup first")
+    backups = at.site.backups
+    proofs = {host.name: partial(prove_backup, at, to_host(at.site, host), host, outage.expected) for host in backups}
+    return first_that_can(at, proofs, "backup")
 
 
 @step("approve-the-plan", Lasts.ONCE_CHANGED)
-def approve_the_plan(at: Step, backup: Backup) -> Plan:
+def approve_the_plan(at: Step, backup: Standby) -> Plan:
     """Every record set of every name, before and after, approved by its digest."""
     way = way_named(at.site, backup.name)
     must_agree_on_signing(at)
@@ -79,25 +54,25 @@ def approve_the_plan(at: Step, backup: Backup) -> Plan:
 
 
 @step("switch-the-records")
-def switch_the_records(at: Step, plan: Plan, backup: Backup) -> None:
+def switch_the_records(at: Step, plan: Plan, backup: Standby) -> None:
     """All record sets of a zone at once, zone after zone, right after one more look at where they lead."""
     steering.steer(at, plan, way_named(at.site, backup.name), backup.build)
 
 
 @step("warm-the-backup")
-def warm_the_backup(at: Step, backup: Backup) -> None:
+def warm_the_backup(at: Step, backup: Standby) -> None:
     """Fetch what users will fetch, while answers move."""
     warm(at, way_named(at.site, backup.name))
 
 
 @step("watch-the-answers", Lasts.NEVER)
-def watch_the_answers(at: Step, plan: Plan, backup: Backup) -> entries.AnswersMoved:
+def watch_the_answers(at: Step, plan: Plan, backup: Standby) -> entries.AnswersMoved:
     """Every authoritative server of every provider, and enough resolvers."""
     return watch_answers(at, way_named(at.site, backup.name), plan, old_is_dead=True)
 
 
 @step("verify-the-users", Lasts.NEVER)
-def verify_the_users(at: Step, outage: Outage, backup: Backup) -> entries.UsersServed:
+def verify_the_users(at: Step, outage: Outage, backup: Standby) -> entries.UsersServed:
     """Every look from every place is good, and stays good; the recovery point is what users then have."""
     served = hold_users(at, backup.build)
     verify_other_names(at, way_named(at.site, backup.name))

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from defib import entries
 from defib.approval import Approval, Approver, Automatic
@@ -42,8 +41,7 @@ from defib.run import Run
 from defib.site import Site, load_site
 from defib.sitevendors import CdnOfSite, DnsZoneConfig, FailoverSwitch, HostOfSite
 from defib.start import Desk, Order, new_run, plan_run, take_up
-from defib.steering import leads_at
-from defib.ways import by_cdn, to_host, ways
+from defib.ways import by_cdn, leads_at, to_host, ways
 from flows import aws_redeploy, cdn_failover, dns_switch, failback, release_rollback
 from flows.engine import Procedure, perform
 
@@ -136,7 +134,7 @@ class Stage:
         self.site: Site = load_site(self.site_path)
         self.memories = [self._as_at_first(config) for config in self.site.dns]
         self.memory = self.memories[0]
-        page = f"{urlsplit(self.site.page.url).hostname}."
+        page = self.site.page.name
         held = [record for memory in self.memories for record in memory.records]
         self.before = next(record for record in held if record.key.name == page)
         self.zone: DnsZone = self.memory
@@ -298,7 +296,7 @@ class Stage:
         """The zone while all is well: users come through the primary CDN, or are at the primary host."""
         site = self.site
         way = by_cdn(site, site.primary) if site.cdns else to_host(site, site.primary_host)
-        records = (lead.put_into(None) for lead in leads_at(config, way))
+        records = (lead.put_into(None) for lead in leads_at(config, way) if not lead.armed)
         return MemoryZone(config.zone, [record for record in records if record], vendor=config.provider)
 
     def _host(self, host: HostOfSite) -> MemoryHost:

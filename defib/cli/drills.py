@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from urllib.parse import urlsplit
 
 from defib.cli import labs, procedures
 from defib.cli.desk import desk, signals_interrupt
@@ -52,7 +51,7 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) ->
             aside("starting the lab")
             stack.callback(labs.stop, at.home)
             labs.start(at.home, net, parent=os.getpid())
-        bench = LabBench(at.home.path, urlsplit(site.page.url).hostname or "", clock)
+        bench = LabBench(at.home.path, site.page.name.rstrip("."), clock)
         for trouble in hush(outlets_of(site, at.home, at.redact), clock):
             aside(trouble)  # a page that nobody can ask is in the fingerprint all the same
         stage = Stage(at, bench, lambda run: carry_out(at, run, by_flow(prefect=asked.prefect)))

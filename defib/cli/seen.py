@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from defib import entries
 from defib.cli.say import Json
@@ -82,7 +81,7 @@ def since_line(since: datetime | None, by_watch: bool) -> str:
 
 def _where(place: Seen, site: Site) -> str:
     if place.aim == USERS:
-        return f"users of {urlsplit(site.page.url).hostname}"
+        return f"users of {site.page.name.rstrip('.')}"
     return "origin, past every cache" if place.aim == ORIGIN else place.aim
 
 

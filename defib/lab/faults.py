@@ -64,6 +64,8 @@ class FaultSwitch:
         self._left: float | None = None
         self._asked = 0
         self._changed = asyncio.Event()
+        self.requests = 0
+        """How many requests came to the server, whatever became of them."""
 
     @property
     def fault(self) -> Fault | None:
@@ -85,6 +87,7 @@ class FaultSwitch:
     def spend(self) -> Fault | None:
         """The fault for one request, where it is the turn of that; after the last of `times` requests it is over."""
         fault = self._fault
+        self.requests += 1
         self._asked += 1
         if fault is not None and self._asked % max(1, int(fault.option("every", 1))):
             return None

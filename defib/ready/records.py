@@ -12,7 +12,7 @@ from defib.ready.check import Check, Question, State
 from defib.ready.scene import Scene
 from defib.site import Site
 from defib.sitevendors import DnsZoneConfig, FailoverSwitch
-from defib.ways import Held, Lead, Way, way_of, ways
+from defib.ways import Held, Lead, Way, leads_at, way_of, ways
 
 LONGEST_TTL = timedelta(seconds=300)
 """What resolvers keep for longer keeps users from their recovery."""
@@ -41,8 +41,7 @@ def _about(config: DnsZoneConfig) -> str:
 
 def _leads(site: Site, config: DnsZoneConfig) -> tuple[Lead, ...]:
     """Everything that any way has in this zone at this provider, with what a switch decides about."""
-    names = config.names if isinstance(config, FailoverSwitch) else ()
-    return tuple(lead for way in ways(site) for lead in way.at(config.provider, config.zone, names))
+    return tuple(lead for way in ways(site) for lead in leads_at(config, way))
 
 
 def _read(leads: Sequence[Lead], zone: DnsZone, within: Deadline) -> _Present:

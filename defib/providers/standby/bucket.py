@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from typing import Any
 
 from defib.clock import Deadline
@@ -23,13 +24,32 @@ _EMPTY = '{"Version": "2012-10-17", "Statement": []}'
 WITHOUT_ACLS, WITH_ACLS = "BucketOwnerEnforced", "BucketOwnerPreferred"
 
 
-class _Bucket:
+class _Bucket(ABC):
     """What both buckets have in common: being there, public access, and who owns what is put."""
 
     def __init__(self, name: str, region: str, services: Services) -> None:
         self._name = name
         self._region = region
         self._s3 = services.of("s3", region)
+
+    @abstractmethod
+    def read(self, within: Deadline) -> Held:
+        """What stands."""
+
+    @abstractmethod
+    def _settle(self, before: str, after: str, within: Deadline) -> None:
+        """Write what differs between the two."""
+
+    def write(self, held: Held, text: str | None, within: Deadline) -> str:
+        """Make, settle or take away; only what differs is written."""
+        if text is None:
+            self._s3.ask("delete_bucket", within, Bucket=self._name)  # which S3 refuses while anything is in it
+            return ""
+        if held.text is None:
+            self._create(within)
+            held = self.read(within)
+        self._settle(held.text or text, text, within)
+        return ""
 
     def _exists(self, within: Deadline) -> bool:
         return self._s3.ask_if("NoSuchBucket", "get_bucket_versioning", within, Bucket=self._name) is not None
@@ -38,10 +58,6 @@ class _Bucket:
         # us-east-1 is S3's own default, and the one name that it does not take as a constraint.
         place: dict[str, Any] = {"CreateBucketConfiguration": {"LocationConstraint": self._region}}
         self._s3.ask("create_bucket", within, Bucket=self._name, **(place if self._region != "us-east-1" else {}))
-
-    def _delete(self, within: Deadline) -> None:
-        """Take the bucket away; S3 refuses while anything is in it."""
-        self._s3.ask("delete_bucket", within, Bucket=self._name)
 
     def _blocked(self, within: Deadline) -> tuple[str, ...]:
         absent = "NoSuchPublicAccessBlockConfiguration"
@@ -67,6 +83,12 @@ class _Bucket:
             return
         rules = {"Rules": [{"ObjectOwnership": ownership}]}
         self._s3.ask("put_bucket_ownership_controls", within, Bucket=self._name, OwnershipControls=rules)
+
+    def _close(self, before: BucketFacts | LogsFacts, after: BucketFacts | LogsFacts, within: Deadline) -> None:
+        if before.blocked != after.blocked:
+            self._block(after.blocked, within)
+        if before.ownership != after.ownership:
+            self._own(after.ownership, within)
 
     def settled(self, receipt: str, within: Deadline) -> bool:  # noqa: ARG002 - S3 is strongly consistent
         """True: a bucket is as it was written."""
@@ -105,25 +127,14 @@ class ReleasesBucket(_Bucket):
             BucketFacts(versioned=True, encryption=present or "AES256", blocked=PUBLIC_WAYS, ownership=WITHOUT_ACLS)
         )
 
-    def write(self, held: Held, text: str | None, within: Deadline) -> str:
-        """Make, settle or take away; only what differs is written."""
-        if text is None:
-            self._delete(within)
-            return ""
-        if held.text is None:
-            self._create(within)
-            held = self.read(within)
-        before, after = read_facts(BucketFacts, held.text or text), read_facts(BucketFacts, text)
-        if before.blocked != after.blocked:
-            self._block(after.blocked, within)
-        if before.ownership != after.ownership:
-            self._own(after.ownership, within)
-        if before.encryption != after.encryption:
-            self._encrypt(after.encryption, within)
-        if before.versioned != after.versioned:
-            status = {"Status": "Enabled" if after.versioned else "Suspended"}
+    def _settle(self, before: str, after: str, within: Deadline) -> None:
+        was, now = read_facts(BucketFacts, before), read_facts(BucketFacts, after)
+        self._close(was, now, within)
+        if was.encryption != now.encryption:
+            self._encrypt(now.encryption, within)
+        if was.versioned != now.versioned:
+            status = {"Status": "Enabled" if now.versioned else "Suspended"}
             self._s3.ask("put_bucket_versioning", within, Bucket=self._name, VersioningConfiguration=status)
-        return ""
 
     def _encryption(self, within: Deadline) -> str:
         absent = "ServerSideEncryptionConfigurationNotFoundError"
@@ -162,20 +173,8 @@ class LogsBucket(_Bucket):
         """Private, with access control lists."""
         return written(LogsFacts(blocked=PUBLIC_WAYS, ownership=WITH_ACLS))
 
-    def write(self, held: Held, text: str | None, within: Deadline) -> str:
-        """Make, settle or take away; only what differs is written."""
-        if text is None:
-            self._delete(within)
-            return ""
-        if held.text is None:
-            self._create(within)
-            held = self.read(within)
-        before, after = read_facts(LogsFacts, held.text or text), read_facts(LogsFacts, text)
-        if before.blocked != after.blocked:
-            self._block(after.blocked, within)
-        if before.ownership != after.ownership:
-            self._own(after.ownership, within)
-        return ""
+    def _settle(self, before: str, after: str, within: Deadline) -> None:
+        self._close(read_facts(LogsFacts, before), read_facts(LogsFacts, after), within)
 
 
 class BucketPolicy:

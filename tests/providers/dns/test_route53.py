@@ -81,23 +81,10 @@ class TestRoute53(DnsZoneContract, WeightedZoneContract):
         return route53_world(aws)
 
 
-class CountingSwitch(FaultSwitch):
-    """Counts the requests that reach the vendor."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.requests = 0
-
-    def spend(self) -> Fault | None:
-        """One more request."""
-        self.requests += 1
-        return super().spend()
-
-
 @contextmanager
-def counted(aws: RunningAws) -> Iterator[CountingSwitch]:
+def counted(aws: RunningAws) -> Iterator[FaultSwitch]:
     """Counts Route 53's calls."""
-    before, counter = aws.aws.switches["route53"], CountingSwitch()
+    before, counter = aws.aws.switches["route53"], FaultSwitch()
     aws.aws.switches["route53"] = counter
     try:
         yield counter
