@@ -9,6 +9,7 @@ import json
 import random
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,8 +34,8 @@ def main() -> int:
     access = SimpleNamespace(endpoint=endpoint, region="us-east-1", access_key=KEYS[0], secret_key=KEYS[1])
     store = RetryingReleases(S3Releases(bucket, access), random.Random())  # type: ignore[arg-type]
     before = Before(None, timedelta(days=30), clock.now())
-    files = files_of(Path(root), within=within)
-    done = deploy(store, commit, files, datetime(2026, 1, 1, tzinfo=UTC), before, within=within)
+    read = partial(files_of, Path(root), within=within)
+    done = deploy(store, commit, read, datetime(2026, 1, 1, tzinfo=UTC), before, within=within)
     told = {
         "uploaded": done.uploaded,
         "complete": len(done.manifest.entries),

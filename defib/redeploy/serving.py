@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -58,11 +59,10 @@ def upload(step: Step, commit: str, folder: Path, made: Build | None) -> None:
     now = step.clock.now()
     before = Before(earlier if serving != commit else None, host.retention, now)
     crowd = _crowd(step)
-    files = files_of(folder, within=step.within, crowd=crowd)
-    done = deploy(store, commit, files, made.built if made else now, before, within=step.within, crowd=crowd)
-    step.note(
-        f"{len(files)} files: {done.uploaded} uploaded ({done.sent} bytes), {done.carried} carried on, all listed back"
-    )
+    read = partial(files_of, folder, within=step.within, crowd=crowd)
+    done = deploy(store, commit, read, made.built if made else now, before, within=step.within, crowd=crowd)
+    objects = len(done.manifest.entries)
+    step.note(f"{objects} objects, all listed back: {done.uploaded} uploaded ({done.sent} bytes), {done.carried} carried on")
 
 
 def forget_what_is_cached(step: Step) -> None:

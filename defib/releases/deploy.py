@@ -9,7 +9,7 @@ writes only what is missing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -39,7 +39,7 @@ class Deployed:
 def deploy(
     store: ReleaseStore,
     commit: str,
-    files: Sequence[File],
+    read: Callable[[], Sequence[File]],
     built: datetime,
     before: Before,
     *,
@@ -48,10 +48,12 @@ def deploy(
 ) -> Deployed:
     """Compare, write what differs, list everything back, check it, and mark the release complete. Idempotent.
 
+    `read` gives the files; it is called while the store is asked.
+
     Raises :class:`StepFailed` where what is listed back is not what was written, :class:`BudgetSpent` where the time was too
     short, and what the store raises. After any of them the release is incomplete, and nothing that was there is gone.
     """
-    plan = plan_of(store, commit, files, before, within=within, crowd=crowd)
+    plan = plan_of(store, commit, read, before, within=within, crowd=crowd)
     return carry_out(store, plan, built, within=within, crowd=crowd)
 
 

@@ -7,7 +7,8 @@ https://github.com/aws/aws-cli/issues/599).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -103,13 +104,23 @@ def manifest_of(store: ReleaseReader, commit: str, *, within: Deadline) -> Manif
 
 
 def plan_of(
-    store: ReleaseReader, commit: str, files: Sequence[File], before: Before, *, within: Deadline, crowd: Crowd | None = None
+    store: ReleaseReader,
+    commit: str,
+    read: Callable[[], Sequence[File]],
+    before: Before,
+    *,
+    within: Deadline,
+    crowd: Crowd | None = None,
 ) -> DeployPlan:
-    """Compare `files` with what the release of `commit` has: one listing, and one HEAD for each object not vouched for."""
+    """Compare the files with what the release of `commit` has: one listing, and one HEAD for each object not vouched for.
+
+    `read` gives the files; it is called while the store is asked.
+    """
     prefix = prefix_of(commit)
-    listed = {each.key: each for each in store.list(prefix, within=within)}
-    manifest = manifest_of(store, commit, within=within) if manifest_key(commit) in listed else None
-    built = tuple(_piece(file) for file in files)
+    with ThreadPoolExecutor(1, thread_name_prefix="defib-releases") as aside:
+        standing = aside.submit(_standing, store, commit, within)
+        built = tuple(_piece(file) for file in read())
+        listed, manifest = standing.result()
     carried, lost = _carried(store, commit, built, manifest, before, within)
     pieces = (*built, *carried)
     due = _due(store, commit, pieces, listed, manifest, crowd or Crowd(), within)
@@ -120,6 +131,12 @@ def plan_of(
     lost = tuple(dict.fromkeys((*lost, *sorted(spoilt))))
     expected = {prefix + piece.path for piece in pieces} | {manifest_key(commit)}
     return DeployPlan(commit, pieces, due, manifest, tuple(sorted(set(listed) - expected)), lost)
+
+
+def _standing(store: ReleaseReader, commit: str, within: Deadline) -> tuple[Mapping[str, Listed], Manifest | None]:
+    """What the store holds of a release, by key, and its manifest, where it has one that holds."""
+    listed = {each.key: each for each in store.list(prefix_of(commit), within=within)}
+    return listed, manifest_of(store, commit, within=within) if manifest_key(commit) in listed else None
 
 
 def _piece(file: File) -> Piece:

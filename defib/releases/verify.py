@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from defib.clock import Deadline
@@ -10,7 +10,7 @@ from defib.errors import StepFailed
 from defib.releases.crowd import Crowd
 from defib.releases.manifest import Entry, Manifest
 from defib.releases.plan import Piece, Reason, as_entry, differs, manifest_of
-from defib.releases.rules import key_of, prefix_of
+from defib.releases.rules import is_html, key_of, prefix_of
 from defib.releases.store import Listed, ReleaseReader, Stored
 
 _NAMED = 5
@@ -60,28 +60,50 @@ def checked(
     """List a release back and compare it with `pieces`; :class:`StepFailed` names what is missing or differs.
 
     `put` are the ETags that writes of this run were answered with, by path: what is listed must be what was written. `known`
-    are entries of an earlier manifest, by path; what is still listed as there is not asked for.
+    are entries of an earlier manifest, by path; what is still listed as there is not asked for. Of what was written,
+    every page is asked for, and one object of each kind of headers: a store that loses or alters them does so by kind. For
+    the rest the accepted request vouches, which is signed with its headers and the content's SHA-256.
     """
     listed = {each.key: each for each in store.list(prefix_of(commit), within=within)}
+    found = {piece.path: listed.get(key_of(commit, piece.path)) for piece in pieces}
+    vouched = {
+        path: entry for path, entry in known.items() if (there := found.get(path)) is not None and entry.listed_as(there)
+    }
+    asked = [piece for piece in _to_ask(pieces, put) if piece.path not in vouched and found[piece.path] is not None]
 
-    def check(piece: Piece) -> Fault | Entry:
-        there = listed.get(key_of(commit, piece.path))
+    def ask(piece: Piece) -> tuple[str, Stored | None]:
+        return piece.path, store.head(key_of(commit, piece.path), within=within)
+
+    told = dict((crowd or Crowd()).each(ask, asked, within=within))
+    entries, faults = [], []
+    for piece in pieces:
+        there = found[piece.path]
+        if there is None:
+            faults.append(Fault(piece.path, "is missing in the listing"))
+            continue
         fault = _listed_wrong(piece, there, put.get(piece.path, ""))
-        if there is None or fault:
-            return fault or Fault(piece.path, "is missing")
-        entry = known.get(piece.path)
-        vouched = entry is not None and entry.listed_as(there)
-        fault = _told_wrong(piece, entry if vouched else store.head(there.key, within=within))
-        return fault or as_entry(piece, there)
+        if not fault and piece.path in vouched:
+            fault = _told_wrong(piece, vouched[piece.path])
+        elif not fault and piece.path in told:
+            fault = _told_wrong(piece, told[piece.path])
+        if fault:
+            faults.append(fault)
+        else:
+            entries.append(as_entry(piece, there))
+    _refuse(store, commit, faults, len(pieces))
+    return tuple(entries)
 
-    found = (crowd or Crowd()).each(check, pieces, within=within)
-    _refuse(store, commit, [each for each in found if isinstance(each, Fault)], len(pieces))
-    return tuple(each for each in found if isinstance(each, Entry))
+
+def _to_ask(pieces: Sequence[Piece], put: Mapping[str, str]) -> Iterator[Piece]:
+    """What a listing does not say enough about, by :func:`checked`."""
+    kinds = set()
+    for piece in pieces:
+        if not put.get(piece.path) or is_html(piece.path) or piece.headers not in kinds:
+            kinds.add(piece.headers)
+            yield piece
 
 
-def _listed_wrong(piece: Piece, there: Listed | None, etag: str) -> Fault | None:
-    if there is None:
-        return Fault(piece.path, "is missing in the listing")
+def _listed_wrong(piece: Piece, there: Listed, etag: str) -> Fault | None:
     if there.size != piece.size:
         return Fault(piece.path, f"has {there.size} bytes, not {piece.size}")
     if etag and there.etag != etag:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ class AwsStage(Stage):
         folder.mkdir()
         (folder / "index.html").write_text(commit, encoding="utf-8")
         within, one = Deadline.after(self.clock, timedelta(minutes=1)), Crowd(parallel=1)
-        files = files_of(folder, within=within, crowd=one)
+        files = partial(files_of, folder, within=within, crowd=one)
         before = Before(None, timedelta(days=30), self.clock.now())
         deploy(self.store, commit, files, START - timedelta(days=1), before, within=within, crowd=one)
         self.clock.sleep(timedelta(seconds=1))

@@ -82,8 +82,11 @@ class Stage:
         """One run, as a flow makes it."""
         self.memory.calls.clear()
         before = Before(live, RETENTION, self.clock.now())
-        found = files or files_of(root, within=self.soon(), crowd=self.crowd)
-        return deploy(store or self.memory, commit, found, BUILT, before, within=self.soon(), crowd=self.crowd)
+
+        def read() -> Sequence[File]:
+            return files or files_of(root, within=self.soon(), crowd=self.crowd)
+
+        return deploy(store or self.memory, commit, read, BUILT, before, within=self.soon(), crowd=self.crowd)
 
     def paths(self, commit: str = FIRST) -> set[str]:
         """The paths that the store has for a release."""

@@ -219,7 +219,7 @@ def test_only_the_headers_changed(stage: Stage, site: Path) -> None:
     plan = plan_of(
         stage.memory,
         FIRST,
-        [file_of(site, path) for path in SITE],
+        lambda: [file_of(site, path) for path in SITE],
         Before(None, RETENTION, stage.clock.now()),
         within=stage.soon(),
         crowd=stage.crowd,
@@ -274,6 +274,26 @@ def test_headers_that_were_not_kept(stage: Stage, site: Path) -> None:
 
     with pytest.raises(StepFailed, match="binary/octet-stream"):
         stage.deploy(site, store=Careless(stage.memory))
+
+
+def test_headers_of_one_page_that_were_not_kept(stage: Stage, site: Path) -> None:
+    """R11: pages are looked at one by one: a page that is kept is an old application."""
+
+    class Forgetful(Around):
+        def put(self, upload: Upload, *, within: Deadline) -> str:
+            wrong = upload.key.endswith("about/index.html")
+            return super().put(replace(upload, headers=Headers("text/html", YEAR)) if wrong else upload, within=within)
+
+    with pytest.raises(StepFailed, match=r"about/index\.html is served with"):
+        stage.deploy(site, store=Forgetful(stage.memory))
+
+
+def test_who_was_written_and_listed_back_is_asked_for_by_kind(stage: Stage, tmp_path: Path) -> None:
+    """Beside the pages one object of each kind is asked for; all are listed, with what their writes were answered."""
+    scripts = {f"assets/app.{number:08x}a1.js": f"{number}" for number in range(20)}
+    pictures = {f"assets/logo.{number:08x}a1.png": f"{number}" for number in range(20)}
+    done = stage.deploy(write(tmp_path / "many", {"index.html": "page", **scripts, **pictures}))
+    assert (41, 3) == (done.uploaded, stage.memory.calls["head"])
 
 
 def test_while_it_is_written_anew_it_is_not_complete(stage: Stage, site: Path) -> None:

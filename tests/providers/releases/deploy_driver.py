@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from defib.clock import Deadline, SystemClock
@@ -20,5 +21,5 @@ if __name__ == "__main__":
     clock = SystemClock()
     within = Deadline.after(clock, timedelta(seconds=60))
     store = S3Releases(bucket, AwsAccess("us-east-1", endpoint, key, secret))
-    files = files_of(Path(folder), within=within)
-    deploy(store, commit, files, BUILT, Before(None, RETENTION, clock.now()), within=within, crowd=Crowd(4))
+    read = partial(files_of, Path(folder), within=within)
+    deploy(store, commit, read, BUILT, Before(None, RETENTION, clock.now()), within=within, crowd=Crowd(4))

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from defib.clock import Deadline, SystemClock
@@ -36,7 +37,7 @@ def test_killed_after_half_the_uploads(tmp_path: Path) -> None:
         keys = aws.credentials
         store = S3Releases(bucket.name, AwsAccess("us-east-1", aws.endpoint, keys.access_key, keys.secret_key))
         before = Before(None, RETENTION, CLOCK.now())
-        deploy(store, SECOND, files_of(old, within=within), BUILT, before, within=within)
+        deploy(store, SECOND, partial(files_of, old, within=within), BUILT, before, within=within)
         live = store.list(key_of(SECOND, ""), within=within)
 
         arguments = [aws.endpoint, keys.access_key, keys.secret_key, bucket.name, str(site), FIRST]
@@ -56,7 +57,7 @@ def test_killed_after_half_the_uploads(tmp_path: Path) -> None:
         }
         assert live == store.list(key_of(SECOND, ""), within=within)
 
-        done = deploy(store, FIRST, files_of(site, within=within), BUILT, before, within=within)
+        done = deploy(store, FIRST, partial(files_of, site, within=within), BUILT, before, within=within)
         # What was on its way when the process died, from each of its four threads, may have landed since.
         assert len(FILES) - len(there) - 4 <= done.uploaded <= len(FILES) - len(there)
         assert set(FILES) == {entry.path for entry in done.manifest.entries}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ class World(StoreWorld):
         """One run with retries, as a flow makes it."""
         store = RetryingReleases(self.store, random.Random(1))
         before, crowd = Before(None, RETENTION, CLOCK.now()), Crowd(parallel)
-        files = files_of(site, within=self.soon())
-        return deploy(store, commit, files, BUILT, before, within=self.soon(120), crowd=crowd)
+        read = partial(files_of, site, within=self.soon())
+        return deploy(store, commit, read, BUILT, before, within=self.soon(120), crowd=crowd)
 
 
 @pytest.fixture
