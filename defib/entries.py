@@ -38,6 +38,8 @@ class Opened:
     """The run whose changes a failback takes back."""
     live: bool = False
     """A live drill: users are moved in earnest while they are served, because somebody wants to see that it works."""
+    commit: str = ""
+    """The commit to build, where a person insisted on one."""
 
     @property
     def moves_served_users(self) -> bool:

@@ -80,6 +80,8 @@ class Run:
     changes: Changes
     forced: bool = False
     live: bool = False
+    commit: str = ""
+    """The commit to build, where a person insists on one; "" leaves the choice to what the remotes hold."""
     follows: tuple[Change, ...] = ()
     """For a failback: the changes of the run that it takes back, oldest first."""
     since: datetime | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -43,6 +44,9 @@ from defib.site import Site, find_site, load_site
 Opener = Callable[[Site, Home, Redactor, Clock], Outside]
 """Opens the outside of a site: real vendors and observers, or an in-memory world."""
 
+_BUILDS = "choose-the-source"
+_FULL_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
 Listener = Callable[[Record], None]
 
 
@@ -66,6 +70,8 @@ class Order:
     follows: str = ""
     looks: tuple[Observation, ...] = ()
     live: bool = False
+    commit: str = ""
+    """The full id of the commit to build, where a person insists on one."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,7 @@ def new_run(desk: Desk, order: Order) -> Run:
     site_path = desk.site_path(order.site)
     site = load_site(site_path)
     _guard_mode(site, order.mode)
-    runbook = load_runbook(order.procedure, desk.runbooks)
-    if runbook.against:
-        runbook.primary_of(site)  # a site without what fails here is told so before anything begins
+    runbook = _runbook_for(desk, order, site)
     follows = recovered_changes(desk.home, order.follows) if order.follows else ()
     outside = desk.opener(site, desk.home, desk.redact, desk.clock)
     run_id = new_id(desk.clock.now(), order.procedure, site.site)
@@ -114,9 +118,7 @@ def new_run(desk: Desk, order: Order) -> Run:
 def plan_run(desk: Desk, order: Order) -> Run:
     """A run that only reads: no folder, no lease, and a journal that is kept in memory."""
     site = load_site(desk.site_path(order.site))
-    runbook = load_runbook(order.procedure, desk.runbooks)
-    if runbook.against:
-        runbook.primary_of(site)  # a site without what fails here is told so before anything begins
+    runbook = _runbook_for(desk, order, site)
     follows = recovered_changes(desk.home, order.follows) if order.follows else ()
     outside = read_only(desk.opener(site, desk.home, desk.redact, desk.clock))
     journal = Journal(_Forgotten(), desk.clock, desk.redact, listen=desk.listen)
@@ -150,6 +152,7 @@ def take_up(desk: Desk, run_id: str, approver: Approver, how: str, *, forced: bo
             forced=opened.forced,
             follows=opened.follows,
             live=opened.live,
+            commit=opened.commit,
         )
         order = replace(order, since=opened.since)
         return _assemble(desk, folder.name, order, site, runbook, journal, outside, lease, follows)
@@ -167,6 +170,20 @@ def _recall_the_build(journal: Journal, home: Home, site: Site) -> None:
         return
     if known is not None:
         journal.append(entries.UsersHad(*known))
+
+
+def _runbook_for(desk: Desk, order: Order, site: Site) -> Runbook:
+    """The runbook; refused before anything begins where it has nothing to do with such a site, or such an order."""
+    runbook = load_runbook(order.procedure, desk.runbooks)
+    if runbook.against:
+        runbook.primary_of(site)
+    if order.commit and _BUILDS not in {step.name for step in runbook.steps}:
+        raise InputError(f"{order.procedure} builds nothing", where="--commit", expected="aws-redeploy")
+    if order.commit and not _FULL_ID.fullmatch(order.commit):
+        raise InputError(
+            "not the full id of a commit", where="--commit", expected="40 or 64 hexadecimal digits", seen=order.commit
+        )
+    return runbook
 
 
 def _guard_mode(site: Site, mode: Mode) -> None:
@@ -261,6 +278,7 @@ def _assemble(
         changes=Changes(journal, desk.clock, outside.changeable, lease),
         forced=order.forced,
         live=order.live,
+        commit=order.commit,
         follows=follows,
         since=order.since,
         earlier=earlier_recoveries(desk.home, site.site, runbook.procedure),
@@ -288,6 +306,7 @@ def opening(run_id: str, order: Order, site: Site, runbook: Runbook, site_digest
         runbook_digest=runbook.digest,
         follows=order.follows,
         live=order.live,
+        commit=order.commit,
     )
 
 

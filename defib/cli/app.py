@@ -8,7 +8,19 @@ import typer
 
 from defib.cli.export import export_app
 from defib.cli.guard import guarded
-from defib.cli.options import REDACT, Approve, AsJson, Force, ModeOption, NoPrefect, Procedure, RunId, RunMode, SiteName
+from defib.cli.options import (
+    REDACT,
+    Approve,
+    AsJson,
+    Commit,
+    Force,
+    ModeOption,
+    NoPrefect,
+    Procedure,
+    RunId,
+    RunMode,
+    SiteName,
+)
 from defib.cli.release import release_app
 from defib.lab.plan import DEFAULT_NET
 from defib.objectives import Mode
@@ -32,14 +44,14 @@ app.add_typer(release_app, name="release")
 
 
 @app.command()
-def plan(procedure: Procedure, site: SiteName, force: Force = False, as_json: AsJson = False) -> int:
+def plan(procedure: Procedure, site: SiteName, commit: Commit = "", force: Force = False, as_json: AsJson = False) -> int:
     """Say what is wrong and what would change; reads only.
 
     The plan comes with the digest to approve it with.
     """
     from defib.cli import planning  # noqa: PLC0415
 
-    return planning.plan(REDACT, procedure, site, as_json=as_json, forced=force)
+    return planning.plan(REDACT, procedure, site, as_json=as_json, forced=force, commit=commit)
 
 
 @app.command()
@@ -49,6 +61,7 @@ def run(
     mode: ModeOption = RunMode.INCIDENT,
     approve: Approve = "",
     since: Annotated[str, typer.Option(help="When users first lost service, ISO 8601 with a time zone.")] = "",
+    commit: Commit = "",
     force: Force = False,
     no_prefect: NoPrefect = False,
     trigger: Annotated[str, typer.Option(hidden=True)] = "",
@@ -60,7 +73,9 @@ def run(
     from defib.cli import recover  # noqa: PLC0415
 
     asked = recover.Asked(REDACT, as_json, not no_prefect, approve)
-    return recover.run(asked, procedure, site, Mode(mode.value), since, trigger, down_at, forced=force, automatic=automatic)
+    return recover.run(
+        asked, procedure, site, Mode(mode.value), since, trigger, down_at, forced=force, automatic=automatic, commit=commit
+    )
 
 
 @app.command()

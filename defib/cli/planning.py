@@ -52,7 +52,14 @@ class _Found:
 
 
 def plan(
-    redact: Redactor, procedure: str, site: str, follows: str = "", *, as_json: bool = False, forced: bool = False
+    redact: Redactor,
+    procedure: str,
+    site: str,
+    follows: str = "",
+    *,
+    as_json: bool = False,
+    forced: bool = False,
+    commit: str = "",
 ) -> int:
     """Say what is wrong and what would change; a refusal comes after what was seen."""
     clock = SystemClock()
@@ -63,13 +70,14 @@ def plan(
         site, follows = str(folder / SITE), folder.name
     outage = known_outage(at.home.path, load_site(at.site_path(site)).site, clock.now())
     since = outage.first_bad if outage else None
-    run = plan_run(at, Order(procedure, site, Mode.PLAN, Nobody(""), since=since, forced=forced, follows=follows))
+    order = Order(procedure, site, Mode.PLAN, Nobody(""), since=since, forced=forced, follows=follows, commit=commit)
+    run = plan_run(at, order)
     if is_terminal() and not as_json:
         aside(f"looking at {run.site.title} …")
     try:
         procedures.procedure(procedure).play(run)
     except PlanReady as ready:
-        _tell(_Found(run, since, ready.plan), _command(procedure, site, follows), as_json=as_json)
+        _tell(_Found(run, since, ready.plan), _command(order), as_json=as_json)
         return 0
     except DefibError as error:
         return _refused(_Found(run, since, None), error, redact, as_json=as_json)
@@ -110,8 +118,9 @@ def _refused(found: _Found, error: DefibError, redact: Redactor, *, as_json: boo
     return error.exit_code
 
 
-def _command(procedure: str, site: str, follows: str) -> str:
-    return f"failback {follows}" if follows else f"run {procedure} --site {site}"
+def _command(order: Order) -> str:
+    commit = f" --commit {order.commit}" if order.commit else ""
+    return f"failback {order.follows}" if order.follows else f"run {order.procedure} --site {order.site}{commit}"
 
 
 def _plain(found: _Found) -> dict[str, Json]:

@@ -70,6 +70,7 @@ def run(
     forced: bool = False,
     automatic: bool = False,
     live: bool = False,
+    commit: str = "",
 ) -> int:
     """Carry out a procedure; a `live` one is a drill that moves the users of a site in earnest."""
     if procedure == FAILBACK:
@@ -80,12 +81,13 @@ def run(
         now = at.clock.now()
         by_itself = automatic and load_runbook(procedure, at.runbooks).automatic
         reason = f"{trigger} (the runbook is automatic)" if by_itself else ""
-        do = f"defib drill {procedure} --site {site} --live" if live else f"defib run {procedure} --site {site}"
+        what = f"{procedure} --site {site}{f' --commit {commit}' if commit else ''}"
+        do = f"defib drill {what} --live" if live else f"defib run {what}"
         who = approver(mode, asked.approve, do, screen, reason)
         began, down = parse_time("--since", since, now), parse_time("--down-at", down_at, now)
-        order = Order(procedure, site, mode, who, began, down, trigger, by_itself, forced, live=live)
+        order = Order(procedure, site, mode, who, began, down, trigger, by_itself, forced, live=live, commit=commit)
         order = order if live else with_known_outage(at, order)
-        insist_on_somebody(who, f"defib plan {procedure} --site {site}", do)
+        insist_on_somebody(who, f"defib plan {what}", do)
         opened = new_run(at, order)
         switch = kill_switch(at.home.path, opened.site.site)
         if switch is not None:

@@ -23,7 +23,7 @@ def choose_source(step: Step, users_had: Build | None) -> Choice:
     live = live_release(step)
     deployed += [live] if live and live not in deployed else []
     told = _workshop(step).ask(deployed, within=step.within, users_had=users_had.built if users_had else None)
-    choice = choose(told.offers, told.bundle, told.deployed)
+    choice = choose(told.offers, told.bundle, told.deployed, insist_on=step.run.commit)
     for refused in choice.refused:
         step.note(f"not from {refused}", warning=True)
     for warning in choice.warnings:

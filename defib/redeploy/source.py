@@ -231,5 +231,5 @@ def _refusal(answers: _Answers, what: str) -> Refused:
         what,
         expected="a commit that descends from the one that users had",
         seen="; ".join(map(str, everybody)) or "no remote and no bundle",
-        then="bring one of them back, or insist on one of these commits by its full id",
+        then="bring one of them back, or insist on one of these commits: --commit with its full id",
     )

@@ -242,6 +242,7 @@ def evidence_table(timeline: Timeline, caption: str = "Evidence") -> Table:
         ("Operator", Cell(opened.operator)),
         ("Started by", Cell(opened.trigger)),
         ("Forced", Cell("yes" if opened.forced else "no", tone=Tone.BAD if opened.forced else Tone.PLAIN)),
+        ("Commit insisted on", code(opened.commit)),
         ("Engine", Cell(_engine(timeline))),
         ("Taken up again", Cell("; ".join(_reopened(timeline)))),
         ("Defib", Cell(opened.version)),

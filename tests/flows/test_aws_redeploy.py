@@ -193,6 +193,20 @@ class TestRedeploy:
         _, outcome = stage.recover("aws-redeploy")
         assert (outcome.status, stage.serves()) == (Status.RECOVERED, NEWER)
 
+    def test_commit_that_a_person_insists_on(self, stage: AwsStage) -> None:
+        """A person's word goes before what is newest; the journal keeps it, with the doubt."""
+        stage.sources.offers["github"] = Offer("github", tip(NEWER, USERS_HAD, OLD, minutes=10))
+        stage.sources.offers["gitlab"] = Offer("gitlab", tip(OLD, minutes=24 * 60))
+        run, outcome = stage.recover("aws-redeploy", commit=OLD)
+        opened = next(record.entry for record in run.journal.records if isinstance(record.entry, entries.Opened))
+        assert (outcome.status, stage.serves(), opened.commit) == (Status.RECOVERED, OLD, OLD)
+        assert "because a person insists on it" in stage.notes()
+
+    def test_commit_that_nobody_holds(self, stage: AwsStage) -> None:
+        """Who insists on a commit that nobody offers is told what there is."""
+        _, outcome = stage.recover("aws-redeploy", commit=NEWER)
+        assert (outcome.status, f"nobody offers {NEWER}" in outcome.reason) == (Status.REFUSED, True)
+
     def test_mirror_that_is_behind(self, stage: AwsStage) -> None:
         """R2: nobody holds more than an older commit: it is deployed, its age is shown, and the RPO is missed."""
         stage.sources.offers["gitlab"] = Offer("gitlab", tip(OLD, minutes=24 * 60))
