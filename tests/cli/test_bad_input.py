@@ -81,9 +81,11 @@ def test_an_unknown_procedure(defib: Defib) -> None:
 
 def test_a_commit_that_is_not_built(defib: Defib) -> None:
     """A commit is for the procedure that builds one, and is named by its full id."""
-    for command in ("plan", "run"):
-        assert_told(defib(command, "dns-switch", "--site", str(LAB), "--commit", "a" * 40), 2, "dns-switch builds nothing")
-        assert_told(defib(command, "aws-redeploy", "--site", str(LAB), "--commit", "main"), 2, "not the full id", "main")
+    for command, *more in (("plan",), ("run", "--mode", "rehearsal")):
+        switch = defib(command, "dns-switch", "--site", str(LAB), *more, "--commit", "a" * 40)
+        assert_told(switch, 2, "dns-switch builds nothing")
+        vague = defib(command, "aws-redeploy", "--site", str(LAB), *more, "--commit", "main")
+        assert_told(vague, 2, "not the full id", "main")
     assert_nothing_done(defib.home)
 
 
