@@ -93,19 +93,6 @@ def wrapped(zone: DnsZone) -> DnsZone:
     return RetryingZone(limited, random.Random(7), Backoff(first=timedelta(milliseconds=10)))
 
 
-class CountingSwitch(FaultSwitch):
-    """Counts the requests that reach the vendor."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.requests = 0
-
-    def spend(self) -> Fault | None:
-        """One more request."""
-        self.requests += 1
-        return super().spend()
-
-
 def soon(seconds: float = 10) -> Deadline:
     """A deadline."""
     return Deadline.after(SystemClock(), timedelta(seconds=seconds))

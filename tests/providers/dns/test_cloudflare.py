@@ -16,7 +16,6 @@ from defib.ports import RecordKey, RecordSet
 from defib.providers.dns.cloudflare import calls_to_read, calls_to_replace
 from tests.contracts.dns_zone import API, SEED, WWW, WWW_B, ZONE, DnsZoneContract, ZoneWorld, change, record
 from tests.providers.dns.cloudflare_stage import (
-    CountingSwitch,
     adapter,
     add_zone,
     cloudflare_world,
@@ -42,9 +41,9 @@ def healed(cloudflare: RunningCloudflare) -> Iterator[None]:
 
 
 @pytest.fixture
-def counter(cloudflare: RunningCloudflare) -> Iterator[CountingSwitch]:
+def counter(cloudflare: RunningCloudflare) -> Iterator[FaultSwitch]:
     """Counts the requests of one test."""
-    before, counting = cloudflare.api.switch, CountingSwitch()
+    before, counting = cloudflare.api.switch, FaultSwitch()
     cloudflare.api.switch = counting
     yield counting
     cloudflare.api.switch = before
@@ -137,7 +136,7 @@ class TestAttributes:
         ],
     )
     def test_what_would_read_back_otherwise_is_refused_unasked(
-        self, cloudflare: RunningCloudflare, counter: CountingSwitch, wrong: RecordSet
+        self, cloudflare: RunningCloudflare, counter: FaultSwitch, wrong: RecordSet
     ) -> None:
         """D3, D5: a TTL that Cloudflare would not keep, or an attribute nobody knows, never becomes a silent difference."""
         zone = adapter(cloudflare, add_zone(cloudflare, SEED))
@@ -158,7 +157,7 @@ BOTH = (("A", "192.0.2.1"), ("AAAA", "2001:db8::1"))
 class TestBatches:
     """How little is asked and changed."""
 
-    def test_already_there_is_not_written(self, cloudflare: RunningCloudflare, counter: CountingSwitch) -> None:
+    def test_already_there_is_not_written(self, cloudflare: RunningCloudflare, counter: FaultSwitch) -> None:
         """D2: a change to what stands costs a read and no write."""
         zone_id = add_zone(cloudflare, SEED)
         stood = records_of(cloudflare, zone_id)
@@ -182,7 +181,7 @@ class TestBatches:
 
     @pytest.mark.parametrize("size", [1, 51, 1000])
     def test_number_of_calls_does_not_depend_on_the_zone(
-        self, cloudflare: RunningCloudflare, counter: CountingSwitch, size: int
+        self, cloudflare: RunningCloudflare, counter: FaultSwitch, size: int
     ) -> None:
         """One call reads a name, three change it; several names cost no more than one listing each time."""
         many = [record(f"host-{number}", "A", "192.0.2.1") for number in range(size)]
@@ -192,7 +191,7 @@ class TestBatches:
         zone.replace([change(WWW, WWW_B)], within=soon())
         assert counter.requests == 5
 
-    def test_fifty_names_are_changed_with_three_calls(self, cloudflare: RunningCloudflare, counter: CountingSwitch) -> None:
+    def test_fifty_names_are_changed_with_three_calls(self, cloudflare: RunningCloudflare, counter: FaultSwitch) -> None:
         """A zone of 51 records is listed, changed and read back, whatever the number of names."""
         many = [record(f"host-{number}", "A", "192.0.2.1") for number in range(50)]
         zone_id = add_zone(cloudflare, [WWW, *many])
@@ -202,9 +201,7 @@ class TestBatches:
         assert {each.content for each in records_of(cloudflare, zone_id)} == {"192.0.2.2", "b.example.net"}
 
     @pytest.mark.parametrize("names", [1, 2, 3, 4, 9])
-    def test_calls_are_as_many_as_are_counted(
-        self, cloudflare: RunningCloudflare, counter: CountingSwitch, names: int
-    ) -> None:
+    def test_calls_are_as_many_as_are_counted(self, cloudflare: RunningCloudflare, counter: FaultSwitch, names: int) -> None:
         """What the limit of calls is charged for a read and a change is what they need."""
         many = [record(f"host-{number}", kind, value) for number in range(names) for kind, value in BOTH]
         keys = [each.key for each in many]
@@ -239,7 +236,7 @@ class TestBatches:
             adapter(cloudflare, zone_id).replace(changes, within=soon())
         assert records_of(cloudflare, zone_id) == stood
 
-    def test_batch_above_every_plans_limit_is_not_sent(self, cloudflare: RunningCloudflare, counter: CountingSwitch) -> None:
+    def test_batch_above_every_plans_limit_is_not_sent(self, cloudflare: RunningCloudflare, counter: FaultSwitch) -> None:
         """More than 3,500 records are no batch at Cloudflare; that is said before anything is written."""
         many = record("many", "A", *(f"10.0.{number // 250}.{number % 250}" for number in range(3_501)))
         zone = adapter(cloudflare, add_zone(cloudflare, []))
@@ -247,7 +244,7 @@ class TestBatches:
             zone.replace([change(None, many)], within=soon())
         assert (caught.value.seen, counter.requests) == ("3,501", 1)
 
-    def test_foreign_name_is_refused_unasked(self, cloudflare: RunningCloudflare, counter: CountingSwitch) -> None:
+    def test_foreign_name_is_refused_unasked(self, cloudflare: RunningCloudflare, counter: FaultSwitch) -> None:
         """Cloudflare would take a foreign name as a relative one; ours is not asked for it."""
         zone = adapter(cloudflare, add_zone(cloudflare, SEED))
         for name in ("www.elsewhere.test.", f"www{ZONE}", "test."):
