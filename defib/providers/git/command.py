@@ -8,7 +8,7 @@ time-outs of its own that know nothing of our deadlines and interruptions.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,15 +93,17 @@ class GitCommand:
         protocol: str = "",
         settings: Sequence[Setting] = (),
         environment: Mapping[str, str] | None = None,
+        line: Callable[[str], None] | None = None,
     ) -> Finished:
         """Run it to its end; only `protocol` may be spoken. `settings` may hold secrets: no other process can read them.
 
-        Raises what :func:`defib.process.run_command` raises. stdout and stderr come together.
+        Raises what :func:`defib.process.run_command` raises. stdout and stderr come together; each line goes to `line`, of
+        which a secret may be part.
         """
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         whole = {**kept, **_FIXED, "GIT_ALLOW_PROTOCOL": protocol, "GIT_DIR": str(self.repository)}
         whole |= _as_environment((*_CONFIG, *settings)) | dict(environment or {})
-        return run_command(["git", *arguments], whole, within, closed=True)
+        return run_command(["git", *arguments], whole, within, closed=True, line=line)
 
 
 def _as_environment(settings: Sequence[Setting]) -> dict[str, str]:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from defib.clock import Deadline
-from defib.errors import BudgetSpent, InputError, SecretMissing
-from defib.process import Finished
+from defib.errors import BudgetSpent, InputError
 from defib.providers.git.bundle import is_whole
-from defib.providers.git.command import Setting
+from defib.providers.git.remote import FETCH, GitRemote, Troubled, answer
 from defib.providers.git.store import GitStore, is_commit
-from defib.providers.git.trouble import read_trouble
-from defib.providers.proxy import on_loopback
-from defib.redact import Redactor
 from defib.redeploy.offer import BUNDLE, Deployed, Offer, Offers, Tip, Trouble
 from defib.sitegit import Remote
 
@@ -34,15 +28,6 @@ _LOST_RACE = "cannot lock ref"
 """What git says where another process has just brought the same branch."""
 
 _BUNDLE_REF = "refs/defib/bundle"
-
-
-class _Troubled(Exception):
-    """Somebody has no offer to make."""
-
-    def __init__(self, trouble: Trouble, problem: str) -> None:
-        super().__init__(problem)
-        self.trouble = trouble
-        self.problem = problem
 
 
 class GitSources:
@@ -105,105 +90,68 @@ class GitSources:
         if self._store.git.run("check-ref-format", ref, within=within).status:
             raise InputError("git allows no such name of a remote or branch", where=ref, then="correct the site file")
 
-    def _try(self, remote: Remote, within: Deadline) -> _Troubled | None:
+    def _try(self, remote: Remote, within: Deadline) -> Troubled | None:
         """Fetch the branch of `remote`; None where that went well."""
         soon = within.sooner(self._answer_within + self._fetch_within)
         try:
             try:
                 self._fetch(remote, soon)
-            except _Troubled as trouble:
+            except Troubled as trouble:
                 if _LOST_RACE not in trouble.problem:
                     raise
                 self._fetch(remote, soon)
-        except SecretMissing as error:
-            return _Troubled(Trouble.DENIED, f"{Trouble.DENIED}: {error}")
-        except _Troubled as trouble:
+        except Troubled as trouble:
             return trouble
         return None
 
     def _fetch(self, remote: Remote, within: Deadline) -> None:
-        redact = Redactor()
-        settings = self._settings(remote, redact)
+        asked = GitRemote(self._store.git, remote, self._secrets)
         branch, ref = f"refs/heads/{self._branch}", _ref(remote, self._branch)
-
-        def ask(*arguments: str, within: Deadline) -> str:
-            protocol = urlsplit(remote.url).scheme
-            return self._answer(*arguments, protocol=protocol, settings=settings, within=within, redact=redact)
-
         soon = within.sooner(self._answer_within)
-        commit = _commit_at(branch, ask("ls-remote", "--quiet", remote.url, branch, within=soon))
+        commit = asked.refs(branch, within=soon).get(branch, "")
         if not commit:
-            others = ask("ls-remote", "--quiet", remote.url, within=soon).strip()
-            raise self._nothing(others)
+            raise self._nothing(asked.refs(within=soon))
         before = self._store.tip(ref, soon)
         if commit != before:
-            said = ask("fetch", *_FETCH, remote.url, f"+{branch}:{ref}", within=within)
+            said = asked.fetch([f"+{branch}:{ref}"], within=within)
             if self._store.tip(ref, within) in {"", before}:
                 # A shallow repository is no failure to git: it warns, leaves out the branch, and ends with 0.
-                raise _Troubled(Trouble.DAMAGED, f"{Trouble.DAMAGED}: git does not take {commit}: {said.strip()}")
+                raise Troubled(Trouble.DAMAGED, f"{Trouble.DAMAGED}: git does not take {commit}: {said.strip()}")
 
-    def _nothing(self, others: str) -> _Troubled:
+    def _nothing(self, others: Mapping[str, str]) -> Troubled:
         if others:
-            return _Troubled(Trouble.NO_BRANCH, f"{Trouble.NO_BRANCH}: it has no {self._branch}")
-        return _Troubled(Trouble.EMPTY, f"{Trouble.EMPTY}: it has no branch and no commit")
+            return Troubled(Trouble.NO_BRANCH, f"{Trouble.NO_BRANCH}: it has no {self._branch}")
+        return Troubled(Trouble.EMPTY, f"{Trouble.EMPTY}: it has no branch and no commit")
 
-    def _settings(self, remote: Remote, redact: Redactor) -> list[Setting]:
-        """How to log in, and past which proxy."""
-        settings = [(f"http.{remote.url}.proxy", "")] if on_loopback(remote.url) else []
-        if remote.token is not None:
-            login = f"{remote.user}:{redact.learn(self._secrets(remote.token))}"
-            header = redact.learn(base64.b64encode(login.encode()).decode())
-            settings.append((f"http.{remote.url}.extraHeader", f"Authorization: Basic {header}"))
-        return settings
-
-    def _try_bundle(self, within: Deadline) -> _Troubled | None:
+    def _try_bundle(self, within: Deadline) -> Troubled | None:
         """Verify the bundle and take its branch; None where that went well, or no bundle is kept."""
         if self._bundle is None:
             return None
         if not self._bundle.is_file():
-            return _Troubled(Trouble.NO_REPOSITORY, f"there is no bundle at {self._bundle}")
+            return Troubled(Trouble.NO_REPOSITORY, f"there is no bundle at {self._bundle}")
         path, branch = str(self._bundle.resolve()), f"refs/heads/{self._branch}"
         try:
             self._insist_on_whole(self._bundle, within)
-            self._answer("bundle", "verify", "--quiet", path, within=within)
-            if not _commit_at(branch, self._answer("bundle", "list-heads", path, branch, within=within)):
-                return _Troubled(Trouble.NO_BRANCH, f"{Trouble.NO_BRANCH}: it has no {self._branch}")
-            self._answer("fetch", *_FETCH, path, f"+{branch}:{_BUNDLE_REF}", protocol="file", within=within)
-        except _Troubled as error:
-            return _Troubled(Trouble.DAMAGED, f"{Trouble.DAMAGED}: {error.problem}")
+            answer(self._store.git, "bundle", "verify", "--quiet", path, within=within)
+            if not _commit_at(branch, answer(self._store.git, "bundle", "list-heads", path, branch, within=within)):
+                return Troubled(Trouble.NO_BRANCH, f"{Trouble.NO_BRANCH}: it has no {self._branch}")
+            answer(self._store.git, "fetch", *FETCH, path, f"+{branch}:{_BUNDLE_REF}", protocol="file", within=within)
+        except Troubled as error:
+            return Troubled(Trouble.DAMAGED, f"{Trouble.DAMAGED}: {error.problem}")
         return None
 
     def _insist_on_whole(self, bundle: Path, within: Deadline) -> None:
         try:
             whole = is_whole(bundle, within)
         except (OSError, BudgetSpent) as error:
-            raise _Troubled(Trouble.DAMAGED, f"it cannot be read: {error}") from error
+            raise Troubled(Trouble.DAMAGED, f"it cannot be read: {error}") from error
         if not whole:
-            raise _Troubled(Trouble.DAMAGED, "its checksum does not fit, or it is no bundle")
-
-    def _answer(
-        self,
-        *arguments: str,
-        within: Deadline,
-        protocol: str = "",
-        settings: Sequence[Setting] = (),
-        redact: Callable[[str], str] = str,
-    ) -> str:
-        """What `git` says, or :class:`_Troubled`."""
-        try:
-            finished: Finished = self._store.git.run(*arguments, protocol=protocol, settings=settings, within=within)
-        except BudgetSpent as error:
-            problem = f"{Trouble.UNREACHABLE}: no answer to git {arguments[0]} in its time"
-            raise _Troubled(Trouble.UNREACHABLE, problem) from error
-        output = redact(finished.output)
-        if finished.status:
-            raise _Troubled(*read_trouble(output))
-        return output
+            raise Troubled(Trouble.DAMAGED, "its checksum does not fit, or it is no bundle")
 
     def _read(
         self,
-        troubles: Sequence[_Troubled | None],
-        bundle: _Troubled | None,
+        troubles: Sequence[Troubled | None],
+        bundle: Troubled | None,
         deployed: Sequence[str],
         users_had: datetime | None,
         within: Deadline,
@@ -219,9 +167,6 @@ class GitSources:
         ]
         kept = _offer(BUNDLE, tips.get(commits[-1]), bundle) if self._bundle else None
         return Offers(tuple(offers), kept, _deployed(known, tips, users_had))
-
-
-_FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
 
 
 def _deployed(commits: Sequence[str], tips: Mapping[str, Tip], users_had: datetime | None) -> Deployed | None:
@@ -243,5 +188,5 @@ def _commit_at(ref: str, listing: str) -> str:
     return next((parts[0] for parts in found if parts[1:] == [ref]), "")
 
 
-def _offer(name: str, tip: Tip | None, trouble: _Troubled | None) -> Offer:
+def _offer(name: str, tip: Tip | None, trouble: Troubled | None) -> Offer:
     return Offer(name, tip, trouble.trouble, trouble.problem) if trouble else Offer(name, tip)

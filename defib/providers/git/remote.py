@@ -1,0 +1,155 @@
+"""One remote as `git` reaches it: what it holds, what is fetched from it, and what it says to each ref that is pushed."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from defib.clock import Deadline
+from defib.errors import BudgetSpent, SecretMissing
+from defib.providers.git.command import GitCommand, Setting
+from defib.providers.git.trouble import read_trouble
+from defib.providers.proxy import on_loopback
+from defib.redact import Redactor
+from defib.redeploy.offer import Trouble
+from defib.sitegit import Remote
+
+_LISTED = re.compile(r"^([0-9a-f]{40}(?:[0-9a-f]{24})?)\t(\S+)$")
+FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
+_PUSHED = re.compile(r"^([ +\-*!=])\t([^\t]*):([^\t:]+)\t(.*)$")
+_REASON = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)$")
+
+
+class Troubled(Exception):
+    """Somebody has nothing to give, or does not take what is given: the kind of it, and what to tell people."""
+
+    def __init__(self, trouble: Trouble, problem: str) -> None:
+        super().__init__(problem)
+        self.trouble = trouble
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What became of one ref that was pushed; `why` is empty where the remote took it or had it already.
+
+    `ours` says that git itself refused, before anything was sent: the ref would lose what it has.
+    """
+
+    ref: str
+    why: str = ""
+    ours: bool = False
+
+
+class GitRemote:
+    """Speaks with `remote` out of the repository of `git`. `secrets` is asked anew each time."""
+
+    def __init__(self, git: GitCommand, remote: Remote, secrets: Callable[[str], str]) -> None:
+        self.name = remote.name
+        self.url = remote.url
+        self._git = git
+        self._remote = remote
+        self._secrets = secrets
+
+    def refs(self, *patterns: str, within: Deadline) -> dict[str, str]:
+        """The refs that fit `patterns` (all of them without any), with what they lead to; :class:`Troubled` otherwise."""
+        lines: list[str] = []
+        self._ask("ls-remote", "--quiet", "--refs", self.url, *patterns, within=within, line=lines.append)
+        found = (_LISTED.match(line) for line in lines)
+        return {match[2]: match[1] for match in found if match}
+
+    def fetch(self, refspecs: Sequence[str], *, within: Deadline) -> str:
+        """Bring what `refspecs` say into the repository; what git said meanwhile. :class:`Troubled` where it could not."""
+        return self._ask("fetch", *FETCH, self.url, *refspecs, within=within)
+
+    def push(
+        self, refspecs: Sequence[str], *, within: Deadline, leases: Mapping[str, str] | None = None, atomic: bool = False
+    ) -> tuple[Pushed, ...]:
+        """Push `refspecs` in one go, and what became of each; :class:`Troubled` where nothing became of any.
+
+        Without `leases` nothing is ever lost by it: git takes back no commit, and moves no tag, unless it is told to. With
+        them exactly those refs are moved or deleted that still lead where the lease says.
+        """
+        options = [f"--force-with-lease={ref}:{before}" for ref, before in (leases or {}).items()]
+        options += ["--atomic"] if atomic else []
+        lines: list[str] = []
+        told = self._run(
+            "push", "--porcelain", "--no-verify", *options, self.url, *refspecs, within=within, line=lines.append
+        )
+        found = [match for match in map(_PUSHED.match, lines) if match]
+        if not found and told.status:
+            raise Troubled(*read_trouble(told.output))
+        return tuple(_pushed(match[1], match[3], match[4], lines) for match in found)
+
+    def _ask(self, *arguments: str, within: Deadline, line: Callable[[str], None] | None = None) -> str:
+        told = self._run(*arguments, within=within, line=line)
+        if told.status:
+            raise Troubled(*read_trouble(told.output))
+        return told.output
+
+    def _run(self, *arguments: str, within: Deadline, line: Callable[[str], None] | None) -> Told:
+        redact = Redactor()
+        try:
+            settings = self._settings(redact)
+        except SecretMissing as error:
+            raise Troubled(Trouble.DENIED, f"{Trouble.DENIED}: {error}") from error
+        protocol = urlsplit(self.url).scheme
+        told = (lambda text: line(redact(text))) if line else None
+        return run(self._git, *arguments, protocol=protocol, settings=settings, within=within, redact=redact, line=told)
+
+    def _settings(self, redact: Redactor) -> list[Setting]:
+        """How to log in, and past which proxy."""
+        settings = [(f"http.{self.url}.proxy", "")] if on_loopback(self.url) else []
+        if self._remote.token is not None:
+            login = f"{self._remote.user}:{redact.learn(self._secrets(self._remote.token))}"
+            header = redact.learn(base64.b64encode(login.encode()).decode())
+            settings.append((f"http.{self.url}.extraHeader", f"Authorization: Basic {header}"))
+        return settings
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a command ended, without secrets."""
+
+    status: int
+    output: str
+
+
+def run(
+    git: GitCommand,
+    *arguments: str,
+    within: Deadline,
+    protocol: str = "",
+    settings: Sequence[Setting] = (),
+    redact: Callable[[str], str] = str,
+    line: Callable[[str], None] | None = None,
+) -> Told:
+    """Run `git`; :class:`Troubled` where it did not end in its time."""
+    try:
+        finished = git.run(*arguments, protocol=protocol, settings=settings, within=within, line=line)
+    except BudgetSpent as error:
+        problem = f"{Trouble.UNREACHABLE}: no answer to git {arguments[0]} in its time"
+        raise Troubled(Trouble.UNREACHABLE, problem) from error
+    return Told(finished.status, redact(finished.output))
+
+
+def answer(git: GitCommand, *arguments: str, within: Deadline, protocol: str = "") -> str:
+    """What `git` says of what lies on this machine, or :class:`Troubled`."""
+    told = run(git, *arguments, protocol=protocol, within=within)
+    if told.status:
+        raise Troubled(*read_trouble(told.output))
+    return told.output
+
+
+def _pushed(flag: str, ref: str, summary: str, lines: Sequence[str]) -> Pushed:
+    if flag != "!":
+        return Pushed(ref)
+    reason = _REASON.search(summary)
+    why = reason[1] if reason else summary
+    if "[remote rejected]" not in summary:
+        return Pushed(ref, why, ours=True)
+    said = [line.removeprefix("remote: ").strip() for line in lines if line.startswith("remote: ")]
+    return Pushed(ref, "; ".join(filter(None, dict.fromkeys((why, *said))))[:500])
