@@ -36,18 +36,19 @@ class Output:
         self._begun = b""
         self._given = 0
         self._left_out = 0
-        self._over = False
+        self.over = False
+        """Whether nobody can write any more."""
 
     def take(self, *, quietly: bool = False) -> bool:
         """Read once what is there, waiting 5 ms for it; False where nothing was. `quietly` gives no lines."""
-        if self._over or not self._poll.poll(_WAIT):
+        if self.over or not self._poll.poll(_WAIT):
             return False
         chunk = os.read(self._descriptor, _CHUNK)
-        self._over = not chunk
+        self.over = not chunk
         self._tail = (self._tail + chunk)[-_KEPT:]
         if self._line is not None and not quietly:
             self._give(self._line, chunk)
-        return not self._over
+        return not self.over
 
     def end(self, most: int) -> str:
         """The last `most` characters."""
@@ -62,7 +63,7 @@ class Output:
             self._add(part)
             line(self._finish())
         self._add(rest)
-        if self._over and self._begun:
+        if self.over and self._begun:
             line(self._finish())
         if self._given > SHOWN:
             line(f"… more than {SHOWN // 1024**2} MiB of output; the rest is not shown")

@@ -20,6 +20,9 @@ GRACE = timedelta(seconds=1)
 """Between SIGTERM and SIGKILL, and again for the kernel to carry out the latter."""
 
 _POLL = timedelta(milliseconds=20)
+_SOON = timedelta(milliseconds=1)
+"""The same where nobody can write any more: most commands end then."""
+
 _LOOK = timedelta(seconds=1)
 """Between two looks at who belongs to the family: whoever was seen once is found also when every trace is gone."""
 
@@ -102,7 +105,7 @@ def _wait(process: subprocess.Popen[bytes], family: Family, output: Output, with
         if next_look.expired():
             family.alive()
             next_look = Deadline.after(within.clock, _LOOK)
-        within.clock.sleep(timedelta(0) if output.take() else _POLL)
+        within.clock.sleep(timedelta(0) if output.take() else _SOON if output.over else _POLL)
     while output.take() and not within.expired():  # what it wrote last; its children may write for ever
         within.clock.sleep(timedelta(0))
     return True
