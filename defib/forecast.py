@@ -24,7 +24,7 @@ from defib.home import Home
 from defib.journal import read_journal
 from defib.looking import USERS
 from defib.objectives import Mode, Phase, Status
-from defib.plan import Plan
+from defib.plan import Decides, Plan
 from defib.ports import Health, RecordKey, RecordSet
 from defib.report import words
 from defib.run import Run, Step
@@ -59,9 +59,9 @@ def foresee(step: Step, plan: Plan) -> None:
     """Write down what the outage would come to, and warn of long TTLs and of a way back that leans on what failed.
 
     Only reads, within :data:`PATIENCE`. What it cannot tell is a note, and never stops the run. Nothing is foretold where
-    nothing changes, or where users have service (a failback).
+    nothing changes that users notice, or where users have service (a failback).
     """
-    if not plan.changes:
+    if all(change.decides is Decides.COPY for change in plan.changes):
         return
     for text in (*_long_tails(plan), *map(str, in_plan(step.site, step.run.runbook.against, plan))):
         step.note(text, warning=True)

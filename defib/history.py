@@ -11,7 +11,7 @@ from defib import entries
 from defib.changes import standing
 from defib.drilled import DRILL
 from defib.errors import EvidenceBroken, InputError, Refused
-from defib.home import Home
+from defib.home import Home, is_about_repositories
 from defib.journal import ALIVE, Record, read_journal
 from defib.objectives import Status
 from defib.plan import Change
@@ -99,13 +99,15 @@ def recovered_changes(home: Home, run_id: str) -> tuple[Change, ...]:
     return changes_of(home, run_id)
 
 
-def unfinished(home: Home, site: str, besides: str = "") -> Path | None:
+def unfinished(home: Home, site: str, besides: str = "", *, procedure: str = "") -> Path | None:
     """The folder of the run that stopped half-way on `site` with changes that stand, if the last run on it did.
+
+    Runs are those that hold the same as runs of `procedure` do.
 
     :class:`EvidenceBroken` where the journal of a run that may have been on `site` cannot be read.
     """
     for folder in reversed(home.runs()):
-        if f"-{site}-" not in folder.name:
+        if f"-{site}-" not in folder.name or is_about_repositories(_words(folder)) != is_about_repositories(procedure):
             continue  # a run's id names its site; of a fleet, hundreds of others would have to be read
         try:
             records = read_journal(folder / JOURNAL)[0]
@@ -128,6 +130,8 @@ def changed_later(home: Home, site: str, folder: Path) -> Path | None:
     for later in reversed(home.runs()):
         if later.name <= folder.name:
             return None
+        if is_about_repositories(_words(later)) != is_about_repositories(_words(folder)):
+            continue
         try:
             records = read_journal(later / JOURNAL)[0]
         except EvidenceBroken:
@@ -138,6 +142,11 @@ def changed_later(home: Home, site: str, folder: Path) -> Path | None:
         if changed and opening_of(records, later).site == site:
             return later
     return None
+
+
+def _words(folder: Path) -> str:
+    """What a run's id says after the time: procedure, site, and what makes it unique."""
+    return folder.name.split("-", 2)[-1]
 
 
 def _may_be_of(folder: Path, site: str) -> bool:

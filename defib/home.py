@@ -4,6 +4,7 @@
 
     runs/<run id>/    journal.jsonl, site.yaml and runbook.md as they were, report.{json,md,html}
     sites/<site>/     lease.json, automatic.json, outage.json, users-build.json, kill-switch
+    mirrors/<site>/   the local copy of each of its repositories, a bundle of it, and how far its mirrors are behind
     git/<site>.git    what the site's remotes were last seen to hold
     artefacts/<site>/ what builds of the site left, a folder each
     fleets/           plans of many sites, by their digest
@@ -62,9 +63,25 @@ class Home:
         """The folders of all runs, oldest first."""
         return sorted(file.parent for file in (self.path / "runs").glob("*/journal.jsonl"))
 
+    def mirrors(self, site: str) -> Path:
+        """The folder of the local copies of a site's repositories."""
+        return self.path / "mirrors" / site
+
     def site(self, site: str) -> Path:
         """The folder of one site's lease and records."""
         return self.path / "sites" / site
+
+    def lease(self, site: str, procedure: str) -> Path:
+        """The folder of the lease that runs of `procedure` hold: they have the site's alone, or its repositories' alone."""
+        return self.site(site) / "git" if is_about_repositories(procedure) else self.site(site)
+
+
+def is_about_repositories(words: str) -> bool:
+    """Whether a procedure, or a run by what follows the time in its id, is about repositories and not about users.
+
+    The one never waits for the other: a mirror that takes its time must not keep users waiting.
+    """
+    return words.startswith("git-")
 
 
 def _default() -> Path:

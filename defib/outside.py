@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from defib.clock import Clock
 from defib.errors import InputError, LabDown, Refused
 from defib.home import Home
+from defib.mirror.copies import Mirrors
 from defib.observe.answers import DnsAnswers
 from defib.observe.caa import CaaLookup
 from defib.observe.certificate import CertificateProbe
 from defib.observe.names import find_names
 from defib.observe.web import WebObservers
 from defib.ports import Answers, Cdn, DnsZone, Host, Observers
-from defib.providers.open import open_cdn, open_host, open_last_resort, open_sources, open_zone
+from defib.providers.open import open_cdn, open_host, open_last_resort, open_mirrors, open_sources, open_zone
 from defib.providers.secret import resolve
 from defib.providers.wrappers import ReadOnlyCdn, ReadOnlyHost, ReadOnlyZone
 from defib.redact import Redactor
@@ -53,12 +55,14 @@ class Outside:
     hosts: Mapping[str, Host] = field(default_factory=dict)
     last_resort: LastResort | None = None
     workshop: Workshop | None = None
+    mirrors: Mirrors | None = None
     fence: Fence = field(default_factory=Fence)
 
     @property
     def changeable(self) -> tuple[DnsZone, ...]:
         """Everything in which a plan may change record sets."""
-        return (*self.zones, *(self.last_resort.changeable if self.last_resort else ()))
+        others = (part.changeable for part in (self.last_resort, self.mirrors) if part)
+        return (*self.zones, *chain.from_iterable(others))
 
     @property
     def the_last_resort(self) -> LastResort:
@@ -106,6 +110,7 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
         hosts={host.name: open_host(host, secret, fence) for host in site.hosts},
         last_resort=open_last_resort(site, secret, fence),
         workshop=Workshop(site, home, sources) if sources and site.build else None,
+        mirrors=open_mirrors(site, home, secret, fence),
         fence=fence,
     )
     find_names(site, home.path, clock)

@@ -17,19 +17,20 @@ SPLIT = "SPLIT STATE"
 """How the reason of a run begins that left a name changed at one provider and not at another."""
 
 
-POINTER_VENDOR, GROUND_VENDOR = "cloudfront-pointer", "aws-standby"
+POINTER_VENDOR, GROUND_VENDOR, COPY_VENDOR = "cloudfront-pointer", "aws-standby", "git"
 """What stands for a vendor in a plan where a change is of no zone: see :mod:`defib.redeploy`."""
 
 
 class Decides(StrEnum):
-    """What a change decides: which way users go, which release they get there, or what that place is made of."""
+    """What a change decides: which way users go, which release they get, what that is made of, or what a copy holds."""
 
     WAY = "way"
     RELEASE = "release"
     GROUND = "ground"
+    COPY = "copy"
 
 
-_OTHERWISE = {POINTER_VENDOR: Decides.RELEASE, GROUND_VENDOR: Decides.GROUND}
+_OTHERWISE = {POINTER_VENDOR: Decides.RELEASE, GROUND_VENDOR: Decides.GROUND, COPY_VENDOR: Decides.COPY}
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Self
 
@@ -9,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 
 from defib.sitevalues import Duration, Part, SecretReference
 from defib.yamlfile import Misplaced
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 class Remote(Part):
@@ -29,15 +32,25 @@ class Remote(Part):
         return url
 
 
-class Git(Part):
-    """The remotes, in the order of preference where they are equally new, and the bundle for the day when they are gone.
+class Repository(Part):
+    """One repository: where it is, which of its remotes it is taken from, and what its mirrors must never do by themselves.
 
-    `bundle` is relative to ``$DEFIB_HOME``.
+    `remotes` stand in the order of preference where they are equally new; the `source` is the first of them where none is
+    named, all others are mirrors of it. `bundle` is relative to ``$DEFIB_HOME``; "" keeps it at
+    ``mirrors/<site>/<name>.bundle``. Above `most_lost`, the share of a mirror's refs that would be deleted or moved back at
+    once, a person decides; about the `branch` one always does. `push_limit` is what one push may bring, in bytes, where a
+    host limits that; 0 is no limit.
     """
 
+    name: str = ""
     branch: str = "main"
     remotes: tuple[Remote, ...] = Field(min_length=1)
+    source: str = ""
     bundle: str = ""
+    notes: bool = False
+    lfs: bool = False
+    most_lost: float = Field(default=0.25, ge=0, le=1)
+    push_limit: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -45,7 +58,40 @@ class Git(Part):
         for number, name in enumerate(names):
             if name in names[:number]:
                 raise Misplaced(f"the name {name!r} stands twice", "remotes", number, "name")
+        if self.source and self.source not in names:
+            raise Misplaced(f"no remote is named {self.source!r}", "source")
         return self
+
+    def taken_from(self, source: str = "") -> Remote:
+        """The remote that the others are mirrors of; `source` is its name where it is no longer that of the site file."""
+        wanted = source or self.source
+        return next((remote for remote in self.remotes if remote.name == wanted), self.remotes[0])
+
+
+class Git(Repository):
+    """The repository that the site is built from, and others that it needs."""
+
+    others: tuple[Repository, ...] = ()
+
+    @model_validator(mode="after")
+    def _others_have_names(self) -> Self:
+        for number, other in enumerate(self.others):
+            if not _NAME.fullmatch(other.name):
+                raise Misplaced("a name in small letters, digits, dots and dashes", "others", number, "name")
+            if other.name in {self.name, *(each.name for each in self.others[:number])}:
+                raise Misplaced(f"the name {other.name!r} stands twice", "others", number, "name")
+        return self
+
+
+def repositories(site: str, git: Git | None) -> tuple[Repository, ...]:
+    """Every repository of a site, each with its name and the place of its bundle."""
+    if git is None:
+        return ()
+    own = Repository(**{name: getattr(git, name) for name in Repository.model_fields})
+    named = (own.model_copy(update={"name": git.name or site}), *git.others)
+    return tuple(
+        each if each.bundle else each.model_copy(update={"bundle": f"mirrors/{site}/{each.name}.bundle"}) for each in named
+    )
 
 
 class Build(Part):

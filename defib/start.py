@@ -100,7 +100,7 @@ def new_run(desk: Desk, order: Order) -> Run:
     follows = recovered_changes(desk.home, order.follows) if order.follows else ()
     outside = desk.opener(site, desk.home, desk.redact, desk.clock)
     run_id = new_id(desk.clock.now(), order.procedure, site.site)
-    lease = Lease.take(desk.home.site(site.site), desk.clock, Holder.me(run_id))
+    lease = Lease.take(desk.home.lease(site.site, order.procedure), desk.clock, Holder.me(run_id))
     try:
         _refuse_beside_unfinished(desk.home, site.site, order)
         folder = new_folder(desk.home, run_id, site_path, runbook)
@@ -137,7 +137,7 @@ def take_up(desk: Desk, run_id: str, approver: Approver, how: str, *, forced: bo
     _guard_mode(site, opened.mode)
     follows = changes_of(desk.home, opened.follows) if opened.follows and how != "rollback" else ()
     outside = desk.opener(site, desk.home, desk.redact, desk.clock)
-    lease = Lease.take(desk.home.site(site.site), desk.clock, Holder.me(folder.name))
+    lease = Lease.take(desk.home.lease(site.site, opened.procedure), desk.clock, Holder.me(folder.name))
     try:
         if not forced:
             _refuse_before_later(desk.home, site.site, folder)
@@ -201,7 +201,7 @@ def _guard_mode(site: Site, mode: Mode) -> None:
 def _refuse_beside_unfinished(home: Home, site: str, order: Order) -> None:
     """A site on which a run stopped half-way must be brought to an end first; ``--force`` goes past a broken journal."""
     try:
-        folder = unfinished(home, site, order.follows)
+        folder = unfinished(home, site, order.follows, procedure=order.procedure)
     except EvidenceBroken as error:
         if order.forced:
             return

@@ -191,12 +191,18 @@ def way_back_plan(run: Run, within: Deadline) -> Plan:
     return Plan(run.runbook.procedure, run.site.site, tuple(changes))
 
 
-def approve(step: Step, plan: Plan, also: Sequence[RecordKey] = ()) -> Plan:
-    """Write the plan down and get it approved; in plan mode the flow ends here. It may change `also` beside record sets."""
+def approve(step: Step, plan: Plan, also: Sequence[RecordKey] = (), removable: Sequence[RecordKey] = ()) -> Plan:
+    """Write the plan down and get it approved; in plan mode the flow ends here.
+
+    It may change `also` beside record sets, and remove what is `removable` beside those that a way has not.
+    """
     run = step.run
     known = [lead for way in ways(run.site) for lead in way.leads if not lead.armed]
     taken_back = {key for change in run.follows for key in change.keys}
-    plan.brake({*also, *taken_back, *(lead.key for lead in known)}, removable={lead.key for lead in known if lead.absent})
+    plan.brake(
+        {*also, *taken_back, *(lead.key for lead in known)},
+        removable={*removable, *(lead.key for lead in known if lead.absent)},
+    )
     step.record(entries.Planned(plan.digest(), plan.changes))
     foresee(step, plan)
     if run.mode is Mode.PLAN:

@@ -108,6 +108,8 @@ class Timeline:
     """Whom the run told of itself, or could not tell."""
     forecast: entries.Forecast | None = None
     """What the outage was foretold to come to, the last time before an approval."""
+    mirrors: tuple[entries.MirrorSeen, ...] = ()
+    """Every mirror of every repository, as it was compared at the end."""
 
     @property
     def run_took(self) -> timedelta | None:
@@ -121,7 +123,7 @@ def _touched_nobody(records: Sequence[Record], closed: entries.Closed | None) ->
     if closed is None or closed.status is not Status.RECOVERED or planned is None:
         return ""
     looked = any(isinstance(record.entry, entries.Observed) for record in records)
-    serving = any(change.decides is not Decides.GROUND for change in planned.changes)
+    serving = any(change.decides not in {Decides.GROUND, Decides.COPY} for change in planned.changes)
     return "" if looked or serving else "it touched nobody's service"
 
 
@@ -133,7 +135,8 @@ def timeline(records: Sequence[Record]) -> Timeline:
     closed_at, closed = _last(_since_reopened(records), entries.Closed)
     lost = _lost_service(records)
     instants = _instants(records, opened)
-    apart = _touched_nobody(records, closed)
+    mirrors = tuple(entry for _, entry in _all(_since_reopened(records), entries.MirrorSeen))
+    apart = "it touched nobody's service" if mirrors else _touched_nobody(records, closed)
     return Timeline(
         opened=opened,
         started=records[0].at,
@@ -144,7 +147,11 @@ def timeline(records: Sequence[Record]) -> Timeline:
         instants=instants,
         spans=_spans(instants),
         rto=Measure(opened.rto, timedelta(0), apart) if apart else _rto(records, opened, instants, lost),
-        rpo=Measure(opened.rpo, timedelta(0), apart) if apart else _rpo(records, opened),
+        rpo=_rpo_of_copies(opened, mirrors)
+        if mirrors
+        else Measure(opened.rpo, timedelta(0), apart)
+        if apart
+        else _rpo(records, opened),
         steps=_steps(records),
         notes=tuple(entry for _, entry in _all(records, entries.Noted) if not entry.step),
         changes=_changes(records),
@@ -159,6 +166,7 @@ def timeline(records: Sequence[Record]) -> Timeline:
         entries_count=len(records),
         told=tuple(_all(records, entries.Told)),
         forecast=_last(records, entries.Forecast)[1],
+        mirrors=mirrors,
     )
 
 
@@ -231,6 +239,16 @@ def _rpo(records: Sequence[Record], opened: entries.Opened) -> Measure:
     if _last(records, entries.UsersServed)[1] is None:
         return Measure(opened.rpo, None, "users were not seen to be served, so nothing was recovered to any point")
     return Measure(opened.rpo, read.lag, read.why)
+
+
+def _rpo_of_copies(opened: entries.Opened, mirrors: Sequence[entries.MirrorSeen]) -> Measure:
+    """The furthest that any mirror was behind its source; unknown where that is not known of one."""
+    unknown = [f"{seen.repository} at {seen.place}" for seen in mirrors if seen.lag is None]
+    if unknown:
+        return Measure(opened.rpo, None, f"nobody knows how far {', '.join(unknown)} is behind")
+    worst = max(mirrors, key=lambda seen: seen.lag or timedelta(0))
+    why = f"{worst.repository} at {worst.place} was furthest behind" if worst.lag else "every mirror had everything"
+    return Measure(opened.rpo, worst.lag, why)
 
 
 def _steps(records: Sequence[Record]) -> tuple[StepLine, ...]:

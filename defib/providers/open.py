@@ -6,12 +6,15 @@ Vendors' libraries are imported only for the vendors of the site: together they 
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from defib.errors import SecretMissing
+from defib.home import Home
+from defib.mirror.copies import AT_ONCE, Mirrors
 from defib.ports import Cdn, DnsZone, Host
 from defib.providers.wrappers import (
     Backoff,
@@ -28,6 +31,7 @@ from defib.providers.wrappers.fenced import Check, FencedCdn, FencedHost, Fenced
 from defib.redeploy.groundwork import Audit, groundwork
 from defib.redeploy.place import LastResort, find_host
 from defib.site import Site
+from defib.sitegit import repositories
 from defib.sitevalues import Aws
 from defib.sitevendors import (
     AwsHost,
@@ -133,6 +137,19 @@ def open_sources(site: Site, home: Path, secrets: Secrets) -> Sources | None:
     bundle = home / site.git.bundle if site.git.bundle else None
     repository = home / "git" / f"{site.site}.git"
     return GitSources(repository, site.git.remotes, site.git.branch, secrets, bundle=bundle)
+
+
+def open_mirrors(site: Site, home: Home, secrets: Secrets, before_write: Check = free) -> Mirrors | None:
+    """Every repository of `site` that has mirrors; None where none has. Nothing is asked yet."""
+    from defib.providers.git.mirror import GitMirror  # noqa: PLC0415 - see the module's docstring
+
+    folder, gate = home.mirrors(site.site), threading.Semaphore(AT_ONCE)
+    found = [each for each in repositories(site.site, site.git) if len(each.remotes) > 1]
+    opened = (
+        GitMirror(folder / f"{each.name}.git", each, secrets, home.path / each.bundle, before_write=before_write, gate=gate)
+        for each in found
+    )
+    return Mirrors(tuple(opened), folder) if found else None
 
 
 def open_pointer(config: AwsHost, secrets: Secrets, before_write: Check = free) -> DnsZone:

@@ -1,13 +1,16 @@
-"""Whether a bundle is whole: what `git bundle verify` leaves open, which reads no further than its header."""
+"""Bundles: keeping one, and whether it is whole, which `git bundle verify` leaves open as it reads only the header."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from defib.clock import Deadline
-from defib.errors import BudgetSpent
+from defib.errors import BudgetSpent, StepFailed
+from defib.providers.git.command import GitCommand
 
 _PIECE = 1 << 20
 _LONGEST_LINE = 1 << 16
@@ -41,3 +44,50 @@ def _length_of_checksum(file: BinaryIO) -> int:
             return 0
         length = 32 if line == b"@object-format=sha256\n" else length
     return length
+
+
+def keep_bundle(git: GitCommand, path: Path, refs: Mapping[str, str], within: Deadline) -> str:
+    """Make the bundle at `path` hold `refs` of the repository; what was done, in words.
+
+    One that does so and is whole stays. A new one takes its place only once it has been read back and found whole; the two
+    before it stay beside it. :class:`StepFailed` where none can be made.
+    """
+    if path.is_file() and is_whole(path, within) and heads_of(git, path, within) == refs:
+        return "the bundle holds it already"
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh.unlink(missing_ok=True)
+        command = ("bundle", "create", "--quiet", str(fresh.absolute()), "--branches", "--tags", "--glob=refs/notes/*")
+        made = git.run(*command, within=within)
+        if made.status or heads_of(git, fresh, within) != refs or not is_whole(fresh, within):
+            raise StepFailed("no whole bundle could be made", where=str(path), seen=made.output.strip()[-300:])
+        verified = git.run("bundle", "verify", "--quiet", str(fresh.absolute()), within=within)
+        if verified.status:
+            raise StepFailed("the new bundle does not verify", where=str(path), seen=verified.output.strip()[-300:])
+        _put(fresh, path)
+    except OSError as error:
+        raise StepFailed(f"the bundle cannot be written: {error.strerror}", where=str(path)) from error
+    finally:
+        fresh.unlink(missing_ok=True)
+    return f"a new bundle of {len(refs)} refs, {path.stat().st_size} bytes"
+
+
+def heads_of(git: GitCommand, path: Path, within: Deadline) -> dict[str, str]:
+    """The refs that the bundle at `path` says it holds; none where it is no bundle."""
+    lines: list[str] = []
+    told = git.run("bundle", "list-heads", str(path.absolute()), within=within, line=lines.append)
+    pairs = (line.partition(" ") for line in lines)
+    return {} if told.status else {ref: commit for commit, _, ref in pairs if ref != "HEAD"}
+
+
+def _put(fresh: Path, path: Path) -> None:
+    """Put `fresh` in the place of `path`, which is never missing meanwhile; the two before stay."""
+    with fresh.open("rb") as file:
+        os.fsync(file.fileno())
+    first, second = (path.with_name(f"{path.name}.{number}") for number in (1, 2))
+    if first.exists():
+        first.replace(second)
+    if path.exists():
+        os.link(path, first)
+    fresh.replace(path)

@@ -44,20 +44,30 @@ class Pushed:
     ours: bool = False
 
 
+Login = Callable[[], tuple[str, str]]
+"""Gives user and password, asked anew each time; :class:`SecretMissing` where they cannot be had."""
+
+
 class GitRemote:
-    """Speaks with `remote` out of the repository of `git`. `secrets` is asked anew each time."""
+    """Speaks with what is at `url` out of the repository of `git`. A folder of this machine is a remote as well."""
 
-    def __init__(self, git: GitCommand, remote: Remote, secrets: Callable[[str], str]) -> None:
-        self.name = remote.name
-        self.url = remote.url
+    def __init__(self, git: GitCommand, name: str, url: str, login: Login | None = None) -> None:
+        self.name = name
+        self.url = url
         self._git = git
-        self._remote = remote
-        self._secrets = secrets
+        self._login = login
 
-    def refs(self, *patterns: str, within: Deadline) -> dict[str, str]:
+    @classmethod
+    def of(cls, git: GitCommand, remote: Remote, secrets: Callable[[str], str]) -> GitRemote:
+        """The remote of a site file; `secrets` turns a reference into its value."""
+        token = remote.token
+        return cls(git, remote.name, remote.url, (lambda: (remote.user, secrets(token))) if token else None)
+
+    def refs(self, *patterns: str, within: Deadline, heads_and_tags: bool = False) -> dict[str, str]:
         """The refs that fit `patterns` (all of them without any), with what they lead to; :class:`Troubled` otherwise."""
         lines: list[str] = []
-        self._ask("ls-remote", "--quiet", "--refs", self.url, *patterns, within=within, line=lines.append)
+        only = ("--heads", "--tags") if heads_and_tags else ()
+        self._ask("ls-remote", "--quiet", "--refs", *only, self.url, *patterns, within=within, line=lines.append)
         found = (_LISTED.match(line) for line in lines)
         return {match[2]: match[1] for match in found if match}
 
@@ -66,19 +76,24 @@ class GitRemote:
         return self._ask("fetch", *FETCH, self.url, *refspecs, within=within)
 
     def push(
-        self, refspecs: Sequence[str], *, within: Deadline, leases: Mapping[str, str] | None = None, atomic: bool = False
+        self,
+        refspecs: Sequence[str],
+        *,
+        within: Deadline,
+        leases: Mapping[str, str] | None = None,
+        atomic: bool = False,
+        dry: bool = False,
     ) -> tuple[Pushed, ...]:
         """Push `refspecs` in one go, and what became of each; :class:`Troubled` where nothing became of any.
 
         Without `leases` nothing is ever lost by it: git takes back no commit, and moves no tag, unless it is told to. With
-        them exactly those refs are moved or deleted that still lead where the lease says.
+        them exactly those refs are moved or deleted that still lead where the lease says. `dry` only asks what would become.
         """
         options = [f"--force-with-lease={ref}:{before}" for ref, before in (leases or {}).items()]
-        options += ["--atomic"] if atomic else []
+        options += [flag for flag, wanted in (("--atomic", atomic), ("--dry-run", dry)) if wanted]
         lines: list[str] = []
-        told = self._run(
-            "push", "--porcelain", "--no-verify", *options, self.url, *refspecs, within=within, line=lines.append
-        )
+        command = ("push", "--porcelain", "--no-verify", *options, self.url, *refspecs)
+        told = self._run(*command, within=within, line=lines.append)
         found = [match for match in map(_PUSHED.match, lines) if match]
         if not found and told.status:
             raise Troubled(*read_trouble(told.output))
@@ -96,15 +111,16 @@ class GitRemote:
             settings = self._settings(redact)
         except SecretMissing as error:
             raise Troubled(Trouble.DENIED, f"{Trouble.DENIED}: {error}") from error
-        protocol = urlsplit(self.url).scheme
+        protocol = urlsplit(self.url).scheme or "file"
         told = (lambda text: line(redact(text))) if line else None
         return run(self._git, *arguments, protocol=protocol, settings=settings, within=within, redact=redact, line=told)
 
     def _settings(self, redact: Redactor) -> list[Setting]:
         """How to log in, and past which proxy."""
         settings = [(f"http.{self.url}.proxy", "")] if on_loopback(self.url) else []
-        if self._remote.token is not None:
-            login = f"{self._remote.user}:{redact.learn(self._secrets(self._remote.token))}"
+        if self._login is not None:
+            user, password = self._login()
+            login = f"{user}:{redact.learn(password)}"
             header = redact.learn(base64.b64encode(login.encode()).decode())
             settings.append((f"http.{self.url}.extraHeader", f"Authorization: Basic {header}"))
         return settings

@@ -105,7 +105,7 @@ class GitSources:
         return None
 
     def _fetch(self, remote: Remote, within: Deadline) -> None:
-        asked = GitRemote(self._store.git, remote, self._secrets)
+        asked = GitRemote.of(self._store.git, remote, self._secrets)
         branch, ref = f"refs/heads/{self._branch}", _ref(remote, self._branch)
         soon = within.sooner(self._answer_within)
         commit = asked.refs(branch, within=soon).get(branch, "")

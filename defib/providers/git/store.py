@@ -108,10 +108,18 @@ class GitStore:
 
     def _date(self, commit: str, within: Deadline) -> datetime | None:
         found = self._read("rev-list", "--max-count=1", "--format=%ct", commit, within=within)
-        try:
-            return datetime.fromtimestamp(int(found.output.split()[-1]), UTC)
-        except (ValueError, OverflowError, OSError):
-            return None
+        return _moment(found.output.split()[-1])
+
+    def first_date(self, commit: str, besides: Collection[str], within: Deadline) -> datetime | None:
+        """The oldest committer date of the commits up to `commit`, without those that `besides` (``^<commit>``) hold.
+
+        None where there is none, or `commit` leads to no commit.
+        """
+        dates: list[str] = []
+        command = ("log", "--format=%ct", "--end-of-options", commit, *besides)
+        told = self.git.run(*command, within=within, line=dates.append)
+        known = (_moment(date) for date in dates if not told.status)
+        return min((date for date in known if date is not None), default=None)
 
     def place(self, commits: Collection[str], within: Deadline) -> dict[str, Tip]:
         """Those of `commits`, full ids, that are held: each with its date, and which of the others its history holds."""
@@ -163,6 +171,14 @@ class GitStore:
                 then="remove the folder; it is made anew from the remotes",
             )
         return finished
+
+
+def _moment(seconds: str) -> datetime | None:
+    """A committer date; None where it is no date that can be."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def is_commit(text: str) -> bool:

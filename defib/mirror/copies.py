@@ -1,0 +1,90 @@
+"""What a run knows of the repositories that it mirrors, from the first question to the last comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from defib import entries
+from defib.mirror.lag import Known
+from defib.mirror.port import LOCAL, Listing, Mirrored
+from defib.ports import DnsZone
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AT_ONCE = 8
+"""So many pushes and questions at once: each is a few processes of git."""
+
+
+@dataclass
+class Copy:
+    """One repository, with what its remotes said.
+
+    `source` is what the source had when it was taken in, None while nobody knows; `stopped` says why nothing is sent.
+    """
+
+    of: Mirrored
+    known: Known = field(default_factory=Known)
+    looked: datetime | None = None
+    listings: Mapping[str, Listing] = field(default_factory=dict)
+    source: Mapping[str, str] | None = None
+    stopped: str = ""
+    given_up: Collection[str] = ()
+    kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    waiting: dict[str, dict[str, datetime]] = field(default_factory=dict)
+    was: dict[str, timedelta] = field(default_factory=dict)
+    seen: dict[str, entries.MirrorSeen] = field(default_factory=dict)
+    bundle: str = ""
+    problems: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where the refs go: the local copy, and every mirror."""
+        return (LOCAL, *self.of.mirrors)
+
+    def stop(self, why: str) -> None:
+        """Nothing is taken from the source, and nothing is sent."""
+        self.stopped = why
+        self.trouble("", why)
+
+    def trouble(self, place: str, text: str) -> None:
+        """Something is not as it must be; `place` is "" for the repository as a whole."""
+        told = self.problems.setdefault(place, [])
+        if text not in told:
+            told.append(text)
+
+
+@dataclass(frozen=True)
+class Mirrors:
+    """All repositories of a site, and the folder in which it is kept what is known of them."""
+
+    repositories: tuple[Mirrored, ...]
+    folder: Path
+
+    @property
+    def changeable(self) -> tuple[DnsZone, ...]:
+        """What a plan may change of them."""
+        return tuple(zone for each in self.repositories for zone in each.zones())
+
+    def known_at(self, name: str) -> Path:
+        """The file that says what is known of a repository."""
+        return self.folder / f"{name}.json"
+
+
+def together(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Do `work` for all items, :data:`AT_ONCE` at a time; the first failure is raised once all are over."""
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="defib-mirror") as pool:
+        return list(pool.map(work, items))
+
+
+def going(copies: Sequence[Copy]) -> Iterator[tuple[Copy, str]]:
+    """Every place that what was taken in goes to."""
+    for copy in copies:
+        for place in copy.places if copy.source is not None else ():
+            if not copy.listings[place].problem:
+                yield copy, place

@@ -1,0 +1,100 @@
+"""How far mirrors are behind their source, now and over time: the recovery point of the code.
+
+A ref *waits* at a place from the moment at which the source had it and the place did not. That moment lies between the last
+look that did not see it and the first that did; a commit cannot have been there before it was made. So it waits since the
+last look before, or since the first commit that is missing was made, whichever is later: never less than was true.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+
+from defib.errors import EvidenceBroken, HomeUnwritable
+
+KEPT = timedelta(days=7)
+"""How long it is remembered how far a place was behind."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One look: how far the place was behind before it was sent anything, None where nobody knows."""
+
+    at: AwareDatetime
+    place: str
+    behind: timedelta | None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one repository since the last run: when its source was looked at, and since when refs wait where."""
+
+    looked: AwareDatetime | None = None
+    waiting: dict[str, dict[str, AwareDatetime]] = field(default_factory=dict)
+    past: tuple[Looked, ...] = ()
+
+    def worst(self, place: str, since: datetime) -> timedelta | None:
+        """The furthest that a place was behind since then; None where it was not known at one of the looks, or at none."""
+        seen = [look.behind for look in self.past if look.place == place and look.at >= since]
+        known = [behind for behind in seen if behind is not None]
+        return max(known) if known and len(known) == len(seen) else None
+
+
+def lacking(source: Mapping[str, str], there: Mapping[str, str], given_up: Collection[str]) -> tuple[str, ...]:
+    """The refs in which a place is not as its source; what the source never had is not missing anywhere."""
+    wrong = [ref for ref, commit in source.items() if there.get(ref) != commit]
+    return tuple(sorted([*wrong, *(ref for ref in there if ref not in source and ref in given_up)]))
+
+
+def waiting_since(
+    lacking: Collection[str],
+    before: Mapping[str, datetime],
+    looked: datetime | None,
+    now: datetime,
+    made: Callable[[str], datetime | None],
+) -> dict[str, datetime]:
+    """Since when each of these refs waits; `made` gives when the first commit that is missing under a ref was made."""
+    found = {}
+    for ref in lacking:
+        bounds = [moment for moment in (looked, made(ref)) if moment is not None]
+        found[ref] = before.get(ref) or min(max(bounds, default=now), now)
+    return found
+
+
+def behind(waiting: Mapping[str, datetime], now: datetime) -> timedelta:
+    """How far a place is behind: as long as the ref that waits longest."""
+    return max((now - since for since in waiting.values()), default=timedelta(0))
+
+
+_ADAPTER = TypeAdapter(Known)
+
+
+def read_known(path: Path) -> Known:
+    """What was written last; nothing is known where there is no file. :class:`EvidenceBroken` for what is none of ours."""
+    try:
+        return _ADAPTER.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return Known()
+    except (OSError, ValidationError) as error:
+        raise EvidenceBroken(
+            "how far the mirrors were behind cannot be read", where=str(path), then=f"remove {path}"
+        ) from error
+
+
+def write_known(path: Path, known: Known) -> None:
+    """Put it in the place of what was written last, whole or not at all."""
+    fresh = path.with_name(f"{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with fresh.open("wb") as file:
+            file.write(_ADAPTER.dump_json(known))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError as error:
+        raise HomeUnwritable(f"cannot write how far the mirrors are behind: {error.strerror}", where=str(path)) from error

@@ -1,0 +1,86 @@
+"""Steps for what the source has lost: each old tip is archived, places follow, and above the threshold a person decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from defib.approval import Automatic
+from defib.errors import DefibError, Interrupted
+from defib.mirror.copies import Copy, going
+from defib.mirror.port import LOCAL, VENDOR, leading_to
+from defib.mirror.weigh import Loss, Weighed, alarm, weigh
+from defib.objectives import Mode
+from defib.plan import Change, Plan
+from defib.ports import RecordChange
+from defib.run import Step
+from defib.steering import approve
+
+_SHOWN = 3
+
+
+def plan_of_losses(step: Step, copies: Sequence[Copy]) -> Plan:
+    """What would be lost at each place, each old tip archived in the same change; approved, or held back and told why.
+
+    Who diverged is told and left alone. Where a person has to decide and none is there, nothing at all is lost.
+    """
+    alarms: list[str] = []
+    changes: list[Change] = []
+    day = step.clock.now().date()
+    for copy, place in going(copies):
+        weighed = _weigh(step, copy, place)
+        for each in weighed.diverged:
+            copy.trouble(place, f"{each.ref} has diverged: it is at {each.before[:12]}, which never was at {copy.of.source}")
+        if weighed.extra and place != LOCAL:
+            shown = ", ".join(weighed.extra[:_SHOWN])
+            step.note(f"{copy.of.name}: {place} has {len(weighed.extra)} refs of its own, left alone: {shown}")
+        if weighed.losses:
+            records = tuple(_records(weighed.losses, day.isoformat()))
+            zone = f"{copy.of.name}@{place}"
+            changes.append(Change(VENDOR, zone, records, f"archive, then follow {copy.of.source}"))
+            why = alarm(weighed.losses, len(copy.listings[place].refs), copy.of.branch, copy.of.most_lost)
+            alarms += [f"{zone}: {why}"] if why else []
+    return _approved(step, copies, Plan(step.run.runbook.procedure, step.site.site, tuple(changes)), alarms)
+
+
+def _weigh(step: Step, copy: Copy, place: str) -> Weighed:
+    source, there = copy.source or {}, copy.listings[place].refs
+    return weigh(
+        source, there, copy.kept.get(place, ()), copy.given_up, lambda commit: copy.of.held(commit, within=step.within)
+    )
+
+
+def _records(losses: Sequence[Loss], day: str) -> Iterator[RecordChange]:
+    for loss in losses:
+        yield RecordChange(None, leading_to(loss.archived(day), loss.before))
+    for loss in losses:
+        yield RecordChange(leading_to(loss.ref, loss.before), leading_to(loss.ref, loss.after) if loss.after else None)
+
+
+def _approved(step: Step, copies: Sequence[Copy], plan: Plan, alarms: Sequence[str]) -> Plan:
+    keys = [record.key for change in plan.changes for record in change.records]
+    for text in alarms:
+        step.note(text, warning=True)
+    if alarms and step.run.mode is not Mode.PLAN and isinstance(step.run.approver, Automatic):
+        procedure = f"git-mirror --site {step.site.site}"
+        then = f"find out why; then: defib plan {procedure}, and defib run {procedure} --approve {plan.short_digest}"
+        for copy in copies:
+            for text in alarms:
+                if text.startswith(f"{copy.of.name}@"):
+                    copy.trouble("", f"waits for a person: {text}")
+        step.note(f"nothing is deleted or moved back without a person. Next: {then}", warning=True)
+        plan = Plan(plan.procedure, plan.site, ())
+    return approve(step, plan, also=keys, removable=keys)
+
+
+def follow(step: Step, copies: Sequence[Copy], plan: Plan) -> None:
+    """Archive the old tips and follow, place after place; who refuses keeps no other from it."""
+    for change in plan.changes:
+        try:
+            step.apply(plan, only=lambda each: each is change)  # noqa: B023 - called at once
+        except Interrupted:
+            raise
+        except DefibError as error:
+            name, _, place = change.zone.partition("@")
+            copy = next(each for each in copies if each.of.name == name)
+            copy.trouble(place, f"could not follow: {error.what} ({error.seen})")
+            step.note(f"{change.zone}: {error}", warning=True)

@@ -1,0 +1,197 @@
+"""Steps that mirror: all are asked, the source is taken in, what is new is sent, what is lost is archived, all is compared.
+
+They share the copies of one run. Nothing of that is in the journal but what was asked, intended, answered and seen: a run
+that is taken up again asks everybody anew, and what was sent before is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from defib import entries
+from defib.errors import DefibError, InputError, Refused, StepFailed
+from defib.mirror import lag
+from defib.mirror.copies import Copy, Mirrors, together
+from defib.mirror.port import LOCAL, Sent
+from defib.objectives import Mode
+from defib.run import Run, Step
+
+_SHOWN = 3
+
+
+def mirrors_of(run: Run) -> Mirrors:
+    """The repositories of the site; :class:`InputError` where it has none."""
+    if run.outside.mirrors is None:
+        expected = "git: in its file, with two remotes or more"
+        raise InputError(f"the site {run.site.site} has nothing to mirror", where=f"{run.site.site}.yaml", expected=expected)
+    return run.outside.mirrors
+
+
+def copies_of(run: Run) -> tuple[Copy, ...]:
+    """Every repository of the site, of which nothing is known yet but what an earlier run wrote down."""
+    mirrors = mirrors_of(run)
+    return tuple(Copy(each, lag.read_known(mirrors.known_at(each.name))) for each in mirrors.repositories)
+
+
+def ask_everybody(step: Step, copies: Sequence[Copy]) -> None:
+    """Every remote of every repository, at the same time; who does not answer is a problem of that mirror alone."""
+    together(lambda copy: _ask(step, copy), copies)
+    for copy in copies:
+        if copy.stopped:
+            step.note(f"{copy.of.name}: {copy.stopped}; nothing is taken from it", warning=True)
+
+
+def _ask(step: Step, copy: Copy) -> None:
+    copy.listings = copy.of.ask(within=step.within)
+    copy.looked = step.clock.now()
+    for place, listing in copy.listings.items():
+        if listing.problem and place != copy.of.source:
+            copy.trouble(place, listing.problem)
+    source = copy.listings[copy.of.source]
+    if source.problem:
+        copy.stop(f"its source {copy.of.source} cannot be read: {source.problem}")
+    elif not _branches(source.refs) and any(_branches(each.refs) for each in copy.listings.values()):
+        had = max(len(each.refs) for each in copy.listings.values())
+        copy.stop(
+            f"its source {copy.of.source} has been emptied: it has no branch any more, and elsewhere there are {had} refs"
+        )
+
+
+def _branches(refs: Mapping[str, str]) -> list[str]:
+    return [ref for ref in refs if ref.startswith("refs/heads/")]
+
+
+def take_in(step: Step, copies: Sequence[Copy]) -> None:
+    """Bring what the sources have into the local stores; what is missing at the mirrors waits from here on."""
+    going = [copy for copy in copies if not copy.stopped]
+    together(lambda copy: _take_in(step, copy), going)
+    for copy in going:
+        if copy.stopped:
+            step.note(f"{copy.of.name}: {copy.stopped}", warning=True)
+
+
+def _take_in(step: Step, copy: Copy) -> None:
+    problem = copy.of.take_in(copy.listings[copy.of.source].refs, within=step.within)
+    if problem:
+        copy.stop(f"its source {copy.of.source} cannot be taken in: {problem}")
+        return
+    copy.source = copy.of.taken_in(within=step.within)
+    copy.given_up = copy.of.given_up(within=step.within)
+    for place in copy.of.mirrors:
+        if not copy.listings[place].problem:
+            copy.waiting[place] = _waiting(step, copy, place, copy.source, copy.listings[place].refs)
+            copy.was[place] = lag.behind(copy.waiting[place], step.clock.now())
+
+
+def _waiting(step: Step, copy: Copy, place: str, source: Mapping[str, str], there: Mapping[str, str]) -> dict[str, datetime]:
+    before = {**copy.known.waiting.get(place, {}), **copy.waiting.get(place, {})}
+
+    def made(ref: str) -> datetime | None:
+        return copy.of.first_made(source[ref], there.get(ref, ""), within=step.within) if ref in source else None
+
+    missing = lag.lacking(source, there, copy.given_up)
+    return lag.waiting_since(missing, before, copy.known.looked, copy.looked or step.clock.now(), made)
+
+
+def send_what_is_new(step: Step, copies: Sequence[Copy]) -> None:
+    """Push to every place what it lacks, without force, so that nothing is lost; what that leaves open is weighed."""
+    dry = step.run.mode is Mode.PLAN
+    orders = [(copy, place, tuple(_differing(copy, place))) for copy, place in going(copies)]
+    for copy, place, refs in orders:
+        if refs and place != LOCAL and not dry:
+            there, source = copy.listings[place].refs, copy.source or {}
+            moves = tuple(f"{ref} {there.get(ref, 'none')} {source[ref]}" for ref in refs)
+            step.record(entries.RefsIntended(step.name, copy.of.name, place, moves))
+    sent = together(lambda order: order[0].of.send(order[1], order[2], dry=dry, within=step.within), orders)
+    for (copy, place, refs), told in zip(orders, sent, strict=True):
+        _told(step, copy, place, told, "would be" if dry else "were")
+        if refs and place != LOCAL and not dry:
+            answer = entries.RefsSent(step.name, copy.of.name, place, told.taken, told.rejected, told.problem)
+            step.record(answer)
+
+
+def _differing(copy: Copy, place: str) -> Iterator[str]:
+    there = copy.listings[place].refs
+    yield from (ref for ref, commit in (copy.source or {}).items() if there.get(ref) != commit)
+
+
+def _told(step: Step, copy: Copy, place: str, told: Sent, verb: str) -> None:
+    if told.problem:
+        copy.trouble(place, told.problem)
+    for ref, why in told.rejected:
+        copy.trouble(place, f"{ref} was rejected: {why}")
+    copy.kept[place] = told.kept
+    if told.taken and place != LOCAL:
+        step.note(f"{copy.of.name}: {len(told.taken)} refs {verb} sent to {place}")
+
+
+def keep_bundles(step: Step, copies: Sequence[Copy]) -> None:
+    """What the local copies hold goes into their bundles; each store is examined where that is due."""
+
+    def keep(copy: Copy) -> None:
+        try:
+            copy.bundle = copy.of.keep_bundle(within=step.within)
+            wrong = copy.of.examine(within=step.within)
+        except DefibError as error:
+            wrong = str(error)
+        if wrong:
+            copy.trouble(LOCAL, wrong)
+
+    together(keep, copies)
+    for copy in copies:
+        if copy.bundle:
+            step.note(f"{copy.of.name}: {copy.bundle}")
+
+
+def compare(step: Step, copies: Sequence[Copy]) -> None:
+    """Ask everybody once more, and compare ref by ref by their own answers; whatever is not as it must be, fails the run."""
+    together(lambda copy: _compare(step, copy), copies)
+    for copy in copies:
+        for place in copy.of.mirrors:
+            step.record(copy.seen[place])
+        lag.write_known(mirrors_of(step.run).known_at(copy.of.name), _known(copy, step.clock.now()))
+    _must_be_well(step, copies)
+
+
+def _compare(step: Step, copy: Copy) -> None:
+    now = copy.of.ask(within=step.within)
+    source = copy.source if copy.source is not None else copy.of.taken_in(within=step.within)
+    for place in copy.of.mirrors:
+        listing = now[place]
+        if listing.problem:
+            copy.trouble(place, listing.problem)
+        told = listing.refs
+        equal = sum(told.get(ref) == commit for ref, commit in source.items())
+        lag_now = None
+        if not listing.problem and copy.source is not None:
+            copy.waiting[place] = _waiting(step, copy, place, source, told)
+            lag_now = lag.behind(copy.waiting[place], step.clock.now())
+            if copy.waiting[place]:
+                refs = ", ".join(sorted(copy.waiting[place])[:_SHOWN])
+                copy.trouble(place, f"{len(copy.waiting[place])} refs are not as at {copy.of.source}: {refs}")
+        problems = (*copy.problems.get("", ()), *copy.problems.get(place, ()))
+        was = copy.was.get(place)
+        copy.seen[place] = entries.MirrorSeen(
+            copy.of.name, copy.of.source, place, len(source), equal, was, lag_now, problems
+        )
+
+
+def _known(copy: Copy, now: datetime) -> lag.Known:
+    """What the next run is to know. What could not be looked at goes on waiting."""
+    waiting = {**copy.known.waiting, **copy.waiting}
+    looks = tuple(lag.Looked(now, place, seen.lag) for place, seen in copy.seen.items())
+    past = tuple(look for look in copy.known.past if now - look.at < lag.KEPT)
+    looked = copy.looked if copy.source is not None else copy.known.looked
+    return lag.Known(looked, {place: refs for place, refs in waiting.items() if refs}, (*past, *looks))
+
+
+def _must_be_well(step: Step, copies: Sequence[Copy]) -> None:
+    wrong = [(copy, place, text) for copy in copies for place, texts in copy.problems.items() for text in texts]
+    if not wrong:
+        return
+    told = [f"{copy.of.name}{f' at {place}' if place else ''}: {text}" for copy, place, text in wrong]
+    for text in told:
+        step.note(text, warning=True)
+    kind = Refused if all(copy.stopped or "waits for a person" in text for copy, _, text in wrong) else StepFailed
+    raise kind("not every mirror holds everything", seen="; ".join(told[:_SHOWN]), then="defib report RUN")

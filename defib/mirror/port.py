@@ -1,0 +1,110 @@
+"""One mirrored repository as a run reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from defib.clock import Deadline
+from defib.plan import COPY_VENDOR
+from defib.ports import DnsZone, RecordKey, RecordSet
+
+VENDOR = COPY_VENDOR
+"""The vendor of a place in a plan; the zone is ``<repository>@<place>``."""
+
+LOCAL = "local copy"
+"""The place on this machine, which bundles are made of. No remote can be called so: git allows no space there."""
+
+REF = "REF"
+"""The type under which a ref stands in a plan; its one value is the id of what it leads to."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a remote said that it holds, by ref; with a `problem` nobody knows."""
+
+    refs: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of refs that were pushed without force.
+
+    `kept` are those that git itself would not move, because the place would lose what it has; `rejected` those that the
+    place did not take, with its words.
+    """
+
+    taken: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    rejected: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
+class Mirrored(Protocol):
+    """A repository, the remote that it is taken from, and its mirrors. Nothing but the zones' `replace` ever loses a ref.
+
+    Mirrored are branches and tags, and notes where that is wanted. Whatever else a remote shows, such as ``refs/pull``,
+    is its own.
+    """
+
+    name: str
+    branch: str
+    source: str
+    mirrors: tuple[str, ...]
+    most_lost: float
+
+    def ask(self, *, within: Deadline) -> Mapping[str, Listing]:
+        """What every remote holds, and the local copy; all are asked at the same time, and nobody's failure is raised."""
+        ...
+
+    def take_in(self, refs: Mapping[str, str], *, within: Deadline) -> str:
+        """Bring what the source has into the store, beside the local copy; why that could not be, or "". Idempotent."""
+        ...
+
+    def taken_in(self, *, within: Deadline) -> Mapping[str, str]:
+        """What the source had when it was last taken in, by ref."""
+        ...
+
+    def send(self, place: str, refs: Collection[str], *, within: Deadline, dry: bool = False) -> Sent:
+        """Push what was taken in to `place`, without force: nothing there is lost by it. Idempotent; `dry` only asks."""
+        ...
+
+    def held(self, commit: str, *, within: Deadline) -> bool:
+        """Whether this ever came from the source."""
+        ...
+
+    def given_up(self, *, within: Deadline) -> Collection[str]:
+        """The refs that the local copy has, or had once: of the rest nobody can say that they came from the source."""
+        ...
+
+    def zones(self) -> tuple[DnsZone, ...]:
+        """Every place as what a plan can change."""
+        ...
+
+    def first_made(self, commit: str, besides: str, *, within: Deadline) -> datetime | None:
+        """The committer date of the first commit up to `commit` that `besides` does not hold; None where nobody can tell."""
+        ...
+
+    def keep_bundle(self, *, within: Deadline) -> str:
+        """Write the local copy into the bundle where it holds something else, verified; what was done, in words.
+
+        :class:`StepFailed` where it could not be; the bundle of before then stays.
+        """
+        ...
+
+    def examine(self, *, within: Deadline) -> str:
+        """Examine every object of the store, where that is due; what is wrong, or ""."""
+        ...
+
+
+def ref_key(ref: str) -> RecordKey:
+    """The key under which a ref stands in a plan."""
+    return RecordKey(ref, REF)
+
+
+def leading_to(ref: str, commit: str) -> RecordSet:
+    """A ref as it stands in a plan."""
+    return RecordSet(ref_key(ref), timedelta(0), (commit,))

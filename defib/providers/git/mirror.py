@@ -1,0 +1,196 @@
+"""One repository, taken from its source into a store of this machine, and sent on to its mirrors.
+
+The store is bare. Under ``refs/incoming`` stands what the source had when it was last taken in; ``refs/heads`` and
+``refs/tags`` are the local copy, a mirror like the others, of which bundles are made; under ``refs/archive`` stand old tips.
+Only the source is ever fetched from: what the store holds, the source once had.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from defib.clock import Deadline
+from defib.mirror.port import LOCAL, Listing, Sent
+from defib.mirror.weigh import ARCHIVE
+from defib.ports import DnsZone
+from defib.providers.git.bundle import keep_bundle
+from defib.providers.git.examine import examine
+from defib.providers.git.refs import GitRefs
+from defib.providers.git.remote import GitRemote, Pushed, Troubled
+from defib.providers.git.store import GitStore
+from defib.redeploy.offer import Trouble
+from defib.sitegit import Repository
+
+ANSWER_WITHIN = timedelta(seconds=20)
+"""A remote that has not said by then what it holds is taken for dead."""
+
+_INCOMING = "refs/incoming/"
+_ONE_BY_ONE = 200
+"""So many refs are fetched by name; where more have changed, all that there are."""
+
+_AT_ONCE = 5000
+"""Refs in one push, at some 200 bytes each: what the system takes as arguments of one command."""
+
+_MOST_PUSHES = 64
+_DECLINED = re.compile(r"pre-receive hook declined|exceeds|too large|declined", re.IGNORECASE)
+_ARCHIVED = re.compile(rf"{ARCHIVE}/\d{{4}}-\d\d-\d\d/(.+)/[0-9a-f]+")
+
+Gate = Callable[[], AbstractContextManager[object]]
+"""Lets so many talk to remotes at once, and no more."""
+
+
+class GitMirror:
+    """Fulfils :class:`defib.mirror.port.Mirrored`; the store is kept at `folder`, the bundle at `bundle`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        repository: Repository,
+        secrets: Callable[[str], str],
+        bundle: Path,
+        *,
+        source: str = "",
+        before_write: Callable[[], None] = lambda: None,
+        gate: AbstractContextManager[object] | None = None,
+    ) -> None:
+        self.name = repository.name
+        self.branch = repository.branch
+        self.most_lost = repository.most_lost
+        taken_from = repository.taken_from(source)
+        self.source = taken_from.name
+        self.mirrors = tuple(remote.name for remote in repository.remotes if remote is not taken_from)
+        self._store = GitStore(folder)
+        git = self._store.git
+        self._places = {remote.name: GitRemote.of(git, remote, secrets) for remote in repository.remotes}
+        self._places[LOCAL] = GitRemote(git, LOCAL, str(folder.absolute()))
+        self._kinds = ("heads/", "tags/", "notes/") if repository.notes else ("heads/", "tags/")
+        self._bundle = bundle
+        self._before_write = before_write
+        self._gate = gate or threading.Semaphore(len(self._places))
+
+    def ask(self, *, within: Deadline) -> Mapping[str, Listing]:
+        with self._store.open(within), ThreadPoolExecutor(len(self._places)) as pool:
+            told = pool.map(lambda place: self._listing(place, within), self._places)
+            return dict(zip(self._places, told, strict=True))
+
+    def _listing(self, place: str, within: Deadline) -> Listing:
+        soon = within.sooner(ANSWER_WITHIN)
+        try:
+            with self._gate:
+                told = self._places[place].refs(within=soon, heads_and_tags="notes/" not in self._kinds)
+            return Listing(self._own(told))
+        except Troubled as trouble:
+            return Listing(problem=trouble.problem)
+
+    def _own(self, refs: Mapping[str, str], under: str = "refs/") -> dict[str, str]:
+        """Those of `refs` that are mirrored, as they are named at the source."""
+        kinds = tuple(f"{under}{kind}" for kind in self._kinds)
+        return {f"refs/{ref.removeprefix(under)}": commit for ref, commit in refs.items() if ref.startswith(kinds)}
+
+    def take_in(self, refs: Mapping[str, str], *, within: Deadline) -> str:
+        try:
+            with self._store.open(within):
+                return self._take_in(refs, within)
+        except Troubled as trouble:
+            return trouble.problem
+
+    def _take_in(self, refs: Mapping[str, str], within: Deadline) -> str:
+        before = self._incoming(within)
+        changed = [ref for ref, commit in refs.items() if before.get(ref) != commit]
+        gone = [ref for ref in before if ref not in refs]
+        for some in _some(gone):
+            self._places[LOCAL].push([f":{_incoming(ref)}" for ref in some], within=within)
+        if not changed:
+            return ""
+        wanted = [f"refs/{kind}*" for kind in self._kinds] if len(changed) > _ONE_BY_ONE else changed
+        with self._gate:
+            said = self._places[self.source].fetch([f"+{ref}:{_incoming(ref)}" for ref in wanted], within=within)
+        now = self._incoming(within)
+        # A shallow repository is no failure to git: it warns, leaves out the branch, and ends with 0.
+        left_out = [ref for ref in changed if now.get(ref) in {None, before.get(ref)}]
+        if left_out:
+            return f"{Trouble.DAMAGED}: git does not take {', '.join(left_out[:3])} of {self.source}: {said.strip()[:300]}"
+        return ""
+
+    def taken_in(self, *, within: Deadline) -> Mapping[str, str]:
+        return self._incoming(within)
+
+    def _incoming(self, within: Deadline) -> dict[str, str]:
+        return self._own(self._here(within), _INCOMING)
+
+    def _here(self, within: Deadline) -> dict[str, str]:
+        """Every ref of the store."""
+        lines: list[str] = []
+        told = self._store.git.run("for-each-ref", "--format=%(refname) %(objectname)", within=within, line=lines.append)
+        if told.status:
+            raise Troubled(Trouble.DAMAGED, f"{Trouble.DAMAGED}: the store cannot be read: {told.output.strip()[:300]}")
+        return {name: commit for name, _, commit in (line.partition(" ") for line in lines)}
+
+    def send(self, place: str, refs: Collection[str], *, within: Deadline, dry: bool = False) -> Sent:
+        if not dry:
+            self._before_write()
+        pushed: list[Pushed] = []
+        try:
+            for some in _some(sorted(refs)):
+                pushed += self._push(place, some, within, _MOST_PUSHES, dry=dry)
+        except Troubled as trouble:
+            return _sent(pushed, trouble.problem)
+        return _sent(pushed)
+
+    def _push(self, place: str, refs: Sequence[str], within: Deadline, most: int, *, dry: bool) -> list[Pushed]:
+        """Push; where the place declines all for the sake of one, half of them, until that one is found."""
+        with self._gate:
+            pushed = list(self._places[place].push([f"{_incoming(ref)}:{ref}" for ref in refs], within=within, dry=dry))
+        declined = [each.ref for each in pushed if each.why and not each.ours and _DECLINED.search(each.why)]
+        if len(declined) < 2 or most <= 1 or len(declined) < len([each for each in pushed if not each.ours]):  # noqa: PLR2004
+            return pushed
+        half = len(declined) // 2
+        kept = [each for each in pushed if each.ref not in set(declined)]
+        for some in (declined[:half], declined[half:]):
+            kept += self._push(place, some, within, most // 2, dry=dry)
+        return kept
+
+    def held(self, commit: str, *, within: Deadline) -> bool:
+        return not self._store.git.run("cat-file", "-e", commit, within=within).status
+
+    def given_up(self, *, within: Deadline) -> Collection[str]:
+        here = self._here(within)
+        archived = (_ARCHIVED.fullmatch(ref) for ref in here)
+        return {*self._own(here), *(f"refs/{found[1]}" for found in archived if found)}
+
+    def zones(self) -> tuple[DnsZone, ...]:
+        return tuple(GitRefs(self._places[place], self.name) for place in (LOCAL, *self.mirrors))
+
+    def first_made(self, commit: str, besides: str, *, within: Deadline) -> datetime | None:
+        known = [f"^{besides}"] if besides and self.held(besides, within=within) else []
+        return self._store.first_date(commit, known, within)
+
+    def keep_bundle(self, *, within: Deadline) -> str:
+        return keep_bundle(self._store.git, self._bundle, self._own(self._here(within)), within)
+
+    def examine(self, *, within: Deadline) -> str:
+        return examine(self._store.git, within)
+
+
+def _incoming(ref: str) -> str:
+    return f"{_INCOMING}{ref.removeprefix('refs/')}"
+
+
+def _some(refs: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(refs), _AT_ONCE):
+        yield refs[first : first + _AT_ONCE]
+
+
+def _sent(pushed: Sequence[Pushed], problem: str = "") -> Sent:
+    return Sent(
+        tuple(each.ref for each in pushed if not each.why),
+        tuple(each.ref for each in pushed if each.ours),
+        tuple((each.ref, each.why) for each in pushed if each.why and not each.ours),
+        problem,
+    )

@@ -1,0 +1,63 @@
+"""The whole of git-mirror over real Git servers: what every mirror has afterwards, and what none ever loses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from defib.objectives import Status, Verdict
+from defib.timeline import timeline
+from tests.flows.mirror_stage import MirrorStage, mirror_stage, notes, seen
+from tests.providers.git.repository import git
+
+MAIN = "refs/heads/main"
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[MirrorStage]:
+    """The source has two branches and a tag; its mirrors have nothing yet."""
+    with mirror_stage(tmp_path) as made:
+        source = made.at["github"]
+        first = source.commit({"index.html": "1"})
+        second = source.commit({"index.html": "2"}, first, at=timedelta(minutes=1))
+        source.commit({"index.html": "3"}, first, branch="feature")
+        git(source.folder, "tag", "v1", second)
+        yield made
+
+
+class TestMirroring:
+    """What goes to the mirrors."""
+
+    def test_everything_goes_everywhere(self, stage: MirrorStage) -> None:
+        """Heads and tags are equal at every mirror, by their own answers, and the bundle holds them."""
+        run, outcome = stage.mirror()
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert stage.heads("gitlab") == stage.heads("codeberg") == stage.heads("github")
+        assert {place: (told.refs, told.equal, told.behind) for place, told in seen(run).items()} == {
+            "gitlab": (3, 3, timedelta(0)),
+            "codeberg": (3, 3, timedelta(0)),
+        }
+        assert stage.bundle.is_file()
+
+    def test_nothing_new(self, stage: MirrorStage) -> None:
+        """G16: the second run sends nothing, and its recovery point is now."""
+        stage.mirror()
+        run, outcome = stage.mirror()
+        told = timeline(run.journal.records)
+        assert outcome.status is Status.RECOVERED
+        assert "sent to" not in notes(run)
+        assert (told.rto.verdict, told.rpo.verdict, told.rpo.actual) == (Verdict.MET, Verdict.MET, timedelta(0))
+
+    def test_a_new_commit(self, stage: MirrorStage) -> None:
+        """A branch that advanced is advanced everywhere; its lag is counted from the last look that did not see it."""
+        stage.mirror()
+        stage.clock.ahead = timedelta(minutes=90)
+        tip = stage.refs("github")[MAIN]
+        new = stage.at["github"].commit({"index.html": "4"}, tip, at=timedelta(days=3650))
+        run, outcome = stage.mirror()
+        told = timeline(run.journal.records)
+        assert (outcome.status, stage.refs("gitlab")[MAIN]) == (Status.RECOVERED, new)
+        assert told.rpo.verdict is Verdict.MET
