@@ -39,6 +39,8 @@ class Copy:
     waiting: dict[str, dict[str, datetime]] = field(default_factory=dict)
     was: dict[str, timedelta] = field(default_factory=dict)
     seen: dict[str, entries.MirrorSeen] = field(default_factory=dict)
+    held_back: frozenset[str] = frozenset()
+    """The refs that follow nowhere before a person has decided."""
     bundle: str = ""
     problems: dict[str, list[str]] = field(default_factory=dict)
 

@@ -63,13 +63,20 @@ def _approved(step: Step, copies: Sequence[Copy], plan: Plan, alarms: Sequence[s
     if alarms and step.run.mode is not Mode.PLAN and isinstance(step.run.approver, Automatic):
         procedure = f"git-mirror --site {step.site.site}"
         then = f"find out why; then: defib plan {procedure}, and defib run {procedure} --approve {plan.short_digest}"
-        for copy in copies:
-            for text in alarms:
-                if text.startswith(f"{copy.of.name}@"):
-                    copy.trouble("", f"waits for a person: {text}")
+        _hold_back(copies, plan, alarms)
         step.note(f"nothing is deleted or moved back without a person. Next: {then}", warning=True)
         plan = Plan(plan.procedure, plan.site, ())
     return approve(step, plan, also=keys, removable=keys)
+
+
+def _hold_back(copies: Sequence[Copy], plan: Plan, alarms: Sequence[str]) -> None:
+    for copy in copies:
+        zones = {f"{copy.of.name}@{place}" for place in copy.places}
+        held = [change for change in plan.changes if change.zone in zones]
+        copy.held_back = frozenset(record.key.name for change in held for record in change.records)
+        for text in alarms:
+            if text.partition(": ")[0] in zones:
+                copy.trouble("", f"waits for a person: {text}")
 
 
 def follow(step: Step, copies: Sequence[Copy], plan: Plan) -> None:

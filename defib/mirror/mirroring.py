@@ -12,7 +12,7 @@ from datetime import datetime
 from defib import entries
 from defib.errors import DefibError, InputError, Refused, StepFailed
 from defib.mirror import lag
-from defib.mirror.copies import Copy, Mirrors, together
+from defib.mirror.copies import Copy, Mirrors, going, together
 from defib.mirror.port import LOCAL, Sent
 from defib.objectives import Mode
 from defib.run import Run, Step
@@ -167,9 +167,8 @@ def _compare(step: Step, copy: Copy) -> None:
         if not listing.problem and copy.source is not None:
             copy.waiting[place] = _waiting(step, copy, place, source, told)
             lag_now = lag.behind(copy.waiting[place], step.clock.now())
-            if copy.waiting[place]:
-                refs = ", ".join(sorted(copy.waiting[place])[:_SHOWN])
-                copy.trouble(place, f"{len(copy.waiting[place])} refs are not as at {copy.of.source}: {refs}")
+            if wrong := sorted(set(copy.waiting[place]) - copy.held_back):
+                copy.trouble(place, f"{len(wrong)} refs are not as at {copy.of.source}: {', '.join(wrong[:_SHOWN])}")
         problems = (*copy.problems.get("", ()), *copy.problems.get(place, ()))
         was = copy.was.get(place)
         copy.seen[place] = entries.MirrorSeen(
