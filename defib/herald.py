@@ -11,7 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, partial
 
@@ -62,6 +62,11 @@ class Outlets:
 
     channels: tuple[Outlet, ...] = ()
     pages: tuple[PageOutlet, ...] = ()
+
+    def of_failures(self) -> Outlets:
+        """Those channels that want to hear of failures, of nothing else, and no page."""
+        wanting = (each for each in self.channels if AlertKind.FAILED in each.kinds)
+        return Outlets(tuple(replace(each, kinds=(AlertKind.FAILED,)) for each in wanting))
 
 
 def outlets_of(site: Site, home: Home, redact: Redactor) -> Outlets:

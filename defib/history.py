@@ -125,6 +125,18 @@ def unfinished(home: Home, site: str, besides: str = "", *, procedure: str = "")
     return None
 
 
+def status_before(home: Home, run_id: str) -> Status | None:
+    """How the run of the same procedure on the same site ended that came last before this one; None where none did."""
+    words = run_id.split("-", 2)[-1].rpartition("-")[0]
+    earlier = [folder for folder in home.runs() if folder.name < run_id and _words(folder).rpartition("-")[0] == words]
+    for folder in reversed(earlier):
+        try:
+            return status_of(read_journal(folder / JOURNAL)[0])
+        except EvidenceBroken:
+            continue
+    return None
+
+
 def changed_later(home: Home, site: str, folder: Path) -> Path | None:
     """The newest run on `site`, later than the one in `folder`, that may have changed something; None if there is none."""
     for later in reversed(home.runs()):

@@ -79,6 +79,15 @@ def run(
 
 
 @app.command()
+def mirror(site: SiteName, no_prefect: NoPrefect = False, as_json: AsJson = False) -> int:
+    """Bring every repository to all of its mirrors, as it is done every 15 minutes; loses nothing without a person."""
+    from defib.cli import recover  # noqa: PLC0415
+
+    asked = recover.Asked(REDACT, as_json, not no_prefect)
+    return recover.run(asked, "git-mirror", site, Mode.INCIDENT, "", "by schedule", automatic=True)
+
+
+@app.command()
 def resume(run_id: RunId, approve: Approve = "", no_prefect: NoPrefect = False, as_json: AsJson = False) -> int:
     """Bring a run that was killed or interrupted to its end."""
     from defib.cli import recover  # noqa: PLC0415

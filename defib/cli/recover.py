@@ -21,8 +21,9 @@ from defib.cli.screen import Screen, somebody_is_there
 from defib.clock import Deadline, SystemClock
 from defib.conduct import Outcome, roll_back
 from defib.errors import BudgetSpent, DefibError, InputError, Interrupted, Refused
-from defib.herald import heralded, outlets_of
-from defib.history import JOURNAL, SITE, opening_of, recovered_changes, status_of
+from defib.herald import Outlets, heralded, outlets_of
+from defib.history import JOURNAL, SITE, opening_of, recovered_changes, status_before, status_of
+from defib.home import is_about_repositories
 from defib.journal import read_journal
 from defib.objectives import Mode, Phase, Status
 from defib.observe.killswitch import kill_switch
@@ -86,7 +87,7 @@ def run(
         who = approver(mode, asked.approve, do, screen, reason)
         began, down = parse_time("--since", since, now), parse_time("--down-at", down_at, now)
         order = Order(procedure, site, mode, who, began, down, trigger, by_itself, forced, live=live, commit=commit)
-        order = order if live else with_known_outage(at, order)
+        order = order if live or is_about_repositories(procedure) else with_known_outage(at, order)
         insist_on_somebody(who, f"defib plan {what}", do)
         opened = new_run(at, order)
         switch = kill_switch(at.home.path, opened.site.site)
@@ -202,8 +203,15 @@ def carry_out(at: Desk, opened: Run, do: Callable[[Run], Outcome]) -> Outcome:
 
 
 def telling(at: Desk, opened: Run) -> AbstractContextManager[None]:
-    """Tell the people of the site file what happens in a run, for as long as it lasts."""
-    return heralded(opened, outlets_of(opened.site, at.home, at.redact))
+    """Tell the people of the site file what happens in a run, for as long as it lasts.
+
+    Of what comes round every 15 minutes they hear only where it has just begun to fail.
+    """
+    outlets = outlets_of(opened.site, at.home, at.redact)
+    if is_about_repositories(opened.runbook.procedure):
+        failed_before = status_before(at.home, opened.id) in {Status.FAILED, Status.REFUSED}
+        outlets = Outlets() if failed_before else outlets.of_failures()
+    return heralded(opened, outlets)
 
 
 def finish(at: Desk, opened: Run) -> None:
@@ -211,7 +219,7 @@ def finish(at: Desk, opened: Run) -> None:
     if opened.changes.lease is not None:
         _try("the lease could not be given back", opened.changes.lease.release)
     told = timeline(opened.journal.records)
-    if told.status is Status.RECOVERED:
+    if told.status is Status.RECOVERED and not is_about_repositories(told.opened.procedure):
         _try("detection's note could not be dropped", lambda: note_outage(at.home.path, opened.site.site, None))
     _try("the report could not be written", lambda: write_run(at.home.path / "runs" / opened.id, told))
 

@@ -193,4 +193,4 @@ def _must_be_well(step: Step, copies: Sequence[Copy]) -> None:
     for text in told:
         step.note(text, warning=True)
     kind = Refused if all(copy.stopped or "waits for a person" in text for copy, _, text in wrong) else StepFailed
-    raise kind("not every mirror holds everything", seen="; ".join(told[:_SHOWN]), then="defib report RUN")
+    raise kind("not every mirror holds everything", seen="; ".join(told[:_SHOWN]), then=f"defib report {step.run.id}")

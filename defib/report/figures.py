@@ -13,6 +13,7 @@ from pathlib import Path
 
 from defib import drilled
 from defib.drilled import Drill
+from defib.entries import MirrorSeen
 from defib.objectives import EXIT_MISSED, EXIT_UNKNOWN, Measure, Mode, Phase, Plane, Status, Verdict
 from defib.ports import RecordSet
 from defib.report.outlook import ForecastFigures, forecast_figures
@@ -136,6 +137,25 @@ class PrefectFigures:
 
 
 @dataclass(frozen=True)
+class MirrorFigures:
+    """One mirror against its source."""
+
+    repository: str
+    source: str
+    mirror: str
+    refs: int
+    """What the source has: branches, tags, and notes where they are mirrored."""
+    equal: int
+    was_behind_s: float | None
+    """How far it was behind before the run."""
+    behind_s: float | None
+    """How far it is behind after it."""
+    verdict: Verdict
+    """The worse of both against the RPO."""
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RunFigures:
     """One run."""
 
@@ -166,6 +186,8 @@ class RunFigures:
     prefect: PrefectFigures
     follows: str | None
     """The run whose changes a failback takes back."""
+    mirrors: tuple[MirrorFigures, ...]
+    """Every mirror of every repository, as it was compared at the end; none where the run was about users."""
     head: str
     """Hash of the journal's last entry."""
     report: str | None
@@ -251,6 +273,7 @@ def run_figures(timeline: Timeline, report: Path | None = None) -> RunFigures:
         forecast=forecast_figures(timeline.forecast) if timeline.forecast else None,
         prefect=_prefect(timeline),
         follows=opened.follows or None,
+        mirrors=tuple(_mirror(seen, opened.rpo) for seen in timeline.mirrors),
         head=timeline.head,
         report=str(report) if report else None,
     )
@@ -374,6 +397,20 @@ def _change(line: ChangeLine) -> ChangeFigures:
         state=line.state,
         at=line.at,
         why=line.why,
+    )
+
+
+def _mirror(seen: MirrorSeen, rpo: timedelta) -> MirrorFigures:
+    return MirrorFigures(
+        repository=seen.repository,
+        source=seen.source,
+        mirror=seen.place,
+        refs=seen.refs,
+        equal=seen.equal,
+        was_behind_s=seconds(seen.was),
+        behind_s=seconds(seen.behind),
+        verdict=Measure(rpo, seen.lag).verdict,
+        problems=seen.problems,
     )
 
 

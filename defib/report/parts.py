@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from defib.objectives import Phase
+from defib.entries import MirrorSeen
+from defib.objectives import Measure, Phase
 from defib.plan import Change
 from defib.ports import Health, RecordSet
 from defib.report import words
-from defib.report.page import Cell, Table, Tone, cells, code
+from defib.report.page import Cell, Table, Tone, cells, code, tone_of
 from defib.report.picture import moments_of, zero_of
 from defib.timeline import ChangeLine, Sighting, StepLine, Timeline
 
@@ -86,6 +87,27 @@ def _step(step: StepLine) -> tuple[Cell, ...]:
         Cell(words.exact(step.took), tone=Tone.PLAIN if step.took is not None else Tone.UNKNOWN),
         words.duration(step.budget),
         _unknown() if used is None else Cell(words.percent(used), tone=Tone.BAD if over else Tone.PLAIN, gauge=used),
+    )
+
+
+def mirror_table(timeline: Timeline) -> Table:
+    """Every mirror of every repository, compared with its source ref by ref."""
+    headings = ("Repository", "Mirror", "Refs equal", "Was behind", "Behind", "Verdict", "Wrong")
+    rows = tuple(_mirror(seen, timeline.opened.rpo) for seen in timeline.mirrors)
+    return Table("Mirrors against their sources", headings, rows)
+
+
+def _mirror(seen: MirrorSeen, rpo: timedelta) -> tuple[Cell, ...]:
+    verdict = Measure(rpo, seen.lag).verdict
+    equal = Cell(f"{seen.equal} of {seen.refs}", tone=Tone.GOOD if seen.equal == seen.refs else Tone.BAD)
+    return cells(
+        seen.repository,
+        f"{seen.place}, from {seen.source}",
+        equal,
+        _unknown() if seen.was is None else words.exact(seen.was),
+        _unknown() if seen.behind is None else words.exact(seen.behind),
+        Cell(verdict.value, tone=tone_of(verdict)),
+        "; ".join(seen.problems) or "-",
     )
 
 

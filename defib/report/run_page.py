@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from defib.home import is_about_repositories
 from defib.objectives import Measure, Status, Verdict
 from defib.report import outlook, parts, words
 from defib.report.figures import run_exit_code
@@ -34,7 +35,9 @@ def overall(tones: tuple[Tone, ...]) -> Tone:
 
 
 def lead(timeline: Timeline) -> str:
-    """What happened to users, in one or two sentences."""
+    """What happened to users, or to the mirrors, in one or two sentences."""
+    if is_about_repositories(timeline.opened.procedure):
+        return _mirrored(timeline)
     return f"{_ended(timeline)} {_outage(timeline)}".strip()
 
 
@@ -49,6 +52,15 @@ def _ended(timeline: Timeline) -> str:
         Status.INTERRUPTED: f"The run was stopped before its end. {left}",
         Status.REFUSED: f"Refused: a guard said no. {left}",
     }[timeline.status]
+
+
+def _mirrored(timeline: Timeline) -> str:
+    wrong = sum(bool(seen.problems) or seen.equal != seen.refs for seen in timeline.mirrors)
+    if not timeline.mirrors:
+        return f"The mirrors were not compared. {_ended(timeline)}"
+    if wrong:
+        return f"{wrong} of {words.count(len(timeline.mirrors), 'mirror')} lack something, or could not be compared."
+    return f"Every mirror holds everything: {words.count(len(timeline.mirrors), 'mirror')}."
 
 
 def _outage(timeline: Timeline) -> str:
@@ -94,6 +106,13 @@ def next_commands(timeline: Timeline) -> tuple[str, ...]:
 
 def run_sections(timeline: Timeline, around: Around | None = None) -> tuple[Section, ...]:
     """The sections of one run in reading order."""
+    if is_about_repositories(timeline.opened.procedure):
+        return (
+            Section("Mirrors", tables=_filled(parts.mirror_table(timeline), parts.step_table(timeline))),
+            changes_section(timeline),
+            Section("Errors and notes", tables=_filled(parts.error_table(timeline), parts.note_table(timeline))),
+            evidence_section(timeline),
+        )
     return (
         outage_section(timeline, around),
         looks_section(timeline),

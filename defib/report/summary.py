@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from defib.drilled import Drill
+from defib.entries import MirrorSeen
 from defib.objectives import Measure, Status, Verdict
 from defib.plan import SPLIT
 from defib.report import words
@@ -14,6 +15,8 @@ from defib.timeline import Timeline
 def summary(told: Timeline) -> str:
     """Status first, then RTO, phases and RPO as far as the run came to them, then what went wrong, part by part."""
     lines = [words.status(told.status).upper()]
+    if told.mirrors:
+        lines = ["MIRRORED" if told.status is Status.RECOVERED else lines[0], *map(_mirror, told.mirrors), _rpo(told.rpo)]
     if told.reason and told.status is not Status.RECOVERED:
         lines += _trouble(told)
     if told.status is not Status.RECOVERED:
@@ -21,7 +24,7 @@ def summary(told: Timeline) -> str:
     if told.status is Status.ROLLED_BACK and told.instants.served:
         at = words.time_of_day(told.instants.served)
         lines.append(_line("users", f"served from {at} UTC until then; what they get now was not looked at"))
-    elif told.instants.served or told.status is Status.RECOVERED:
+    elif not told.mirrors and (told.instants.served or told.status is Status.RECOVERED):
         lines += [_rto(told), *_phases(told), _rpo(told.rpo)]
     return "\n".join(lines)
 
@@ -45,7 +48,11 @@ def next_commands(told: Timeline) -> tuple[str, ...]:
     """What to run next, if anything."""
     run_id = told.opened.run_id
     if told.status is Status.RECOVERED:
-        made = told.opened.procedure != "failback" and any(change.state == "made" for change in told.changes)
+        made = (
+            not told.mirrors
+            and told.opened.procedure != "failback"
+            and any(change.state == "made" for change in told.changes)
+        )
         return (f"When the primary is well again: defib failback {run_id}",) if made else ()
     if _standing(told):
         return (f"Next: defib resume {run_id}\nor:   defib rollback {run_id}",)
@@ -72,6 +79,12 @@ def _trouble(told: Timeline) -> list[str]:
     if more:
         lines.append(_line("but", f"not put back: {more}"))
     return [*lines, _line("next", by_hand)] if by_hand else lines
+
+
+def _mirror(seen: MirrorSeen) -> str:
+    behind = "behind by nobody knows how much" if seen.behind is None else f"{words.duration(seen.behind)} behind"
+    before = f", was {words.duration(seen.was)}" if seen.was else ""
+    return _line(seen.place, f" {seen.repository}: {seen.equal} of {seen.refs} refs equal, {behind}{before}")
 
 
 def _rto(told: Timeline, beside: str = "") -> str:
