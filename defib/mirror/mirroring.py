@@ -64,11 +64,20 @@ def _branches(refs: Mapping[str, str]) -> list[str]:
 
 def take_in(step: Step, copies: Sequence[Copy]) -> None:
     """Bring what the sources have into the local stores; what is missing at the mirrors waits from here on."""
-    going = [copy for copy in copies if not copy.stopped]
-    together(lambda copy: _take_in(step, copy), going)
-    for copy in going:
+    taken = [copy for copy in copies if not copy.stopped]
+    together(lambda copy: _take_in(step, copy), taken)
+    known = {_plain(url) for copy in copies for url in copy.of.urls}
+    for copy in taken:
         if copy.stopped:
             step.note(f"{copy.of.name}: {copy.stopped}", warning=True)
+            continue
+        for url in copy.of.submodules(within=step.within):
+            if _plain(url) not in known and "://" in url:
+                step.note(f"{copy.of.name} needs the submodule {url}, which is not mirrored", warning=True)
+
+
+def _plain(url: str) -> str:
+    return url.rstrip("/").removesuffix(".git").lower()
 
 
 def _take_in(step: Step, copy: Copy) -> None:

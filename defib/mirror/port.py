@@ -55,6 +55,7 @@ class Mirrored(Protocol):
     source: str
     mirrors: tuple[str, ...]
     most_lost: float
+    urls: tuple[str, ...]
 
     def ask(self, *, within: Deadline) -> Mapping[str, Listing]:
         """What every remote holds, and the local copy; all are asked at the same time, and nobody's failure is raised."""
@@ -78,6 +79,10 @@ class Mirrored(Protocol):
 
     def given_up(self, *, within: Deadline) -> Collection[str]:
         """The refs that the local copy has, or had once: of the rest nobody can say that they came from the source."""
+        ...
+
+    def submodules(self, *, within: Deadline) -> tuple[str, ...]:
+        """The URLs of the repositories that the branch was taken in with as submodules; none where that cannot be read."""
         ...
 
     def zones(self) -> tuple[DnsZone, ...]:

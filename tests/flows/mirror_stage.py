@@ -28,7 +28,7 @@ from flows.engine import perform
 from flows.git_mirror import PROCEDURE
 from tests.providers.git.repository import Repository, git
 from tests.providers.git.server import GitServer, serving
-from tests.stage import LAB, RUNBOOKS, WITHOUT_PREFECT
+from tests.stage import LAB, RUNBOOKS, WITHOUT_PREFECT, PlainFile
 
 HOSTS = ("github", "gitlab", "codeberg")
 
@@ -54,7 +54,7 @@ class MirrorStage:
     def __post_init__(self) -> None:
         self.at = {name: Repository.make(host.root / "pulse.git") for name, host in self.hosts.items()}
         self.tokens = {f"env:{name.upper()}": host.token for name, host in self.hosts.items()}
-        self.desk = Desk(Home.open(self.home / "defib"), RUNBOOKS, self.clock, self._open)
+        self.desk = Desk(Home.open(self.home / "defib"), RUNBOOKS, self.clock, self._open, sink=PlainFile)
         self.site_path = self.home / "lab.yaml"
         self.write()
 

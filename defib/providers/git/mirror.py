@@ -23,6 +23,7 @@ from defib.providers.git.bundle import keep_bundle
 from defib.providers.git.examine import examine
 from defib.providers.git.refs import GitRefs
 from defib.providers.git.remote import GitRemote, Pushed, Troubled
+from defib.providers.git.steps import Steps
 from defib.providers.git.store import GitStore
 from defib.redeploy.offer import Trouble
 from defib.sitegit import Repository
@@ -62,6 +63,7 @@ class GitMirror:
         self.name = repository.name
         self.branch = repository.branch
         self.most_lost = repository.most_lost
+        self.urls = tuple(remote.url for remote in repository.remotes)
         taken_from = repository.taken_from(source)
         self.source = taken_from.name
         self.mirrors = tuple(remote.name for remote in repository.remotes if remote is not taken_from)
@@ -70,6 +72,8 @@ class GitMirror:
         self._places = {remote.name: GitRemote.of(git, remote, secrets) for remote in repository.remotes}
         self._places[LOCAL] = GitRemote(git, LOCAL, str(folder.absolute()))
         self._kinds = ("heads/", "tags/", "notes/") if repository.notes else ("heads/", "tags/")
+        self._limit = repository.push_limit
+        self._listed: dict[str, Listing] = {}
         self._bundle = bundle
         self._before_write = before_write
         self._gate = gate or threading.Semaphore(len(self._places))
@@ -77,7 +81,8 @@ class GitMirror:
     def ask(self, *, within: Deadline) -> Mapping[str, Listing]:
         with self._store.open(within), ThreadPoolExecutor(len(self._places)) as pool:
             told = pool.map(lambda place: self._listing(place, within), self._places)
-            return dict(zip(self._places, told, strict=True))
+            self._listed = dict(zip(self._places, told, strict=True))
+            return self._listed
 
     def _listing(self, place: str, within: Deadline) -> Listing:
         soon = within.sooner(ANSWER_WITHIN)
@@ -138,6 +143,8 @@ class GitMirror:
         pushed: list[Pushed] = []
         try:
             for some in _some(sorted(refs)):
+                if self._limit and not dry and place != LOCAL:
+                    self._send_in_steps(place, some, within)
                 pushed += self._push(place, some, within, _MOST_PUSHES, dry=dry)
         except Troubled as trouble:
             return _sent(pushed, trouble.problem)
@@ -156,6 +163,15 @@ class GitMirror:
             kept += self._push(place, some, within, most // 2, dry=dry)
         return kept
 
+    def _send_in_steps(self, place: str, refs: Sequence[str], within: Deadline) -> None:
+        """Bring what is more than one push may bring, up to what one push may bring of each branch, branch after branch."""
+        there = [commit for commit in self._listed[place].refs.values() if self.held(commit, within=within)]
+        steps = Steps(self._store.git, there, self._limit)
+        for ref in refs:
+            for commit in steps.towards(_incoming(ref), within) if ref.startswith("refs/heads/") else ():
+                with self._gate:
+                    self._places[place].push([f"{commit}:{ref}"], within=within)
+
     def held(self, commit: str, *, within: Deadline) -> bool:
         return not self._store.git.run("cat-file", "-e", commit, within=within).status
 
@@ -163,6 +179,12 @@ class GitMirror:
         here = self._here(within)
         archived = (_ARCHIVED.fullmatch(ref) for ref in here)
         return {*self._own(here), *(f"refs/{found[1]}" for found in archived if found)}
+
+    def submodules(self, *, within: Deadline) -> tuple[str, ...]:
+        blob = f"{_INCOMING}heads/{self.branch}:.gitmodules"
+        lines: list[str] = []
+        told = self._store.git.run("config", "--blob", blob, "--get-regexp", r"\.url$", within=within, line=lines.append)
+        return () if told.status else tuple(line.partition(" ")[2].strip() for line in lines)
 
     def zones(self) -> tuple[DnsZone, ...]:
         return tuple(GitRefs(self._places[place], self.name) for place in (LOCAL, *self.mirrors))
