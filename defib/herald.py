@@ -20,9 +20,11 @@ from defib.alert import Alert, AlertKind, Channel, Notice, StatusPage
 from defib.bulletins import Bulletins, PublicWords, Resolution, Word
 from defib.clock import Clock, Deadline, SystemClock
 from defib.errors import DefibError, InputError, ProviderError
-from defib.home import Home
+from defib.history import status_before
+from defib.home import Home, is_about_repositories
 from defib.journal import Journal, Record
 from defib.messenger import Errand, Messenger
+from defib.objectives import Status
 from defib.providers.open_alerts import open_channel, open_status
 from defib.providers.secret import resolve
 from defib.redact import Redactor
@@ -79,6 +81,15 @@ def outlets_of(site: Site, home: Home, redact: Redactor) -> Outlets:
         tuple(Outlet(each.name, each.kinds, partial(open_channel, each, secret)) for each in site.alerts),
         tuple(PageOutlet(each.name, partial(open_status, site, each, secret)) for each in site.status),
     )
+
+
+def outlets_for(run: Run, home: Home, redact: Redactor) -> Outlets:
+    """Whom to tell of this run. Of what comes round every 15 minutes people hear only where it has just begun to fail."""
+    outlets = outlets_of(run.site, home, redact)
+    if not is_about_repositories(run.runbook.procedure):
+        return outlets
+    failed_before = status_before(home, run.id) in {Status.FAILED, Status.REFUSED}
+    return Outlets() if failed_before else outlets.of_failures()
 
 
 @contextmanager

@@ -106,12 +106,12 @@ def api_address() -> str:
     return str(profiles.get("profiles", {}).get(active, {}).get("PREFECT_API_URL", ""))
 
 
-def perform(procedure: Procedure, run: Run, chosen: entries.EngineChosen) -> Outcome:
-    """Carry out a run from its first open step to its end, as a Prefect flow where that was chosen."""
+def perform(procedure: Procedure, run: Run, chosen: entries.EngineChosen, *, here: bool = False) -> Outcome:
+    """Carry out a run from its first open step to its end, as a Prefect flow where that was chosen; `here` one is around it."""
     run.runbook.must_match(procedure.steps)
     run.journal.append(chosen)
     body = Once(lambda: conduct(run, procedure.play, procedure.may_undo))
-    if chosen.prefect:
+    if chosen.prefect and not here:
         _through_prefect(procedure, run, body)
     return body.outcome()
 

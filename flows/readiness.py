@@ -7,30 +7,21 @@ takes the flow by its entrypoint ``flows.readiness.readiness``. Without Prefect 
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from prefect import flow, get_client, serve
+from prefect import flow, get_client
 from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.objects import State as FlowState
 from prefect.context import FlowRunContext
-from prefect.deployments.runner import RunnerDeployment
 from prefect.states import Completed, Failed
-from prefect.types.entrypoint import EntrypointType
 
-from defib.clock import SystemClock
-from defib.home import Home
-from defib.outside import open_outside
 from defib.ready.check import Readiness, State
 from defib.ready.inspect import inspect
-from defib.redact import Redactor
 from defib.report.artifacts import readiness_rows, readiness_text
-from defib.start import Desk
+from flows.scheduled import desk, serve_sites
 
 EVERY = timedelta(minutes=30)
 _NAMES = {State.OK: "Ready", State.WARN: "Ready with warnings", State.UNKNOWN: "Unknown", State.FAIL: "Not ready"}
@@ -42,16 +33,10 @@ def readiness(site: str) -> FlowState[Any]:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise RuntimeError(f"readiness of {site} is not inside a flow run")
-    found = inspect(_desk(), site)
+    found = inspect(desk(), site)
     _publish(context.flow_run.id, found)
     make = Completed if found.exit_code == 0 else Failed
     return make(name=_NAMES[found.state], message=_said(found))
-
-
-def _desk() -> Desk:
-    chosen = os.environ.get("DEFIB_RUNBOOKS")
-    runbooks = Path(chosen) if chosen else Path(__file__).parents[1] / "runbooks"
-    return Desk(Home.open(), runbooks, SystemClock(), open_outside, redact=Redactor())
 
 
 def _publish(flow_run: UUID, found: Readiness) -> None:
@@ -75,14 +60,10 @@ def _said(found: Readiness) -> str:
 
 
 def main(sites: list[str]) -> None:
-    """One deployment for each site, by the dotted entrypoint: a file's would put this folder first on the path."""
+    """One deployment for each site."""
     from flows.readiness import readiness as served  # noqa: PLC0415 - under its own name, not as `__main__`
 
-    module = EntrypointType.MODULE_PATH
-    made = (
-        served.to_deployment(name=site, parameters={"site": site}, interval=EVERY, entrypoint_type=module) for site in sites
-    )
-    serve(*cast("Iterator[RunnerDeployment]", made))
+    serve_sites(served, sites, EVERY)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from defib.cli.screen import Screen, somebody_is_there
 from defib.clock import Deadline, SystemClock
 from defib.conduct import Outcome, roll_back
 from defib.errors import BudgetSpent, DefibError, InputError, Interrupted, Refused
-from defib.herald import Outlets, heralded, outlets_of
-from defib.history import JOURNAL, SITE, opening_of, recovered_changes, status_before, status_of
+from defib.herald import heralded, outlets_for
+from defib.history import JOURNAL, SITE, opening_of, recovered_changes, status_of
 from defib.home import is_about_repositories
 from defib.journal import read_journal
 from defib.objectives import Mode, Phase, Status
@@ -203,15 +203,8 @@ def carry_out(at: Desk, opened: Run, do: Callable[[Run], Outcome]) -> Outcome:
 
 
 def telling(at: Desk, opened: Run) -> AbstractContextManager[None]:
-    """Tell the people of the site file what happens in a run, for as long as it lasts.
-
-    Of what comes round every 15 minutes they hear only where it has just begun to fail.
-    """
-    outlets = outlets_of(opened.site, at.home, at.redact)
-    if is_about_repositories(opened.runbook.procedure):
-        failed_before = status_before(at.home, opened.id) in {Status.FAILED, Status.REFUSED}
-        outlets = Outlets() if failed_before else outlets.of_failures()
-    return heralded(opened, outlets)
+    """Tell the people of the site file what happens in a run, for as long as it lasts."""
+    return heralded(opened, outlets_for(opened, at.home, at.redact))
 
 
 def finish(at: Desk, opened: Run) -> None:
