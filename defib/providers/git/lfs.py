@@ -20,8 +20,9 @@ from dataclasses import dataclass
 import httpx
 
 from defib.clock import Deadline
+from defib.errors import InputError
 from defib.providers.git.lfs_batch import AT_ONCE, Answer, ask_batch, insist
-from defib.providers.git.lfs_http import LfsHttp, Login, ObjectTrouble
+from defib.providers.git.lfs_http import LfsHttp, Login, ObjectTrouble, is_private
 from defib.providers.git.lfs_pointers import Pointer, distinct
 from defib.providers.git.lfs_store import LfsStore
 from defib.providers.git.lfs_transfer import download, upload
@@ -60,10 +61,15 @@ class Sent:
 
 
 class LfsRemote:
-    """The LFS server of the Git remote at `url` (https, without user and password); without a `login`, what is public."""
+    """The LFS server of the Git remote at `url`, which is without user and password; without a `login`, what is public.
+
+    :class:`InputError` where the URL is neither https nor this machine's: the login would be read on the way.
+    """
 
     def __init__(self, url: str, login: Login | None = None, *, transfers: int = TRANSFERS) -> None:
         self.endpoint = endpoint_of(url)
+        if not is_private(self.endpoint):
+            raise InputError("Git LFS is spoken over TLS alone", where=url, expected="https://")
         self._login = login
         self._transfers = transfers
         self._tls = httpx.create_ssl_context()

@@ -181,8 +181,13 @@ def shown(url: str) -> str:
     return f"{scheme}://{parsed.host}{port}{parsed.path}"
 
 
+def is_private(url: str) -> bool:
+    """Whether what is sent to `url` cannot be read on the way."""
+    scheme, _, _ = origin(url)
+    return scheme == "https" or (scheme == "http" and on_loopback(url))
+
+
 def insist_on_privacy(url: str) -> None:
     """:class:`ObjectTrouble` where what is sent to `url` could be read on the way."""
-    scheme, _, _ = origin(url)
-    if scheme != "https" and not (scheme == "http" and on_loopback(url)):
-        raise ObjectTrouble("the LFS server sends us on without TLS", where=shown(url), expected="https://", seen=scheme)
+    if not is_private(url):
+        raise ObjectTrouble("the LFS server sends us on without TLS", where=shown(url), expected="https://")

@@ -15,7 +15,7 @@ from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from defib.clock import Deadline
-from defib.errors import BudgetSpent, InputError, NotFound, StepFailed
+from defib.errors import BudgetSpent, HomeUnwritable, InputError, NotFound, StepFailed
 from defib.providers.git.command import GitCommand
 
 LONGEST_POINTER = 1024
@@ -59,9 +59,18 @@ def pointers(git: GitCommand, wanted: Sequence[str], known: Sequence[str], withi
     Both are full ids of commits or tags. Those of `known` that are not held are left out, as a remote may name what nobody
     here has. What stands in old commits of `known` alone may be given, too: git looks at no more of them than it must.
     :class:`InputError` for what is no id, :class:`NotFound` where one of `wanted` is not held, :class:`StepFailed` where git
-    cannot read the history, :class:`BudgetSpent` when time is up. Memory holds pointers and no other blobs. Idempotent.
+    cannot read the history, :class:`HomeUnwritable` where the disk does not take its lists, :class:`BudgetSpent` when time
+    is up. Memory holds pointers and no other blobs. Idempotent.
     """
     _insist_on_ids((*wanted, *known))
+    try:
+        return _look_through(git, wanted, known, within)
+    except OSError as error:
+        where = str(git.repository)
+        raise HomeUnwritable(f"cannot keep a list of the objects: {error.strerror}", where=where) from error
+
+
+def _look_through(git: GitCommand, wanted: Sequence[str], known: Sequence[str], within: Deadline) -> tuple[Pointer, ...]:
     with ExitStack() as stack:
 
         def file() -> BinaryIO:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from defib.errors import InputError
 from defib.lab.web import Request, Response
+from defib.providers.git.lfs import LfsRemote
 from tests.providers.git.lfs_stage import LOGIN, LfsStage, is_batch, lfs_stage, objects
 
 
@@ -98,6 +100,12 @@ def test_no_place_without_tls(stage: LfsStage, place: str, redirected: bool) -> 
     fetched = stage.remote.fetch(wanted, stage.store, within=stage.within())
     assert 1 == len(fetched.missing)
     assert "abcdef" not in str(fetched)
+
+
+def test_no_server_without_tls() -> None:
+    """Nor is a remote asked over plain HTTP, unless it is on this machine."""
+    with pytest.raises(InputError, match="TLS"):
+        LfsRemote("http://git.test/pulse.git", LOGIN)
 
 
 @pytest.mark.parametrize("expiry", ['"expires_in": -1', '"expires_at": "2020-01-01T00:00:00Z"'])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from defib.clock import Deadline, SystemClock
-from defib.errors import BudgetSpent, InputError, NotFound, StepFailed
+from defib.errors import BudgetSpent, HomeUnwritable, InputError, NotFound, StepFailed
 from defib.providers.git.command import GitCommand
 from defib.providers.git.lfs_pointers import Pointer, distinct, pointers, read_pointer
 from tests.providers.git.repository import Repository, git
@@ -172,6 +172,12 @@ def test_in_time(repository: Repository) -> None:
     with pytest.raises(BudgetSpent):
         pointers(GitCommand(repository.folder), [commit], [], within(0))
     assert before == sorted(path.name for path in repository.folder.iterdir())
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    """Where no list can be kept that is said."""
+    with pytest.raises(HomeUnwritable, match="list of the objects"):
+        pointers(GitCommand(tmp_path / "gone.git"), ["1" * 40], [], within())
 
 
 def test_distinct() -> None:
