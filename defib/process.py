@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from defib.clock import Deadline, SystemClock
 from defib.errors import BudgetSpent, StepFailed
@@ -50,21 +51,26 @@ def run_command(
     folder: Path | None = None,
     closed: bool = False,
     line: Callable[[str], None] | None = None,
+    given: BinaryIO | None = None,
+    into: BinaryIO | None = None,
 ) -> Finished:
     """Run `command` in a session of its own, in `folder`, and wait for it.
 
     It sees our environment and `environment`, of `closed` ones the latter alone (and :data:`defib.family.MARK`, by which
     its children are found). Each line of its output goes to `line` as it comes, up to what :mod:`defib.lines` lets pass;
-    memory is bounded whatever it prints.
+    memory is bounded whatever it prints. `given` is a file that it reads from where that stands now, nothing where there is
+    none. Where stdout is no text for people, it goes as it is to the file `into`, and the output is stderr alone; both are
+    files and no pipes, so that neither side ever waits for the other.
 
     However this ends, by the command's own end, the deadline, an interruption or an error in `line`, the command's whole
     family is ended before (SIGTERM, then SIGKILL, which nobody can ignore; see :mod:`defib.family` for who is found).
     :class:`BudgetSpent` has the end of the output in `seen`, :class:`StepFailed` says that it cannot be started.
     """
     mark = secrets.token_hex(16)
-    process = _start(command, {**({} if closed else os.environ), **environment, MARK: mark}, folder)
-    assert process.stdout is not None, "asked for in _start"
-    with process.stdout as pipe:
+    process = _start(command, {**({} if closed else os.environ), **environment, MARK: mark}, folder, given, into)
+    told = process.stderr if into is not None else process.stdout
+    assert told is not None, "asked for in _start"
+    with told as pipe:
         output = Output(pipe.fileno(), line)
         family = Family(process.pid, mark)
         try:
@@ -79,16 +85,22 @@ def run_command(
     return Finished(process.returncode, output.end(TAIL), left)
 
 
-def _start(command: Sequence[str], environment: Mapping[str, str], folder: Path | None) -> subprocess.Popen[bytes]:
+def _start(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path | None,
+    given: BinaryIO | None,
+    into: BinaryIO | None,
+) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(  # noqa: S603 - the site's owners wrote it into their site file
             list(command),
             bufsize=0,
             cwd=folder,
             env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdin=given if given is not None else subprocess.DEVNULL,
+            stdout=into if into is not None else subprocess.PIPE,
+            stderr=subprocess.PIPE if into is not None else subprocess.STDOUT,
             start_new_session=True,
         )
     except (OSError, ValueError) as error:  # the latter for a NUL in it

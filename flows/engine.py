@@ -107,7 +107,7 @@ def api_address() -> str:
 
 
 def perform(procedure: Procedure, run: Run, chosen: entries.EngineChosen, *, here: bool = False) -> Outcome:
-    """Carry out a run from its first open step to its end, as a Prefect flow where that was chosen; `here` one is around it."""
+    """Carry out a run from its first open step to its end, as a Prefect flow where that was chosen, or `here`, in one."""
     run.runbook.must_match(procedure.steps)
     run.journal.append(chosen)
     body = Once(lambda: conduct(run, procedure.play, procedure.may_undo))

@@ -270,3 +270,14 @@ def test_children_that_outlive_a_command_are_ended(clock: SystemClock, tmp_path:
     assert finished.status == 0
     assert eventually(clock, lambda: not is_alive(int(finished.output)))
     assert is_alive(os.getpid())
+
+
+def test_files_in_and_out(clock: SystemClock, tmp_path: Path) -> None:
+    """What is given is read from where it stands, stdout goes to its file byte for byte, and stderr is what is told."""
+    whole = b"left out\n" + bytes(range(256)) * 40_000  # longer than what is shown of lines, and than any pipe
+    (tmp_path / "in").write_bytes(whole)
+    with (tmp_path / "in").open("rb") as given, (tmp_path / "out").open("wb") as into:
+        given.seek(9)
+        finished = run_command(["sh", "-c", "cat; echo told >&2"], {}, within(clock), given=given, into=into)
+    assert (0, "told\n") == (finished.status, finished.output)
+    assert whole[9:] == (tmp_path / "out").read_bytes()

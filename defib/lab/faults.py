@@ -28,7 +28,8 @@ OTHERS_API_FAULTS = ("refuse", "hang", "5xx")
 AWS_FAULTS = ("429", "500", "denied", "read-only", "slow", "hang", "lying", "lost-answer")
 S3_FAULTS = (*AWS_FAULTS, "short-listing")
 CLOUDFLARE_FAULTS = (*AWS_FAULTS, "ignored")
-GIT_FAULTS = ("refuse", "hang", "slow", "5xx", "expired-token", "emptied", "force-pushed", "behind")
+LFS_FAULTS = ("lfs-missing", "lfs-429")
+GIT_FAULTS = ("refuse", "hang", "slow", "5xx", "expired-token", "emptied", "force-pushed", "behind", *LFS_FAULTS)
 
 OPTIONS = {
     "retry_after": "seconds that a 429 asks to wait (1)",
@@ -36,12 +37,24 @@ OPTIONS = {
     "status": "HTTP status of 5xx (503)",
     "age": "seconds by which a stale build is older (10800)",
     "commits": "commits by which a Git host is behind (1)",
+    "objects": "objects that a Git host's LFS server has lost (1)",
     "every": "of so many requests one is spoiled (1, that is each)",
     "times": "number of requests to spoil before the fault heals itself (no limit)",
 }
-_OWN_OPTION = {"429": "retry_after", "slow": "delay", "5xx": "status", "stale-build": "age", "behind": "commits"}
+_OWN_OPTION = {
+    "429": "retry_after",
+    "slow": "delay",
+    "5xx": "status",
+    "stale-build": "age",
+    "behind": "commits",
+    "lfs-missing": "objects",
+    "lfs-429": "retry_after",
+}
 # These are states of a server, not of its answers, so there is nothing to count.
-_UNCOUNTED = ("refuse", "hang", "expired-certificate", "wrong-certificate", "emptied", "force-pushed", "behind")
+_UNCOUNTED = (
+    *("refuse", "hang", "expired-certificate", "wrong-certificate"),
+    *("emptied", "force-pushed", "behind", "lfs-missing"),
+)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ _TIMES = ("created_on", "modified_on", "activated_on")
 def fingerprint(world: World) -> str:
     """Everything that can be changed by way of an API, and the faults in force.
 
-    Zones, distributions, hosts, refs, releases, the pre-armed switch, Cloudflare's zones, open incidents.
+    Zones, distributions, hosts, refs, LFS objects, releases, the pre-armed switch, Cloudflare's zones, open incidents.
     What changes without meaning is left out: SOA serials, ETags, times of change and the ids of Cloudflare's records,
     which are new where a record was removed and comes back.
     """
@@ -37,6 +37,7 @@ def fingerprint(world: World) -> str:
         "hosting": world.hosting.state(),
         "releases": standby.releases(world.standby_bucket),
         "git": {name: each.refs() for name, each in world.git.items()},
+        "lfs": {name: each.lfs.held() for name, each in world.git.items()},
         "faults": world.active_plain(),
     }
     return json.dumps(state, sort_keys=True, indent=1)

@@ -1,7 +1,7 @@
 """GitHub and GitLab as far as Git needs them: repositories over smart HTTP with basic authentication, and what goes wrong.
 
-What answers is ``git http-backend`` itself, so clones, fetches and pushes are real ones. GitLab holds a mirror of GitHub's
-repository.
+What answers is ``git http-backend`` itself, so clones, fetches and pushes are real ones; beside it is an LFS server. GitLab
+holds a mirror of GitHub's repository.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from defib.lab.faults import Fault, FaultSwitch
+from defib.lab import lfs
+from defib.lab.faults import LFS_FAULTS, Fault, FaultSwitch
 from defib.lab.faulty import connect_as
 from defib.lab.history import BRANCH, History, git
 from defib.lab.plan import API_PORT, AddressPlan
@@ -74,6 +75,7 @@ class GitHost:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(history.folder, self.repository)
         git(["config", "http.receivepack", "true"], self.repository)
+        self.lfs = lfs.LfsServer(folder / "lfs")
 
     @property
     def url(self) -> str:
@@ -96,6 +98,7 @@ class GitHost:
     async def set_fault(self, fault: Fault | None) -> None:
         """Put `fault` in force in place of any other; None heals, and every ref is again what it was before."""
         self.switch.set(fault)
+        self.lfs.lose(fault)
         await asyncio.to_thread(self._move_refs, fault)
         await connect_as(self.web, fault)
 
@@ -128,7 +131,8 @@ class GitHost:
         git(["update-ref", "--stdin"], self.repository, "".join(f"{line}\n" for line in lines).encode())
 
     async def _answer(self, request: Request) -> Response:
-        fault = self.switch.spend() or Fault("none")
+        of_lfs = request.path.startswith(f"/{REPOSITORY}{lfs.PATH}")
+        fault = self._spend(of_lfs=of_lfs) or Fault("none")
         if fault.name == "slow":
             await asyncio.sleep(fault.option("delay", 5))
         if fault.name == "5xx":
@@ -136,11 +140,23 @@ class GitHost:
             return Response(status, (_TEXT,), b"We're having a really bad day. The Unicorns have taken over.\n")
         user = _user(request, self._token)
         if user is None or fault.name == "expired-token":
-            refused = ("WWW-Authenticate", f'Basic realm="{self._vendor.realm}"')
-            return Response(401, (_TEXT, refused), f"{self._vendor.unknown}\n".encode())
+            realm = f'Basic realm="{self._vendor.realm}"'
+            if of_lfs:
+                return lfs.refusal(401, self._vendor.unknown).with_headers(("LFS-Authenticate", realm))
+            return Response(401, (_TEXT, ("WWW-Authenticate", realm)), f"{self._vendor.unknown}\n".encode())
+        if of_lfs:
+            return lfs.wait(fault) if fault.name == "lfs-429" else await self.lfs.answer(request, self.url)
         if not request.path.startswith(f"/{REPOSITORY}/"):
             return Response(404, (_TEXT,), f"{self._vendor.missing}\n".encode())
         return await self._by_git(request, user)
+
+    def _spend(self, *, of_lfs: bool) -> Fault | None:
+        """The fault for this request; those of the LFS server are not used up by Git's own."""
+        fault = self.switch.fault
+        if fault is not None and fault.name in LFS_FAULTS and not of_lfs:
+            self.switch.requests += 1
+            return None
+        return self.switch.spend()
 
     async def _by_git(self, request: Request, user: str) -> Response:
         """Ask ``git http-backend``, by the rules of CGI (RFC 3875)."""

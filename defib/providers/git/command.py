@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from defib.clock import Deadline
 from defib.process import Finished, run_command
@@ -94,16 +95,18 @@ class GitCommand:
         settings: Sequence[Setting] = (),
         environment: Mapping[str, str] | None = None,
         line: Callable[[str], None] | None = None,
+        given: BinaryIO | None = None,
+        into: BinaryIO | None = None,
     ) -> Finished:
         """Run it to its end; only `protocol` may be spoken. `settings` may hold secrets: no other process can read them.
 
-        Raises what :func:`defib.process.run_command` raises. stdout and stderr come together; each line goes to `line`, of
-        which a secret may be part.
+        Raises what :func:`defib.process.run_command` raises. stdout and stderr come together, unless stdout goes `into` a
+        file; each line goes to `line`, of which a secret may be part. `given` is the file that it reads.
         """
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         whole = {**kept, **_FIXED, "GIT_ALLOW_PROTOCOL": protocol, "GIT_DIR": str(self.repository)}
         whole |= _as_environment((*_CONFIG, *settings)) | dict(environment or {})
-        return run_command(["git", *arguments], whole, within, closed=True, line=line)
+        return run_command(["git", *arguments], whole, within, closed=True, line=line, given=given, into=into)
 
 
 def _as_environment(settings: Sequence[Setting]) -> dict[str, str]:
