@@ -75,8 +75,9 @@ def _hold_back(copies: Sequence[Copy], plan: Plan, alarms: Sequence[str]) -> Non
         held = [change for change in plan.changes if change.zone in zones]
         copy.held_back = frozenset(record.key.name for change in held for record in change.records)
         for text in alarms:
-            if text.partition(": ")[0] in zones:
-                copy.trouble("", f"waits for a person: {text}")
+            zone, _, why = text.partition(": ")
+            if zone in zones:
+                copy.trouble("", f"what {copy.of.source} lost waits for a person: {why}")
 
 
 def follow(step: Step, copies: Sequence[Copy], plan: Plan) -> None:

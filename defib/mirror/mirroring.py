@@ -87,6 +87,8 @@ def _take_in(step: Step, copy: Copy) -> None:
         return
     copy.source = copy.of.taken_in(within=step.within)
     copy.given_up = copy.of.given_up(within=step.within)
+    for text in copy.of.bring_large(within=step.within) if step.run.mode is not Mode.PLAN else ():
+        copy.trouble(copy.of.source, text)
     for place in copy.of.mirrors:
         if not copy.listings[place].problem:
             copy.waiting[place] = _waiting(step, copy, place, copy.source, copy.listings[place].refs)
@@ -112,12 +114,19 @@ def send_what_is_new(step: Step, copies: Sequence[Copy]) -> None:
             there, source = copy.listings[place].refs, copy.source or {}
             moves = tuple(f"{ref} {there.get(ref, 'none')} {source[ref]}" for ref in refs)
             step.record(entries.RefsIntended(step.name, copy.of.name, place, moves))
-    sent = together(lambda order: order[0].of.send(order[1], order[2], dry=dry, within=step.within), orders)
+    sent = together(lambda order: _send(step, *order, dry=dry), orders)
     for (copy, place, refs), told in zip(orders, sent, strict=True):
         _told(step, copy, place, told, "would be" if dry else "were")
         if refs and place != LOCAL and not dry:
             answer = entries.RefsSent(step.name, copy.of.name, place, told.taken, told.rejected, told.problem)
             step.record(answer)
+
+
+def _send(step: Step, copy: Copy, place: str, refs: Sequence[str], *, dry: bool) -> Sent:
+    """Large files first: a host may take no ref whose large files it lacks."""
+    for text in () if dry else copy.of.send_large(place, within=step.within):
+        copy.trouble(place, text)
+    return copy.of.send(place, refs, dry=dry, within=step.within)
 
 
 def _differing(copy: Copy, place: str) -> Iterator[str]:

@@ -73,6 +73,14 @@ class Mirrored(Protocol):
         """Push what was taken in to `place`, without force: nothing there is lost by it. Idempotent; `dry` only asks."""
         ...
 
+    def bring_large(self, *, within: Deadline) -> tuple[str, ...]:
+        """Bring the large files (Git LFS) that the refs need; what is missing at the source, in words. Idempotent."""
+        ...
+
+    def send_large(self, place: str, *, within: Deadline) -> tuple[str, ...]:
+        """Send them to `place`; what it lacks afterwards, in words. Idempotent."""
+        ...
+
     def held(self, commit: str, *, within: Deadline) -> bool:
         """Whether this ever came from the source."""
         ...

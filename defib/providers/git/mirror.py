@@ -21,6 +21,7 @@ from defib.mirror.weigh import ARCHIVE
 from defib.ports import DnsZone
 from defib.providers.git.bundle import keep_bundle
 from defib.providers.git.examine import examine
+from defib.providers.git.large import LargeFiles
 from defib.providers.git.refs import GitRefs
 from defib.providers.git.remote import GitRemote, Pushed, Troubled
 from defib.providers.git.steps import Steps
@@ -73,6 +74,7 @@ class GitMirror:
         self._places[LOCAL] = GitRemote(git, LOCAL, str(folder.absolute()))
         self._kinds = ("heads/", "tags/", "notes/") if repository.notes else ("heads/", "tags/")
         self._limit = repository.push_limit
+        self._large = LargeFiles(git, repository.remotes, secrets) if repository.lfs else None
         self._listed: dict[str, Listing] = {}
         self._bundle = bundle
         self._before_write = before_write
@@ -171,6 +173,15 @@ class GitMirror:
             for commit in steps.towards(_incoming(ref), within) if ref.startswith("refs/heads/") else ():
                 with self._gate:
                     self._places[place].push([f"{commit}:{ref}"], within=within)
+
+    def bring_large(self, *, within: Deadline) -> tuple[str, ...]:
+        return self._large.bring(self.source, self._incoming(within), within=within) if self._large else ()
+
+    def send_large(self, place: str, *, within: Deadline) -> tuple[str, ...]:
+        if not self._large or place == LOCAL:
+            return ()
+        self._before_write()
+        return self._large.send(place, self._incoming(within), within=within)
 
     def held(self, commit: str, *, within: Deadline) -> bool:
         return not self._store.git.run("cat-file", "-e", commit, within=within).status

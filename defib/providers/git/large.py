@@ -1,0 +1,84 @@
+"""Git LFS of a mirrored repository: what its refs need is brought from the source, and sent before the refs are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from defib.clock import Deadline
+from defib.errors import DefibError, Interrupted
+from defib.providers.git.command import GitCommand
+from defib.providers.git.lfs import Absent, LfsRemote
+from defib.providers.git.lfs_http import Login
+from defib.providers.git.lfs_pointers import Pointer, pointers
+from defib.providers.git.lfs_store import LfsStore
+from defib.sitegit import Remote
+
+_SHOWN = 3
+
+
+class LargeFiles:
+    """The LFS objects that the refs of one repository need; kept beside its store.
+
+    Where everything was brought and sent for exactly these refs, that is remembered in a file, and nobody is asked again.
+    """
+
+    def __init__(self, git: GitCommand, remotes: Sequence[Remote], secrets: Callable[[str], str]) -> None:
+        self._git = git
+        self._folder = git.repository / "lfs"
+        self._store = LfsStore(self._folder)
+        self._remotes = {remote.name: remote for remote in remotes}
+        self._secrets = secrets
+        self._needed: tuple[str, tuple[Pointer, ...]] = ("", ())
+
+    def bring(self, source: str, refs: Mapping[str, str], *, within: Deadline) -> tuple[str, ...]:
+        """Bring what `refs` need from the source; what could not be, in words. Idempotent."""
+        return self._once(
+            source, refs, lambda needed: self._open(source).fetch(needed, self._store, within=within).missing, within
+        )
+
+    def send(self, place: str, refs: Mapping[str, str], *, within: Deadline) -> tuple[str, ...]:
+        """Send a mirror what `refs` need; what it lacks afterwards, in words. Idempotent."""
+        return self._once(
+            place, refs, lambda needed: self._open(place).send(needed, self._store, within=within).refused, within
+        )
+
+    def _once(
+        self,
+        place: str,
+        refs: Mapping[str, str],
+        work: Callable[[tuple[Pointer, ...]], Sequence[Absent]],
+        within: Deadline,
+    ) -> tuple[str, ...]:
+        digest = hashlib.sha256("\n".join(sorted(set(refs.values()))).encode()).hexdigest()
+        done = self._folder / f"{place}.done"
+        if done.is_file() and done.read_text(encoding="ascii") == digest:
+            return ()
+        try:
+            needed = self._pointers(digest, refs, within)
+            absent = work(needed) if needed else ()
+        except Interrupted:
+            raise
+        except DefibError as error:
+            return (f"LFS: {error}",)
+        if not absent:
+            self._remember(done, digest)
+        more = f"; and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
+        return (f"LFS objects are missing: {'; '.join(map(str, absent[:_SHOWN]))}{more}",) if absent else ()
+
+    def _pointers(self, digest: str, refs: Mapping[str, str], within: Deadline) -> tuple[Pointer, ...]:
+        if self._needed[0] != digest:
+            self._needed = digest, pointers(self._git, sorted(set(refs.values())), (), within)
+        return self._needed[1]
+
+    def _open(self, place: str) -> LfsRemote:
+        remote = self._remotes[place]
+        token = remote.token
+        return LfsRemote(remote.url, Login(remote.user, self._secrets(token)) if token else None)
+
+    def _remember(self, done: Path, digest: str) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        fresh = done.with_suffix(".new")
+        fresh.write_text(digest, encoding="ascii")
+        fresh.replace(done)
