@@ -29,6 +29,7 @@ AWS_FAULTS = ("429", "500", "denied", "read-only", "slow", "hang", "lying", "los
 S3_FAULTS = (*AWS_FAULTS, "short-listing")
 CLOUDFLARE_FAULTS = (*AWS_FAULTS, "ignored")
 GIT_FAULTS = ("refuse", "hang", "slow", "5xx", "expired-token", "emptied", "force-pushed", "behind")
+FORGE_FAULTS = ("429", "500", "denied", "forbidden", "slow", "hang", "renamed")
 
 OPTIONS = {
     "retry_after": "seconds that a 429 asks to wait (1)",
@@ -41,7 +42,16 @@ OPTIONS = {
 }
 _OWN_OPTION = {"429": "retry_after", "slow": "delay", "5xx": "status", "stale-build": "age", "behind": "commits"}
 # These are states of a server, not of its answers, so there is nothing to count.
-_UNCOUNTED = ("refuse", "hang", "expired-certificate", "wrong-certificate", "emptied", "force-pushed", "behind")
+_UNCOUNTED = (
+    "refuse",
+    "hang",
+    "expired-certificate",
+    "wrong-certificate",
+    "emptied",
+    "force-pushed",
+    "behind",
+    "renamed",
+)
 
 
 @dataclass(frozen=True)
