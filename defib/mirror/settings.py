@@ -6,7 +6,8 @@ Terminology:
     One kind of setting, such as the deploy keys. A token may be allowed to read some parts and not others, so each part is
     either known or :class:`Unknown`. What is unknown is never taken for equal, and never for absent.
 *pattern*
-    The branches that a protection is for: a name, or a name with ``*`` in it. ``*`` alone stands for every branch.
+    The branches that a protection is for: a name, or a name with ``*`` in it as the vendor reads it (GitHub's takes in no
+    slash, GitLab's does). ``*`` alone stands for every branch at both.
 *scope*
     The environments that a CI variable is for; ``*`` are all.
 

@@ -24,7 +24,7 @@ def differences(source: RepositorySettings, mirror: RepositorySettings) -> tuple
 
 
 def _all(source: RepositorySettings, mirror: RepositorySettings) -> Iterator[Difference]:
-    one_vendor = source.vendor == mirror.vendor
+    vendors = (source.vendor, mirror.vendor)
     yield from _moved(source, mirror)
     yield from _known("default branch", source.default_branch, mirror.default_branch, _default_branch)
     yield from _known(_ARCHIVED, source.archived, mirror.archived, _archived)
@@ -33,7 +33,7 @@ def _all(source: RepositorySettings, mirror: RepositorySettings) -> Iterator[Dif
         settings_protected.PART,
         source.protections,
         mirror.protections,
-        lambda ours, theirs: settings_protected.protection_differences(ours, theirs, one_vendor=one_vendor),
+        lambda ours, theirs: settings_protected.protection_differences(ours, theirs, vendors),
     )
     yield from _known(_KEYS, source.deploy_keys, mirror.deploy_keys, _deploy_keys)
     yield from _ci_names(source, mirror)

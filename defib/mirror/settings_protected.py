@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 
 from defib.mirror.settings import Protection
 from defib.mirror.settings_difference import Difference, Kind
@@ -12,34 +12,53 @@ PART = "protected branches"
 
 
 def protection_differences(
-    source: Sequence[Protection], mirror: Sequence[Protection], *, one_vendor: bool
+    source: Sequence[Protection], mirror: Sequence[Protection], vendors: tuple[str, str]
 ) -> Iterator[Difference]:
-    """What the mirror allows that the source forbids, and the other way round.
+    """What the mirror allows that the source forbids, and the other way round; `vendors` are those of source and mirror.
 
     A branch that the mirror protects by a wider pattern is protected. Who may push is told in the vendors' own words, and so
-    is compared only where there is `one_vendor`.
+    is compared only within one vendor.
     """
-    for each in source:
-        found = _covering(each, mirror)
-        if found is None:
-            yield _missing(each)
+    one_vendor = vendors[0] == vendors[1]
+    found = [_covering(each, mirror, vendors[1]) for each in source]
+    for ours, theirs in zip(source, found, strict=True):
+        if theirs is None:
+            yield _missing(ours)
         else:
-            yield from _rules(each, found)
-            yield from _reviews(each, found)
-            yield from _pushers(each, found, one_vendor=one_vendor)
-            yield from _reach(each, found, one_vendor=one_vendor)
+            yield from _rules(ours, theirs)
+            yield from _reviews(ours, theirs)
+            yield from _pushers(ours, theirs, one_vendor=one_vendor)
+            yield from _reach(ours, theirs, one_vendor=one_vendor)
+    for each in mirror:
+        if each not in found and _covering(each, source, vendors[0]) is None:
+            yield _otherwise(each, "the mirror protects it and the source does not: it may refuse a push", Kind.EXTRA)
 
 
-def _covering(wanted: Protection, protections: Sequence[Protection]) -> Protection | None:
-    """The protection of exactly this pattern, else the first whose own pattern takes it in, else None."""
+def _covering(wanted: Protection, protections: Sequence[Protection], vendor: str) -> Protection | None:
+    """The protection of exactly this pattern, else the first whose own pattern takes it in at `vendor`, else None."""
     exact = (each for each in protections if each.pattern == wanted.pattern)
     wider = (
         each
         for each in protections
-        if fnmatchcase(wanted.pattern, each.pattern)
-        and not any(fnmatchcase(wanted.pattern, exception) for exception in each.except_for)
+        if _takes_in(each.pattern, wanted.pattern, vendor)
+        and not any(_takes_in(exception, wanted.pattern, vendor) for exception in each.except_for)
     )
     return next(exact, None) or next(wider, None)
+
+
+def _takes_in(pattern: str, name: str, vendor: str) -> bool:
+    """Whether `pattern` is for the branch `name`, or for all of those that the pattern `name` is for.
+
+    https://docs.gitlab.com/user/project/repository/branches/protected/ (wildcards) and
+    https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets/creating-rulesets-for-a-repository#using-fnmatch-syntax
+    """
+    if pattern == "*" or vendor != "github":
+        return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), name) is not None
+    if "*" in name:
+        return False  # what a star takes in depends on its place: only the same pattern is the same for sure
+    stars = {r"\*\*/": "(?:.*/)?", r"\*": "[^/]*"}
+    written = re.sub(r"\\\*\\\*/|\\\*", lambda star: stars[star[0]], re.escape(pattern))
+    return re.fullmatch(written, name) is not None
 
 
 def _missing(each: Protection) -> Difference:
@@ -87,8 +106,7 @@ def _reach(source: Protection, mirror: Protection, *, one_vendor: bool) -> Itera
     if source.except_for != mirror.except_for:
         sides = f"{_listed(source.except_for)} at the source, {_listed(mirror.except_for)} at the mirror"
         yield _otherwise(source, f"the branches that are left out differ: {sides}")
-    if not one_vendor and "*" in source.pattern.removeprefix("*"):
-        # https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets/creating-rulesets-for-a-repository#using-fnmatch-syntax
+    if not one_vendor and source.pattern != "*" and "*" in source.pattern:
         words = "the * of a pattern takes in slashes at GitLab and not at GitHub: look whether it means the same branches"
         yield _otherwise(source, words, Kind.INCOMPARABLE)
 

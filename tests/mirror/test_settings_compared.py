@@ -80,7 +80,37 @@ class TestProtections:
         wide = replace(MAIN, pattern="ma*")
         assert differences(SOURCE, replace(SOURCE, protections=(wide,))) == ()
         holed = replace(wide, except_for=("main",))
-        assert only(SOURCE, replace(SOURCE, protections=(holed,))).kind is Kind.MISSING
+        found = differences(SOURCE, replace(SOURCE, protections=(holed,)))
+        assert [(each.kind, each.name) for each in found] == [(Kind.MISSING, "main"), (Kind.EXTRA, "ma*")]
+
+    @pytest.mark.parametrize(
+        ("pattern", "vendor", "name", "covered"),
+        [
+            ("*", "github", "a/b", True),
+            ("*", "gitlab", "release/*", True),
+            ("release/*", "github", "release/1", True),
+            ("release/*", "github", "release/1/a", False),
+            ("release/*", "gitlab", "release/1/a", True),
+            ("release/**/*", "github", "release/1/a", True),
+            ("release/**/*", "github", "release/1", True),
+            ("rel*", "gitlab", "release/*", True),
+            ("rel*", "github", "release/*", False),
+            ("refs/heads/*", "github", "main", False),
+            ("r.lease", "gitlab", "release", False),
+        ],
+    )
+    def test_pattern_takes_in_what_its_vendor_says(self, pattern: str, vendor: str, name: str, covered: bool) -> None:
+        """A branch that the mirror's pattern only seems to take in is not protected."""
+        source = replace(SOURCE, vendor=vendor, protections=(replace(MAIN, pattern=name),))
+        mirror = replace(source, protections=(replace(MAIN, pattern=pattern),))
+        assert covered is not any(each.kind is Kind.MISSING for each in differences(source, mirror))
+
+    def test_branch_that_the_mirror_alone_protects(self) -> None:
+        """It may refuse what the source takes; one that the source protects by a wider pattern is none."""
+        found = only(replace(SOURCE, protections=()), SOURCE)
+        assert (found.kind, found.name) == (Kind.EXTRA, "main")
+        wide = replace(SOURCE, protections=(replace(MAIN, pattern="*"),))
+        assert only(wide, SOURCE).kind is Kind.MISSING
 
     @pytest.mark.parametrize("rule", ["force_push", "deletion"])
     def test_looser_and_stricter_rules_are_told_apart(self, rule: str) -> None:

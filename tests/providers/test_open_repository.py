@@ -12,6 +12,8 @@ from defib.clock import Deadline, SystemClock
 from defib.errors import SecretMissing
 from defib.lab.forge import furniture
 from defib.lab.forge.alone import serve_github, serve_gitlab
+from defib.mirror.settings_compared import differences
+from defib.mirror.settings_difference import Kind
 from defib.providers.git.github import GitHubRepository
 from defib.providers.git.gitlab import GitLabProject
 from defib.providers.open_repository import open_repository
@@ -58,16 +60,19 @@ def test_api_without_any_token_is_refused() -> None:
 
 
 def test_both_vendors_of_the_lab() -> None:
-    """With a URL of one's own, down to the answer."""
+    """With a URL of one's own, down to the comparison: the lab's mirror is as its source, as far as words go."""
     clock = SystemClock()
     within = Deadline.after(clock, timedelta(seconds=10))
     projects = {"github": furniture.GITHUB_PROJECT, "gitlab": furniture.GITLAB_PROJECT}
+    told = []
     with serve_github() as github, serve_gitlab() as gitlab:
         for vendor, running in (("github", github), ("gitlab", gitlab)):
             api = {"vendor": vendor, "project": projects[vendor], "url": running.endpoint}
             opened = open_repository(remote(api), {"env:GIT": running.token}.__getitem__)
             assert opened is not None
-            assert opened.settings(within=within).vendor == vendor
+            told.append(opened.settings(within=within))
+    assert [each.vendor for each in told] == ["github", "gitlab"]
+    assert {each.kind for each in differences(*told)} == {Kind.INCOMPARABLE}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
 
@@ -39,7 +39,7 @@ class GitApi:
     base: str
     vendor: str
     where: str
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)  # the token is among them
 
     @contextmanager
     def opened(self, within: Deadline) -> Iterator[Asking]:

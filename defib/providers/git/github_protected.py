@@ -154,7 +154,9 @@ def _of_rulesets(asking: Asking, path: str, default_branch: str) -> Iterator[Pro
 
 
 def _pattern(name: str, default_branch: str) -> str:
-    return {"~ALL": "*", "~DEFAULT_BRANCH": default_branch}.get(name, name.removeprefix("refs/heads/"))
+    # A star by itself takes in no slash at GitHub, so it keeps its whole name: "*" is every branch.
+    known = {"~ALL": "*", "~DEFAULT_BRANCH": default_branch, "refs/heads/*": "refs/heads/*"}
+    return known.get(name, name.removeprefix("refs/heads/"))
 
 
 def _together(each_by_itself: Iterable[Protection]) -> tuple[Protection, ...]:

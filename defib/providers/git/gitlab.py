@@ -19,13 +19,16 @@ from defib.providers.git.stripped import bare_url, fingerprint
 
 API = "https://gitlab.com/api/v4"
 _MAINTAINER = "scope read_api and the role Maintainer"
+_UNTOLD = Unknown("GitLab does not tell it of the project; the token needs scope read_api and the role Reporter")
 
 
 class _Project(BaseModel):
+    """A project. To whom may not read its code GitLab leaves out the default branch; an empty project has None."""
+
     path_with_namespace: str
-    default_branch: str | None = None
-    archived: bool
-    visibility: Visibility
+    default_branch: str | Unknown | None = _UNTOLD
+    archived: bool | Unknown = _UNTOLD
+    visibility: Visibility | Unknown = _UNTOLD
 
 
 class _Level(BaseModel):

@@ -101,6 +101,16 @@ class TestGitLabAlone:
             assert not [word for word in world.never_told if word in text]
 
 
+def test_what_gitlab_leaves_out_is_unknown(world: RepositoryWorld) -> None:
+    """A token that may not read the code is told no default branch: that is not a repository without one."""
+    hidden = b'{"path_with_namespace": "a/b", "visibility": "private"}'
+    empty = b'{"path_with_namespace": "a/b", "visibility": "private", "default_branch": null, "archived": true}'
+    for project, expected in ((hidden, (Unknown, Unknown)), (empty, (str, bool))):
+        with answering(Response(200, (), project), Response(200, (), b"[]")) as (url, _):
+            told = GitLabProject("a/b", "t", url).settings(within=world.soon())
+        assert (type(told.default_branch), type(told.archived)) == expected
+
+
 @pytest.mark.parametrize(
     "body",
     [
