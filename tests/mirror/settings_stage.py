@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from defib.mirror.settings import CiName, DeployKey, Protection, RepositorySettings, Visibility, Webhook
+from defib.mirror.settings_compared import differences
+from defib.mirror.settings_difference import Difference
 
 MAIN = Protection("main", force_push=False, deletion=False, reviews=True, pushers=("pull requests only",))
 KEY = DeployKey("builder", "SHA256:abc", writes=False)
@@ -32,3 +34,10 @@ PARTS = (
     ("variables", "CI variables"),
     ("webhooks", "webhooks"),
 )
+
+
+def only(source: RepositorySettings, mirror: RepositorySettings) -> Difference:
+    """The one difference that there is."""
+    found = differences(source, mirror)
+    assert len(found) == 1, found
+    return found[0]
