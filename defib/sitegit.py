@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from defib.sitevalues import Duration, Part, SecretReference
 from defib.yamlfile import Misplaced
@@ -14,22 +14,47 @@ from defib.yamlfile import Misplaced
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
+def _without_secret(url: str) -> str:
+    if not re.match(r"https://|http://127(\.\d{1,3}){3}(?=[:/]|$)", url):
+        raise ValueError("url must be https://")
+    if "@" in url.split("/")[2]:
+        raise ValueError("a URL without user and password: they stand in user and token")  # the value is not repeated
+    return url
+
+
+Url = Annotated[str, AfterValidator(_without_secret)]
+
+
+class RemoteApi(Part):
+    """Where a remote's vendor tells the settings that Git does not carry; `token` is the remote's own where it is left out.
+
+    `url` is the API's root; left out, the vendor's public one. It is ``https://HOST/api/v3`` at GitHub Enterprise Server and
+    ``https://HOST/api/v4`` at a GitLab of one's own. `project` is ``owner/name``, at GitLab also an id or within subgroups.
+    """
+
+    vendor: Literal["github", "gitlab"]
+    project: str
+    url: Url | None = None
+    token: SecretReference | None = None
+
+    @model_validator(mode="after")
+    def _project_is_one(self) -> Self:
+        word = r"(?!\.+(?:/|$))[\w.-]+"
+        known = f"{word}/{word}" if self.vendor == "github" else rf"\d+|{word}(/{word})+"
+        if not re.fullmatch(known, self.project):
+            ways = "owner/name" if self.vendor == "github" else "group/name or the project's id"
+            raise Misplaced(f"{ways}, not {self.project!r}", "project")
+        return self
+
+
 class Remote(Part):
     """A Git repository that holds the site's sources, over HTTPS; `token` leads to what stands for a password."""
 
     name: str
-    url: str
+    url: Url
     user: str = "git"
     token: SecretReference | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _without_secret(cls, url: str) -> str:
-        if not url.startswith(("https://", "http://127.")):
-            raise ValueError("url must be https://")
-        if "@" in url.split("/")[2]:
-            raise ValueError("a URL without user and password: they stand in user and token")  # the value is not repeated
-        return url
+    api: RemoteApi | None = None
 
 
 class Repository(Part):

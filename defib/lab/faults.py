@@ -30,6 +30,7 @@ S3_FAULTS = (*AWS_FAULTS, "short-listing")
 CLOUDFLARE_FAULTS = (*AWS_FAULTS, "ignored")
 LFS_FAULTS = ("lfs-missing", "lfs-429")
 GIT_FAULTS = ("refuse", "hang", "slow", "5xx", "expired-token", "emptied", "force-pushed", "behind", *LFS_FAULTS)
+FORGE_FAULTS = ("429", "500", "denied", "forbidden", "slow", "hang", "renamed")
 
 OPTIONS = {
     "retry_after": "seconds that a 429 asks to wait (1)",
@@ -53,7 +54,7 @@ _OWN_OPTION = {
 # These are states of a server, not of its answers, so there is nothing to count.
 _UNCOUNTED = (
     *("refuse", "hang", "expired-certificate", "wrong-certificate"),
-    *("emptied", "force-pushed", "behind", "lfs-missing"),
+    *("emptied", "force-pushed", "behind", "lfs-missing", "renamed"),
 )
 
 

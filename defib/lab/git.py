@@ -1,7 +1,8 @@
 """GitHub and GitLab as far as Git needs them: repositories over smart HTTP with basic authentication, and what goes wrong.
 
-What answers is ``git http-backend`` itself, so clones, fetches and pushes are real ones; beside it is an LFS server. GitLab
-holds a mirror of GitHub's repository.
+Each tells the settings of its repository by its API at the same address, which has faults of its own. What answers to Git is
+``git http-backend`` itself, so clones, fetches and pushes are real ones; beside it is an LFS server. GitLab holds a mirror
+of GitHub's repository.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from defib.clock import Clock
 from defib.lab import lfs
 from defib.lab.faults import LFS_FAULTS, Fault, FaultSwitch
 from defib.lab.faulty import connect_as
+from defib.lab.forge.api import ForgeApi
+from defib.lab.forge.furniture import github_api, gitlab_api
 from defib.lab.history import BRANCH, History, git
 from defib.lab.plan import API_PORT, AddressPlan
 from defib.lab.web import Request, Response, WebServer
@@ -62,10 +66,13 @@ _GITLAB = GitVendor(
 
 
 class GitHost:
-    """One vendor with one repository; any user goes with the right `token`, as at both vendors."""
+    """One vendor with one repository; any user goes with the right `token`, as at both vendors. `api` tells its settings."""
 
-    def __init__(self, vendor: GitVendor, address: str, port: int, folder: Path, token: str, history: History) -> None:
+    def __init__(
+        self, vendor: GitVendor, address: str, port: int, folder: Path, token: str, history: History, api: ForgeApi
+    ) -> None:
         self.web = WebServer(address, port, self._answer)
+        self.api = api
         self.switch = FaultSwitch()
         self._vendor = vendor
         self._token = token
@@ -81,6 +88,11 @@ class GitHost:
     def url(self) -> str:
         """Where the repository is."""
         return f"{self.web.url}/{REPOSITORY}"
+
+    @property
+    def api_url(self) -> str:
+        """Where the API is."""
+        return f"{self.web.url}{self.api.base}"
 
     async def start(self) -> None:
         """Listen."""
@@ -130,7 +142,12 @@ class GitHost:
         lines += [f"update {name} {commit}" for name, commit in wanted.items()]
         git(["update-ref", "--stdin"], self.repository, "".join(f"{line}\n" for line in lines).encode())
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request) -> Response | None:
+        if request.path.startswith(f"{self.api.base}/"):
+            return await self.api.answer(request, self.web.url)
+        return await self._answer_git(request)
+
+    async def _answer_git(self, request: Request) -> Response:
         of_lfs = request.path.startswith(f"/{REPOSITORY}{lfs.PATH}")
         fault = self._spend(of_lfs=of_lfs) or Fault("none")
         if fault.name == "slow":
@@ -220,9 +237,11 @@ def _parsed(told: bytes) -> Response:
     return Response(status, headers, body)
 
 
-def git_hosts(plan: AddressPlan, tokens: GitTokens, folder: Path, history: History) -> dict[str, GitHost]:
+def git_hosts(plan: AddressPlan, tokens: GitTokens, folder: Path, history: History, clock: Clock) -> dict[str, GitHost]:
     """Both vendors, by the name of their target."""
+    made = history.commits[-1].committed
+    apis = (github_api(tokens.github, made, clock), gitlab_api(tokens.gitlab, made, clock))
     return {
-        "github": GitHost(_GITHUB, plan.at(GITHUB), API_PORT, folder / "github", tokens.github, history),
-        "gitlab": GitHost(_GITLAB, plan.at(GITLAB), API_PORT, folder / "gitlab", tokens.gitlab, history),
+        "github": GitHost(_GITHUB, plan.at(GITHUB), API_PORT, folder / "github", tokens.github, history, apis[0]),
+        "gitlab": GitHost(_GITLAB, plan.at(GITLAB), API_PORT, folder / "gitlab", tokens.gitlab, history, apis[1]),
     }

@@ -100,7 +100,7 @@ class World:
         folder = folder or Path(self._own_folder.name if self._own_folder else "")
         self.history = write_history(folder / "history.git", self.clock.now() - BUILT_BEFORE_START)
         self.build = self.history.build
-        self.git = git_hosts(plan, keys.git, folder, self.history)
+        self.git = git_hosts(plan, keys.git, folder, self.history, self.clock)
         self.names = NameService(plan, keys.tsig_key, self.authority)
         self.aws = Aws(plan.at("1.1"), API_PORT, keys.aws, self.names.publish, self.clock)
         furniture.furnish(self.aws, plan, standby.cdn_with_releases(self.authority))
@@ -216,6 +216,7 @@ class World:
         apis["s3-api"] = faults.S3_FAULTS
         apis["cloudflare-api"] = faults.CLOUDFLARE_FAULTS
         apis |= dict.fromkeys(self.hosting.switches, faults.AWS_FAULTS)
+        apis |= {f"{name}-api": faults.FORGE_FAULTS for name in self.git}
         return {**sites, **apis, **dict.fromkeys(self._told, faulty.FAULTS), **self.names.targets}
 
     @property
@@ -256,6 +257,8 @@ class World:
             return self.cloudflare.switch
         if target in self.hosting.switches:
             return self.hosting.switches[target]
+        if target.removesuffix("-api") in self.git:
+            return self.git[target.removesuffix("-api")].api.switch
         return self.aws.switches[target.removesuffix("-api")]
 
     def _in_force(self, target: str) -> bool:

@@ -51,6 +51,7 @@ def refs(lab: Defib, host: str) -> dict[str, str]:
 
 def test_every_mirror_has_everything(lab: Defib) -> None:
     """One command, exit 0, and the figures for whoever reads JSON."""
+    assert lab("mirror", "--site", "lab", "--no-prefect").code == 0
     at(lab, "github").commit({"index.html": "new"}, refs(lab, "github")[MAIN], branch="feature")
     ended = lab("mirror", "--site", "lab", "--json", "--no-prefect")
     (mirror,) = ended.json["mirrors"]

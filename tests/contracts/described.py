@@ -60,7 +60,7 @@ class Described:
     """A vendor's description of its API at `server`; `undescribed` are paths that it leaves out, or tells of in words.
 
     `errors_in` is the key under which an error's message stands, "" for the top. A status that an operation does not name
-    is compared with that shape alone.
+    is compared with that shape alone, and a redirect that it does not name with nothing.
     """
 
     def __init__(self, file: str, server: str, *, undescribed: str, errors_in: str) -> None:
@@ -74,6 +74,7 @@ class Described:
         plain: dict[str, Any] = json.loads(self.path.read_text())
         # Whether the token is asked for is tested by itself; openapi-core warns of schemes that it does not know.
         plain.pop("security", None)
+        plain["servers"] = [{"url": self._server}]
         for operations in plain["paths"].values():
             for operation in operations.values():
                 if isinstance(operation, dict):
@@ -107,6 +108,8 @@ class Described:
         if answer.status >= HTTPStatus.BAD_REQUEST:
             self._check_error(answer)
             return str(answer.status) in self._statuses(request)
+        if answer.header("Location") and str(answer.status) not in self._statuses(request):
+            return False
         told = MockResponse(answer.body, answer.status, headers=dict(answer.headers), content_type="application/json")
         if answer.body:
             self._api.validate_response(asked, told)
@@ -129,6 +132,15 @@ class Described:
 
 VERCEL = Described("vercel.json", "https://api.vercel.com", undescribed=r"^/v4/now/certs$", errors_in="error")
 NETLIFY = Described("netlify.json", "https://api.netlify.com/api/v1", undescribed=r"/ssl/renew$", errors_in="")
+GITHUB = Described(
+    "github.json",
+    "https://github.pulse-trading.test/api/v3",
+    undescribed=r"/(keys|actions/secrets|actions/variables|rulesets/\d+)$|/repositories/",
+    errors_in="",
+)
+GITLAB = Described(
+    "gitlab.json", "https://gitlab.com", undescribed=r"/projects/[^/]+/(deploy_keys|variables|hooks)$", errors_in=""
+)
 STATUSPAGE = Described("statuspage.json", "https://api.statuspage.io/v1", undescribed=r"^$", errors_in="")
 
 

@@ -19,6 +19,7 @@ from defib.clock import Deadline, SimulatedClock, SystemClock
 from defib.errors import Denied, InputError, Unavailable
 from defib.lab.background import BackgroundLoop
 from defib.lab.faults import GIT_FAULTS, Fault, check
+from defib.lab.forge.furniture import github_api
 from defib.lab.git import GitHost, GitVendor
 from defib.lab.history import History, write_history
 from defib.providers.git.command import GitCommand
@@ -98,7 +99,8 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
 @pytest.fixture
 def stage(tmp_path: Path, history: History) -> Iterator[Stage]:
     """A host that runs while the test does."""
-    host = GitHost(GitVendor("Lab", "Unknown.", "Missing."), "127.0.0.1", 0, tmp_path / "host", TOKEN, history)
+    api = github_api(TOKEN, datetime(2026, 3, 1, 12, tzinfo=UTC), SystemClock())
+    host = GitHost(GitVendor("Lab", "Unknown.", "Missing."), "127.0.0.1", 0, tmp_path / "host", TOKEN, history, api)
     with BackgroundLoop() as loop:
         loop.run(host.start())
         try:
