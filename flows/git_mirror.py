@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from defib.mirror import losses, mirroring
+from defib.mirror import exporting, losses, mirroring
 from defib.mirror.copies import Copy
 from defib.plan import Plan
 from defib.run import Lasts, Run, Step
@@ -47,6 +47,12 @@ def keep_the_bundles(at: Step, copies: Sequence[Copy]) -> None:
     mirroring.keep_bundles(at, copies)
 
 
+@step("export-the-settings", Lasts.NEVER)
+def export_the_settings(at: Step, copies: Sequence[Copy]) -> None:
+    """What Git does not carry, by the vendors' APIs."""
+    exporting.export_settings(at, copies)
+
+
 @step("compare-the-remotes", Lasts.NEVER)
 def compare_the_remotes(at: Step, copies: Sequence[Copy]) -> None:
     """Ref by ref, from their own answers; how far each mirror is behind is the recovery point."""
@@ -62,6 +68,7 @@ def play(run: Run) -> None:
     plan = approve_the_losses(run, copies)
     archive_and_follow(run, copies, plan)
     keep_the_bundles(run, copies)
+    export_the_settings(run, copies)
     compare_the_remotes(run, copies)
 
 
@@ -79,6 +86,7 @@ PROCEDURE = Procedure(
         "approve-the-losses",
         "archive-and-follow",
         "keep-the-bundles",
+        "export-the-settings",
         "compare-the-remotes",
     ),
     play=play,

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from defib.clock import Deadline
+from defib.mirror.settings import RepositorySettings, Unknown
 from defib.plan import COPY_VENDOR
 from defib.ports import DnsZone, RecordKey, RecordSet
 
@@ -106,6 +107,10 @@ class Mirrored(Protocol):
 
         :class:`StepFailed` where it could not be; the bundle of before then stays.
         """
+        ...
+
+    def settings(self, *, within: Deadline) -> Mapping[str, RepositorySettings | Unknown]:
+        """What each remote tells by its vendor's API, for those of which the site file says how to ask. Reads only."""
         ...
 
     def examine(self, *, within: Deadline) -> str:

@@ -60,6 +60,19 @@ def test_every_mirror_has_everything(lab: Defib) -> None:
     assert refs(lab, "gitlab") == refs(lab, "github")
 
 
+def test_settings_are_kept_beside_the_bundle(lab: Defib) -> None:
+    """What Git does not carry is written down for both vendors, without any value of a secret; differences are told."""
+    ended = lab("mirror", "--site", "lab", "--json", "--no-prefect")
+    kept = {path.name: path.read_text(encoding="utf-8") for path in (lab.home / "mirrors" / "lab").glob("*.settings.json")}
+    assert set(kept) == {"lab.github.settings.json", "lab.gitlab.settings.json"}
+    assert all("STATUSPAGE_TOKEN" in text and "never-told" not in text for text in kept.values())
+    process.break_(lab.home, "gitlab-api", "500")
+    silent = lab("mirror", "--site", "lab", "--json", "--no-prefect")
+    notes = [note["text"] for step in silent.json["steps"] for note in step["notes"]]
+    assert (ended.code, silent.code) == (0, 0)
+    assert any("the settings at gitlab are unknown" in note for note in notes)
+
+
 @pytest.mark.parametrize("fault", ["emptied", "force-pushed"])
 def test_the_source_is_gone_and_the_right_commit_is_built(lab: Defib, fault: str) -> None:
     """G1, G2, R3: the mirror keeps everything, the run is red, and aws-redeploy builds what users had, from the mirror."""

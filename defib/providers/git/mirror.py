@@ -16,7 +16,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from defib.clock import Deadline
+from defib.errors import ProviderError, SecretMissing
 from defib.mirror.port import LOCAL, Listing, Sent
+from defib.mirror.settings import RepositorySettings, Unknown
 from defib.mirror.weigh import ARCHIVE
 from defib.ports import DnsZone
 from defib.providers.git.bundle import keep_bundle
@@ -26,8 +28,9 @@ from defib.providers.git.refs import GitRefs
 from defib.providers.git.remote import GitRemote, Pushed, Troubled
 from defib.providers.git.steps import Steps
 from defib.providers.git.store import GitStore
+from defib.providers.open_repository import open_repository
 from defib.redeploy.offer import Trouble
-from defib.sitegit import Repository
+from defib.sitegit import Remote, Repository
 
 ANSWER_WITHIN = timedelta(seconds=20)
 """A remote that has not said by then what it holds is taken for dead."""
@@ -70,6 +73,7 @@ class GitMirror:
         self.mirrors = tuple(remote.name for remote in repository.remotes if remote is not taken_from)
         self._store = GitStore(folder)
         git = self._store.git
+        self._remotes, self._secrets = repository.remotes, secrets
         self._places = {remote.name: GitRemote.of(git, remote, secrets) for remote in repository.remotes}
         self._places[LOCAL] = GitRemote(git, LOCAL, str(folder.absolute()))
         self._kinds = ("heads/", "tags/", "notes/") if repository.notes else ("heads/", "tags/")
@@ -206,6 +210,19 @@ class GitMirror:
 
     def keep_bundle(self, *, within: Deadline) -> str:
         return keep_bundle(self._store.git, self._bundle, self._own(self._here(within)), within)
+
+    def settings(self, *, within: Deadline) -> Mapping[str, RepositorySettings | Unknown]:
+        asked = [remote for remote in self._remotes if remote.api is not None]
+        with ThreadPoolExecutor(max(len(asked), 1)) as pool:
+            told = pool.map(lambda remote: self._settings(remote, within), asked)
+            return {remote.name: found for remote, found in zip(asked, told, strict=True)}
+
+    def _settings(self, remote: Remote, within: Deadline) -> RepositorySettings | Unknown:
+        try:
+            hosted = open_repository(remote, self._secrets)
+            return hosted.settings(within=within) if hosted else Unknown("the site file does not say how to ask")
+        except (ProviderError, SecretMissing) as error:
+            return Unknown(str(error))
 
     def examine(self, *, within: Deadline) -> str:
         return examine(self._store.git, within)
