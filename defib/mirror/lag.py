@@ -8,7 +8,7 @@ last look before, or since the first commit that is missing was made, whichever 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -56,14 +56,12 @@ def waiting_since(
     before: Mapping[str, datetime],
     looked: datetime | None,
     now: datetime,
-    made: Callable[[str], datetime | None],
+    made: datetime | None,
 ) -> dict[str, datetime]:
-    """Since when each of these refs waits; `made` gives when the first commit that is missing under a ref was made."""
-    found = {}
-    for ref in lacking:
-        bounds = [moment for moment in (looked, made(ref)) if moment is not None]
-        found[ref] = before.get(ref) or min(max(bounds, default=now), now)
-    return found
+    """Since when each of these refs waits; `made` is when the first commit that they miss was made, where that is known."""
+    bounds = [moment for moment in (looked, made) if moment is not None]
+    since = min(max(bounds, default=now), now)
+    return {ref: before.get(ref, since) for ref in lacking}
 
 
 def behind(waiting: Mapping[str, datetime], now: datetime) -> timedelta:

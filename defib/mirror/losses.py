@@ -83,12 +83,13 @@ def _hold_back(copies: Sequence[Copy], plan: Plan, alarms: Sequence[str]) -> Non
 def follow(step: Step, copies: Sequence[Copy], plan: Plan) -> None:
     """Archive the old tips and follow, place after place; who refuses keeps no other from it."""
     for change in plan.changes:
+        name, _, place = change.zone.partition("@")
+        copy = next(each for each in copies if each.of.name == name)
+        copy.touched = True
         try:
             step.apply(plan, only=lambda each: each is change)  # noqa: B023 - called at once
         except Interrupted:
             raise
         except DefibError as error:
-            name, _, place = change.zone.partition("@")
-            copy = next(each for each in copies if each.of.name == name)
             copy.trouble(place, f"could not follow: {error.what} ({error.seen})")
             step.note(f"{change.zone}: {error}", warning=True)

@@ -98,10 +98,9 @@ def _take_in(step: Step, copy: Copy) -> None:
 def _waiting(step: Step, copy: Copy, place: str, source: Mapping[str, str], there: Mapping[str, str]) -> dict[str, datetime]:
     before = {**copy.known.waiting.get(place, {}), **copy.waiting.get(place, {})}
 
-    def made(ref: str) -> datetime | None:
-        return copy.of.first_made(source[ref], there.get(ref, ""), within=step.within) if ref in source else None
-
     missing = lag.lacking(source, there, copy.given_up)
+    new = [source[ref] for ref in missing if ref in source and ref not in before]
+    made = copy.of.first_made(new, tuple(there.values()), within=step.within) if new else None
     return lag.waiting_since(missing, before, copy.known.looked, copy.looked or step.clock.now(), made)
 
 
@@ -114,6 +113,7 @@ def send_what_is_new(step: Step, copies: Sequence[Copy]) -> None:
             there, source = copy.listings[place].refs, copy.source or {}
             moves = tuple(f"{ref} {there.get(ref, 'none')} {source[ref]}" for ref in refs)
             step.record(entries.RefsIntended(step.name, copy.of.name, place, moves))
+            copy.touched = True
     sent = together(lambda order: _send(step, *order, dry=dry), orders)
     for (copy, place, refs), told in zip(orders, sent, strict=True):
         _told(step, copy, place, told, "would be" if dry else "were")
@@ -163,7 +163,7 @@ def keep_bundles(step: Step, copies: Sequence[Copy]) -> None:
 
 
 def compare(step: Step, copies: Sequence[Copy]) -> None:
-    """Ask everybody once more, and compare ref by ref by their own answers; whatever is not as it must be, fails the run."""
+    """Compare ref by ref, by everybody's own answers after the last push; whatever is not as it must be, fails the run."""
     together(lambda copy: _compare(step, copy), copies)
     for copy in copies:
         for place in copy.of.mirrors:
@@ -173,7 +173,7 @@ def compare(step: Step, copies: Sequence[Copy]) -> None:
 
 
 def _compare(step: Step, copy: Copy) -> None:
-    now = copy.of.ask(within=step.within)
+    now = copy.of.ask(within=step.within) if copy.touched else copy.listings
     source = copy.source if copy.source is not None else copy.of.taken_in(within=step.within)
     for place in copy.of.mirrors:
         listing = now[place]

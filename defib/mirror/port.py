@@ -98,8 +98,8 @@ class Mirrored(Protocol):
         """Every place as what a plan can change."""
         ...
 
-    def first_made(self, commit: str, besides: str, *, within: Deadline) -> datetime | None:
-        """The committer date of the first commit up to `commit` that `besides` does not hold; None where nobody can tell."""
+    def first_made(self, commits: Collection[str], besides: Collection[str], *, within: Deadline) -> datetime | None:
+        """The date of the first commit that `commits` lead to and `besides` do not; None where nobody can tell."""
         ...
 
     def keep_bundle(self, *, within: Deadline) -> str:

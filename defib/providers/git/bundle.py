@@ -52,7 +52,11 @@ def keep_bundle(git: GitCommand, path: Path, refs: Mapping[str, str], within: De
     One that does so and is whole stays. A new one takes its place only once it has been read back and found whole; the two
     before it stay beside it. :class:`StepFailed` where none can be made.
     """
+    known = git.repository / "bundled"
+    if path.is_file() and known.is_file() and known.read_text(encoding="utf-8") == _stamp(path, refs):
+        return "the bundle holds it already"
     if path.is_file() and is_whole(path, within) and heads_of(git, path, within) == refs:
+        known.write_text(_stamp(path, refs), encoding="utf-8")
         return "the bundle holds it already"
     fresh = path.with_name(f"{path.name}.new")
     try:
@@ -70,7 +74,15 @@ def keep_bundle(git: GitCommand, path: Path, refs: Mapping[str, str], within: De
         raise StepFailed(f"the bundle cannot be written: {error.strerror}", where=str(path)) from error
     finally:
         fresh.unlink(missing_ok=True)
+    known.write_text(_stamp(path, refs), encoding="utf-8")
     return f"a new bundle of {len(refs)} refs, {path.stat().st_size} bytes"
+
+
+def _stamp(path: Path, refs: Mapping[str, str]) -> str:
+    """What says that a bundle is still the file that was found whole, and with these refs."""
+    found = path.stat()
+    told = "".join(f"{ref} {commit}\n" for ref, commit in sorted(refs.items()))
+    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns} {hashlib.sha256(told.encode()).hexdigest()}"
 
 
 def heads_of(git: GitCommand, path: Path, within: Deadline) -> dict[str, str]:

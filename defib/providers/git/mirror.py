@@ -8,6 +8,7 @@ Only the source is ever fetched from: what the store holds, the source once had.
 from __future__ import annotations
 
 import re
+import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,11 +37,11 @@ ANSWER_WITHIN = timedelta(seconds=20)
 """A remote that has not said by then what it holds is taken for dead."""
 
 _INCOMING = "refs/incoming/"
-_ONE_BY_ONE = 200
-"""So many refs are fetched by name; where more have changed, all that there are."""
+_ONE_BY_ONE = 100
+"""So many refs are fetched and pushed by name; where more have changed, all that there are."""
 
 _AT_ONCE = 5000
-"""Refs in one push, at some 200 bytes each: what the system takes as arguments of one command."""
+"""Refs that are deleted here at once, at some 100 bytes each: what the system takes as arguments of one command."""
 
 _MOST_PUSHES = 64
 _DECLINED = re.compile(r"pre-receive hook declined|exceeds|too large|declined", re.IGNORECASE)
@@ -80,14 +81,17 @@ class GitMirror:
         self._limit = repository.push_limit
         self._large = LargeFiles(git, repository.remotes, secrets) if repository.lfs else None
         self._listed: dict[str, Listing] = {}
+        self._here: dict[str, str] | None = None
         self._bundle = bundle
         self._before_write = before_write
         self._gate = gate or threading.Semaphore(len(self._places))
 
     def ask(self, *, within: Deadline) -> Mapping[str, Listing]:
-        with self._store.open(within), ThreadPoolExecutor(len(self._places)) as pool:
-            told = pool.map(lambda place: self._listing(place, within), self._places)
-            self._listed = dict(zip(self._places, told, strict=True))
+        remote = [place for place in self._places if place != LOCAL]
+        with self._store.open(within), ThreadPoolExecutor(len(remote)) as pool:
+            told = pool.map(lambda place: self._listing(place, within), remote)
+            self._here = None
+            self._listed = {LOCAL: self._local(within), **dict(zip(remote, told, strict=True))}
             return self._listed
 
     def _listing(self, place: str, within: Deadline) -> Listing:
@@ -96,6 +100,12 @@ class GitMirror:
             with self._gate:
                 told = self._places[place].refs(within=soon, heads_and_tags="notes/" not in self._kinds)
             return Listing(self._own(told))
+        except Troubled as trouble:
+            return Listing(problem=trouble.problem)
+
+    def _local(self, within: Deadline) -> Listing:
+        try:
+            return Listing(self._own(self._refs(within)))
         except Troubled as trouble:
             return Listing(problem=trouble.problem)
 
@@ -117,11 +127,13 @@ class GitMirror:
         gone = [ref for ref in before if ref not in refs]
         for some in _some(gone):
             self._places[LOCAL].push([f":{_incoming(ref)}" for ref in some], within=within)
+            self._here = None
         if not changed:
             return ""
         wanted = [f"refs/{kind}*" for kind in self._kinds] if len(changed) > _ONE_BY_ONE else changed
         with self._gate:
             said = self._places[self.source].fetch([f"+{ref}:{_incoming(ref)}" for ref in wanted], within=within)
+        self._here = None
         now = self._incoming(within)
         # A shallow repository is no failure to git: it warns, leaves out the branch, and ends with 0.
         left_out = [ref for ref in changed if now.get(ref) in {None, before.get(ref)}]
@@ -133,33 +145,43 @@ class GitMirror:
         return self._incoming(within)
 
     def _incoming(self, within: Deadline) -> dict[str, str]:
-        return self._own(self._here(within), _INCOMING)
+        return self._own(self._refs(within), _INCOMING)
 
-    def _here(self, within: Deadline) -> dict[str, str]:
-        """Every ref of the store."""
-        lines: list[str] = []
-        told = self._store.git.run("for-each-ref", "--format=%(refname) %(objectname)", within=within, line=lines.append)
-        if told.status:
-            raise Troubled(Trouble.DAMAGED, f"{Trouble.DAMAGED}: the store cannot be read: {told.output.strip()[:300]}")
-        return {name: commit for name, _, commit in (line.partition(" ") for line in lines)}
+    def _refs(self, within: Deadline) -> dict[str, str]:
+        """Every ref of the store; read once, and again when something was changed in it."""
+        if self._here is None:
+            with tempfile.TemporaryFile() as file:
+                told = self._store.git.run("for-each-ref", "--format=%(refname) %(objectname)", within=within, into=file)
+                file.seek(0)
+                lines = file.read().decode(errors="replace").splitlines()
+            if told.status:
+                problem = f"{Trouble.DAMAGED}: the store cannot be read: {told.output.strip()[:300]}"
+                raise Troubled(Trouble.DAMAGED, problem)
+            self._here = {name: commit for name, _, commit in (line.partition(" ") for line in lines)}
+        return self._here
 
     def send(self, place: str, refs: Collection[str], *, within: Deadline, dry: bool = False) -> Sent:
         if not dry:
             self._before_write()
         pushed: list[Pushed] = []
         try:
-            for some in _some(sorted(refs)):
-                if self._limit and not dry and place != LOCAL:
-                    self._send_in_steps(place, some, within)
-                pushed += self._push(place, some, within, _MOST_PUSHES, dry=dry)
+            if refs and self._limit and not dry and place != LOCAL:
+                self._send_in_steps(place, sorted(refs), within)
+            if refs:
+                self._here = None if place == LOCAL and not dry else self._here
+                pushed += self._push(place, sorted(refs), within, _MOST_PUSHES, dry=dry)
         except Troubled as trouble:
             return _sent(pushed, trouble.problem)
         return _sent(pushed)
 
     def _push(self, place: str, refs: Sequence[str], within: Deadline, most: int, *, dry: bool) -> list[Pushed]:
         """Push; where the place declines all for the sake of one, half of them, until that one is found."""
+        # By name git compares every name with every ref of the place; what differs is found faster by a pattern.
+        wanted = [f"refs/{kind}*" for kind in self._kinds] if len(refs) > _ONE_BY_ONE else refs
         with self._gate:
-            pushed = list(self._places[place].push([f"{_incoming(ref)}:{ref}" for ref in refs], within=within, dry=dry))
+            told = self._places[place].push([f"{_incoming(ref)}:{ref}" for ref in wanted], within=within, dry=dry)
+        among = set(refs)
+        pushed = [each for each in told if each.ref in among]
         declined = [each.ref for each in pushed if each.why and not each.ours and _DECLINED.search(each.why)]
         if len(declined) < 2 or most <= 1 or len(declined) < len([each for each in pushed if not each.ours]):  # noqa: PLR2004
             return pushed
@@ -191,7 +213,7 @@ class GitMirror:
         return not self._store.git.run("cat-file", "-e", commit, within=within).status
 
     def given_up(self, *, within: Deadline) -> Collection[str]:
-        here = self._here(within)
+        here = self._refs(within)
         archived = (_ARCHIVED.fullmatch(ref) for ref in here)
         return {*self._own(here), *(f"refs/{found[1]}" for found in archived if found)}
 
@@ -204,12 +226,12 @@ class GitMirror:
     def zones(self) -> tuple[DnsZone, ...]:
         return tuple(GitRefs(self._places[place], self.name) for place in (LOCAL, *self.mirrors))
 
-    def first_made(self, commit: str, besides: str, *, within: Deadline) -> datetime | None:
-        known = [f"^{besides}"] if besides and self.held(besides, within=within) else []
-        return self._store.first_date(commit, known, within)
+    def first_made(self, commits: Collection[str], besides: Collection[str], *, within: Deadline) -> datetime | None:
+        return self._store.first_date(commits, besides, within)
 
     def keep_bundle(self, *, within: Deadline) -> str:
-        return keep_bundle(self._store.git, self._bundle, self._own(self._here(within)), within)
+        self._here = None  # plans change it through its zone
+        return keep_bundle(self._store.git, self._bundle, self._own(self._refs(within)), within)
 
     def settings(self, *, within: Deadline) -> Mapping[str, RepositorySettings | Unknown]:
         asked = [remote for remote in self._remotes if remote.api is not None]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from defib.clock import Deadline
@@ -17,7 +19,7 @@ from defib.redact import Redactor
 from defib.redeploy.offer import Trouble
 from defib.sitegit import Remote
 
-_LISTED = re.compile(r"^([0-9a-f]{40}(?:[0-9a-f]{24})?)\t(\S+)$")
+_LISTED = re.compile(r"^([0-9a-f]{40}(?:[0-9a-f]{24})?)\t(\S+)$", re.MULTILINE)
 FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
 _PUSHED = re.compile(r"^([ +\-*!=])\t([^\t]*):([^\t:]+)\t(.*)$")
 _REASON = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)$")
@@ -65,11 +67,11 @@ class GitRemote:
 
     def refs(self, *patterns: str, within: Deadline, heads_and_tags: bool = False) -> dict[str, str]:
         """The refs that fit `patterns` (all of them without any), with what they lead to; :class:`Troubled` otherwise."""
-        lines: list[str] = []
         only = ("--heads", "--tags") if heads_and_tags else ()
-        self._ask("ls-remote", "--quiet", "--refs", *only, self.url, *patterns, within=within, line=lines.append)
-        found = (_LISTED.match(line) for line in lines)
-        return {match[2]: match[1] for match in found if match}
+        with tempfile.TemporaryFile() as file:  # thousands of lines, of which none is searched for secrets
+            self._ask("ls-remote", "--quiet", "--refs", *only, self.url, *patterns, within=within, into=file)
+            file.seek(0)
+            return {ref: commit for commit, ref in _LISTED.findall(file.read().decode(errors="replace"))}
 
     def fetch(self, refspecs: Sequence[str], *, within: Deadline) -> str:
         """Bring what `refspecs` say into the repository; what git said meanwhile. :class:`Troubled` where it could not."""
@@ -99,13 +101,19 @@ class GitRemote:
             raise Troubled(*read_trouble(told.output))
         return tuple(_pushed(match[1], match[3], match[4], lines) for match in found)
 
-    def _ask(self, *arguments: str, within: Deadline, line: Callable[[str], None] | None = None) -> str:
-        told = self._run(*arguments, within=within, line=line)
+    def _ask(self, *arguments: str, within: Deadline, into: BinaryIO | None = None) -> str:
+        told = self._run(*arguments, within=within, into=into)
         if told.status:
             raise Troubled(*read_trouble(told.output))
         return told.output
 
-    def _run(self, *arguments: str, within: Deadline, line: Callable[[str], None] | None) -> Told:
+    def _run(
+        self,
+        *arguments: str,
+        within: Deadline,
+        line: Callable[[str], None] | None = None,
+        into: BinaryIO | None = None,
+    ) -> Told:
         redact = Redactor()
         try:
             settings = self._settings(redact)
@@ -113,7 +121,9 @@ class GitRemote:
             raise Troubled(Trouble.DENIED, f"{Trouble.DENIED}: {error}") from error
         protocol = urlsplit(self.url).scheme or "file"
         told = (lambda text: line(redact(text))) if line else None
-        return run(self._git, *arguments, protocol=protocol, settings=settings, within=within, redact=redact, line=told)
+        return run(
+            self._git, *arguments, protocol=protocol, settings=settings, within=within, redact=redact, line=told, into=into
+        )
 
     def _settings(self, redact: Redactor) -> list[Setting]:
         """How to log in, and past which proxy."""
@@ -142,10 +152,11 @@ def run(
     settings: Sequence[Setting] = (),
     redact: Callable[[str], str] = str,
     line: Callable[[str], None] | None = None,
+    into: BinaryIO | None = None,
 ) -> Told:
     """Run `git`; :class:`Troubled` where it did not end in its time."""
     try:
-        finished = git.run(*arguments, protocol=protocol, settings=settings, within=within, line=line)
+        finished = git.run(*arguments, protocol=protocol, settings=settings, within=within, line=line, into=into)
     except BudgetSpent as error:
         problem = f"{Trouble.UNREACHABLE}: no answer to git {arguments[0]} in its time"
         raise Troubled(Trouble.UNREACHABLE, problem) from error

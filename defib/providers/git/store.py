@@ -9,10 +9,12 @@ import fcntl
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from defib.clock import Deadline
 from defib.errors import BudgetSpent, HomeUnwritable, NotFound, StepFailed
@@ -110,16 +112,25 @@ class GitStore:
         found = self._read("rev-list", "--max-count=1", "--format=%ct", commit, within=within)
         return _moment(found.output.split()[-1])
 
-    def first_date(self, commit: str, besides: Collection[str], within: Deadline) -> datetime | None:
-        """The oldest committer date of the commits up to `commit`, without those that `besides` (``^<commit>``) hold.
+    def first_date(self, commits: Collection[str], besides: Collection[str], within: Deadline) -> datetime | None:
+        """The oldest committer date of the commits up to `commits`, without those that `besides` hold and that are here.
 
-        None where there is none, or `commit` leads to no commit.
+        None where there is none, or where one of `commits` leads to no commit.
         """
         dates: list[str] = []
-        command = ("log", "--format=%ct", "--end-of-options", commit, *besides)
-        told = self.git.run(*command, within=within, line=dates.append)
+        asked = [*commits, *(f"^{commit}" for commit in self.held(besides, within))]
+        with _lines(asked) as given:
+            told = self.git.run("log", "--format=%ct", "--stdin", within=within, given=given, line=dates.append)
         known = (_moment(date) for date in dates if not told.status)
         return min((date for date in known if date is not None), default=None)
+
+    def held(self, commits: Collection[str], within: Deadline) -> tuple[str, ...]:
+        """Those that are here; full ids."""
+        lines: list[str] = []
+        with _lines(commits) as given:
+            self.git.run("cat-file", "--batch-check=%(objectname)", within=within, given=given, line=lines.append)
+        here = set(lines)
+        return tuple(commit for commit in commits if commit in here)
 
     def place(self, commits: Collection[str], within: Deadline) -> dict[str, Tip]:
         """Those of `commits`, full ids, that are held: each with its date, and which of the others its history holds."""
@@ -171,6 +182,15 @@ class GitStore:
                 then="remove the folder; it is made anew from the remotes",
             )
         return finished
+
+
+@contextmanager
+def _lines(texts: Collection[str]) -> Iterator[BinaryIO]:
+    """A file of these lines, to be read from its beginning."""
+    with tempfile.TemporaryFile() as file:
+        file.write("".join(f"{text}\n" for text in texts).encode())
+        file.seek(0)
+        yield file
 
 
 def _moment(seconds: str) -> datetime | None:
