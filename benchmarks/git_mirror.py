@@ -24,6 +24,7 @@ from defib.lab.forge.furniture import github_api, gitlab_api
 from defib.lab.git import GitHost, GitVendor
 from defib.lab.history import git, write_history
 from defib.mirror.copies import AT_ONCE, Mirrors
+from defib.mirror.sources import SourcesOfSite
 from defib.objectives import Mode, Status
 from defib.outside import Fence, Outside
 from defib.providers.git.mirror import GitMirror
@@ -128,6 +129,7 @@ class _Defib:
     def _open(self, _site: object, home: Home, *_: object) -> Outside:
         fence, none, gate = Fence(), cast("Any", None), threading.Semaphore(AT_ONCE)
         folder = home.mirrors("lab")
+        sources = SourcesOfSite("lab", folder / "sources.json", {each.name: "source" for each in self._repositories})
         opened = (
             GitMirror(
                 folder / f"{each.name}.git",
@@ -139,7 +141,7 @@ class _Defib:
             )
             for each in self._repositories
         )
-        return Outside((), {}, none, none, none, none, mirrors=Mirrors(tuple(opened), folder), fence=fence)
+        return Outside((), {}, none, none, none, none, mirrors=Mirrors(tuple(opened), folder, sources), fence=fence)
 
     def mirror(self) -> Sample:
         """One run; wrong where it does not end well."""

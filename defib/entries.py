@@ -40,6 +40,8 @@ class Opened:
     """A live drill: users are moved in earnest while they are served, because somebody wants to see that it works."""
     commit: str = ""
     """The commit to build, where a person insisted on one."""
+    promoted: str = ""
+    """The mirror that is to be the source, as ``<repository>@<remote>``."""
 
     @property
     def moves_served_users(self) -> bool:

@@ -17,7 +17,7 @@ SPLIT = "SPLIT STATE"
 """How the reason of a run begins that left a name changed at one provider and not at another."""
 
 
-POINTER_VENDOR, GROUND_VENDOR, COPY_VENDOR = "cloudfront-pointer", "aws-standby", "git"
+POINTER_VENDOR, GROUND_VENDOR, COPY_VENDOR, SOURCE_VENDOR = "cloudfront-pointer", "aws-standby", "git", "git-source"
 """What stands for a vendor in a plan where a change is of no zone: see :mod:`defib.redeploy`."""
 
 
@@ -30,7 +30,12 @@ class Decides(StrEnum):
     COPY = "copy"
 
 
-_OTHERWISE = {POINTER_VENDOR: Decides.RELEASE, GROUND_VENDOR: Decides.GROUND, COPY_VENDOR: Decides.COPY}
+_OTHERWISE = {
+    POINTER_VENDOR: Decides.RELEASE,
+    GROUND_VENDOR: Decides.GROUND,
+    COPY_VENDOR: Decides.COPY,
+    SOURCE_VENDOR: Decides.COPY,
+}
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,8 @@ class Run:
     live: bool = False
     commit: str = ""
     """The commit to build, where a person insists on one; "" leaves the choice to what the remotes hold."""
+    promoted: str = ""
+    """The mirror that is to be the source of its repository, as ``<repository>@<remote>``."""
     follows: tuple[Change, ...] = ()
     """For a failback: the changes of the run that it takes back, oldest first."""
     since: datetime | None = None

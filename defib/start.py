@@ -72,6 +72,8 @@ class Order:
     live: bool = False
     commit: str = ""
     """The full id of the commit to build, where a person insists on one."""
+    promoted: str = ""
+    """The mirror that is to be the source, as ``<repository>@<remote>``."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def take_up(desk: Desk, run_id: str, approver: Approver, how: str, *, forced: bo
             follows=opened.follows,
             live=opened.live,
             commit=opened.commit,
+            promoted=opened.promoted,
         )
         order = replace(order, since=opened.since)
         return _assemble(desk, folder.name, order, site, runbook, journal, outside, lease, follows)
@@ -279,6 +282,7 @@ def _assemble(
         forced=order.forced,
         live=order.live,
         commit=order.commit,
+        promoted=order.promoted,
         follows=follows,
         since=order.since,
         earlier=earlier_recoveries(desk.home, site.site, runbook.procedure),
@@ -307,6 +311,7 @@ def opening(run_id: str, order: Order, site: Site, runbook: Runbook, site_digest
         follows=order.follows,
         live=order.live,
         commit=order.commit,
+        promoted=order.promoted,
     )
 
 

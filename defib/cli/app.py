@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from defib.cli.export import export_app
+from defib.cli.git import git_app
 from defib.cli.guard import guarded
 from defib.cli.options import (
     REDACT,
@@ -41,6 +42,7 @@ switch_app = typer.Typer(help="Keep everything automatic from starting.", no_arg
 app.add_typer(switch_app, name="kill-switch")
 app.add_typer(export_app, name="export")
 app.add_typer(release_app, name="release")
+app.add_typer(git_app, name="git")
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from defib import entries
@@ -60,6 +60,7 @@ def plan(
     as_json: bool = False,
     forced: bool = False,
     commit: str = "",
+    promoted: str = "",
 ) -> int:
     """Say what is wrong and what would change; a refusal comes after what was seen."""
     clock = SystemClock()
@@ -71,6 +72,7 @@ def plan(
     outage = known_outage(at.home.path, load_site(at.site_path(site)).site, clock.now())
     since = outage.first_bad if outage else None
     order = Order(procedure, site, Mode.PLAN, Nobody(""), since=since, forced=forced, follows=follows, commit=commit)
+    order = replace(order, promoted=promoted)
     run = plan_run(at, order)
     if is_terminal() and not as_json:
         aside(f"looking at {run.site.title} …")
@@ -120,6 +122,8 @@ def _refused(found: _Found, error: DefibError, redact: Redactor, *, as_json: boo
 
 def _command(order: Order) -> str:
     commit = f" --commit {order.commit}" if order.commit else ""
+    if order.promoted:
+        return f"git promote --site {order.site} --to {order.promoted.partition('@')[2]}"
     return f"failback {order.follows}" if order.follows else f"run {order.procedure} --site {order.site}{commit}"
 
 

@@ -37,6 +37,7 @@ from defib.run import Run
 from defib.runbook import load_runbook
 from defib.served import worse_off
 from defib.site import load_site
+from defib.sitegit import repositories
 from defib.start import Desk, Order, new_run, take_up
 from defib.timeline import Timeline, timeline
 
@@ -72,6 +73,7 @@ def run(
     automatic: bool = False,
     live: bool = False,
     commit: str = "",
+    promoted: str = "",
 ) -> int:
     """Carry out a procedure; a `live` one is a drill that moves the users of a site in earnest."""
     if procedure == FAILBACK:
@@ -83,12 +85,16 @@ def run(
         by_itself = automatic and load_runbook(procedure, at.runbooks).automatic
         reason = f"{trigger} (the runbook is automatic)" if by_itself else ""
         what = f"{procedure} --site {site}{f' --commit {commit}' if commit else ''}"
+        to = promoted.partition("@")[2]
         do = f"defib drill {what} --live" if live else f"defib run {what}"
+        do = f"defib git promote --site {site} --to {to}" if to else do
         who = approver(mode, asked.approve, do, screen, reason)
         began, down = parse_time("--since", since, now), parse_time("--down-at", down_at, now)
-        order = Order(procedure, site, mode, who, began, down, trigger, by_itself, forced, live=live, commit=commit)
+        order = Order(
+            procedure, site, mode, who, began, down, trigger, by_itself, forced, live=live, commit=commit, promoted=promoted
+        )
         order = order if live or is_about_repositories(procedure) else with_known_outage(at, order)
-        insist_on_somebody(who, f"defib plan {what}", do)
+        insist_on_somebody(who, f"{do} --plan" if to else f"defib plan {what}", do)
         opened = new_run(at, order)
         switch = kill_switch(at.home.path, opened.site.site)
         if switch is not None:
@@ -96,6 +102,16 @@ def run(
         return opened
 
     return _carry_out(asked, open_run)
+
+
+def own_repository(redact: Redactor, site: str) -> str:
+    """The name of the repository that a site is built from."""
+    at = desk(SystemClock(), redact)
+    known = load_site(at.site_path(site))
+    named = repositories(known.site, known.git)
+    if not named:
+        raise InputError(f"the site {known.site} has no sources", where=f"{known.site}.yaml", expected="git: in its file")
+    return named[0].name
 
 
 def failback(asked: Asked, run_id: str, mode: Mode, *, forced: bool = False) -> int:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from defib import entries
 from defib.mirror.lag import Known
 from defib.mirror.port import LOCAL, Listing, Mirrored
+from defib.mirror.sources import SourcesOfSite
 from defib.ports import DnsZone
 
 Item = TypeVar("Item")
@@ -65,15 +66,16 @@ class Copy:
 
 @dataclass(frozen=True)
 class Mirrors:
-    """All repositories of a site, and the folder in which it is kept what is known of them."""
+    """All repositories of a site, the folder where it is kept what is known of them, and which remotes are their sources."""
 
     repositories: tuple[Mirrored, ...]
     folder: Path
+    sources: SourcesOfSite
 
     @property
     def changeable(self) -> tuple[DnsZone, ...]:
         """What a plan may change of them."""
-        return tuple(zone for each in self.repositories for zone in each.zones())
+        return (self.sources, *(zone for each in self.repositories for zone in each.zones()))
 
     def known_at(self, name: str) -> Path:
         """The file that says what is known of a repository."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from defib.errors import SecretMissing
 from defib.home import Home
 from defib.mirror.copies import AT_ONCE, Mirrors
+from defib.mirror.sources import SourcesOfSite
 from defib.ports import Cdn, DnsZone, Host
 from defib.providers.wrappers import (
     Backoff,
@@ -145,11 +146,20 @@ def open_mirrors(site: Site, home: Home, secrets: Secrets, before_write: Check =
 
     folder, gate = home.mirrors(site.site), threading.Semaphore(AT_ONCE)
     found = [each for each in repositories(site.site, site.git) if len(each.remotes) > 1]
+    sources = SourcesOfSite(site.site, folder / "sources.json", {each.name: each.taken_from().name for each in found})
     opened = (
-        GitMirror(folder / f"{each.name}.git", each, secrets, home.path / each.bundle, before_write=before_write, gate=gate)
-        for each in found
+        GitMirror(
+            folder / f"{each.name}.git",
+            each,
+            secrets,
+            home.path / each.bundle,
+            source=source,
+            before_write=before_write,
+            gate=gate,
+        )
+        for each, source in zip(found, sources.now().values(), strict=True)
     )
-    return Mirrors(tuple(opened), folder) if found else None
+    return Mirrors(tuple(opened), folder, sources) if found else None
 
 
 def open_pointer(config: AwsHost, secrets: Secrets, before_write: Check = free) -> DnsZone:

@@ -1,0 +1,95 @@
+"""Which remote each repository is taken from, where that is no longer the one that the site file names."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from defib.clock import Deadline
+from defib.errors import Conflict, EvidenceBroken, HomeUnwritable
+from defib.plan import SOURCE_VENDOR
+from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
+
+SOURCE = "SOURCE"
+"""The type under which a source stands in a plan; its one value is the name of the remote."""
+
+
+def source_key(repository: str) -> RecordKey:
+    """The key under which the source of a repository stands in a plan."""
+    return RecordKey(repository, SOURCE)
+
+
+def taken_from(repository: str, remote: str) -> RecordSet:
+    """A repository's source as it stands in a plan."""
+    return RecordSet(source_key(repository), timedelta(0), (remote,))
+
+
+class SourcesOfSite:
+    """Fulfils :class:`defib.ports.DnsZone` for the sources of one site's repositories.
+
+    They are kept in a file of this machine, so that a source can be changed while every Git host but one is gone; the URLs
+    stay where they are, in the site file. `written` are the sources that the site file names.
+    """
+
+    def __init__(self, site: str, file: Path, written: Mapping[str, str]) -> None:
+        self._site, self._file, self._written = site, file, written
+
+    @property
+    def vendor(self) -> str:
+        """``git-source``."""
+        return SOURCE_VENDOR
+
+    @property
+    def zone(self) -> str:
+        """The site's name."""
+        return self._site
+
+    def now(self) -> dict[str, str]:
+        """The remote that each repository is taken from."""
+        try:
+            kept = json.loads(self._file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            kept = {}
+        except (OSError, ValueError) as error:
+            text = "which remotes are the sources cannot be read"
+            raise EvidenceBroken(text, where=str(self._file), then="defib runs; then remove the file") from error
+        return {name: str(kept.get(name, remote)) for name, remote in self._written.items()}
+
+    def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:  # noqa: ARG002
+        """The source of each repository. Nothing is asked of anybody."""
+        sources = self.now() if keys else {}
+        return tuple(taken_from(key.name, sources[key.name]) if key.name in sources else None for key in keys)
+
+    def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:  # noqa: ARG002 - it is a file
+        """Change the sources, all of them at once."""
+        sources = self.now()
+        for change in changes:
+            before = change.before.values[0] if change.before else ""
+            if sources.get(change.key.name) != before:
+                seen = sources.get(change.key.name, "nothing")
+                raise Conflict(
+                    f"the source of {change.key.name} is another", where=str(self._file), expected=before, seen=seen
+                )
+            if change.after is not None:
+                sources[change.key.name] = change.after.values[0]
+        self._write({name: remote for name, remote in sources.items() if self._written[name] != remote})
+        return Receipt("")
+
+    def settled(self, receipt: Receipt, *, within: Deadline) -> bool:  # noqa: ARG002 - a file is as it was written
+        """True."""
+        return True
+
+    def _write(self, sources: Mapping[str, str]) -> None:
+        fresh = self._file.with_name(f"{self._file.name}.new")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with fresh.open("w", encoding="utf-8") as file:
+                json.dump(sources, file)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._file)
+        except OSError as error:
+            raise HomeUnwritable(f"cannot write the sources: {error.strerror}", where=str(self._file)) from error
