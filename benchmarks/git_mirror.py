@@ -42,6 +42,7 @@ MOST_FOR_MANY = 30
 
 MOST_PROCESSES = 4 * AT_ONCE
 TOKEN = "glpat-0123456789-of-the-bench"
+_WHO = "committer Bench <bench@example.test> 1772366400 +0000"
 _ROOT = Path(__file__).resolve().parents[1]
 _SITE = _ROOT / "runbooks" / "sites" / "lab.yaml"
 _SAME, _COMMIT, _ALL, _PROCESSES = (
@@ -104,8 +105,9 @@ def _task(work: Callable[[], Sample], hosts: _Hosts, there: GitHost, *, new: boo
         if new:
             _commit(hosts.source.repository, number)
         took = work()
-        wrong = {ref: commit for ref, commit in hosts.source.refs().items() if there.refs().get(ref) != commit}
-        return Sample(None, f"{len(wrong)} refs are not at the mirror") if wrong and took.value is not None else took
+        source, mirror = hosts.source.refs(), there.refs()
+        wrong = sum(mirror.get(ref) != commit for ref, commit in source.items())
+        return Sample(None, f"{wrong} refs are not at the mirror") if wrong and took.value is not None else took
 
     return sample
 
@@ -212,9 +214,8 @@ def _hosts(folder: Path) -> Iterator[_Hosts]:
 def _fill(source: GitHost) -> None:
     """As many branches as it takes, each with a commit of its own."""
     tip = git(["rev-parse", "refs/heads/main"], source.repository).strip()
-    who = "committer Bench <bench@example.test> 1772366400 +0000"
     told = "".join(
-        f"commit refs/heads/topic/{number:04}\n{who}\ndata 1\n.\nfrom {tip}\nM 644 inline topic\ndata 4\n{number:04}\n\n"
+        f"commit refs/heads/topic/{number:04}\n{_WHO}\ndata 1\n.\nfrom {tip}\nM 644 inline topic\ndata 4\n{number:04}\n\n"
         for number in range(REFS - len(source.refs()))
     )
     git(["fast-import", "--quiet"], source.repository, told.encode())
@@ -222,9 +223,10 @@ def _fill(source: GitHost) -> None:
 
 def _commit(repository: Path, number: int) -> None:
     """One more commit on the branch."""
-    tree = git(["rev-parse", "refs/heads/main^{tree}"], repository).strip()
-    told = ["commit-tree", tree, "-p", "refs/heads/main", "-m", f"round {number}, {SystemClock().now().isoformat()}"]
-    git(["update-ref", "refs/heads/main", git(told, repository).strip()], repository)
+    told = (
+        f"commit refs/heads/main\n{_WHO}\ndata 1\n.\nfrom refs/heads/main^0\nM 644 inline round\ndata <<.\n{number}\n.\n\n"
+    )
+    git(["fast-import", "--quiet"], repository, told.encode())
 
 
 @contextmanager
