@@ -22,7 +22,16 @@ def _without_secret(url: str) -> str:
     return url
 
 
+def _of_a_repository(url: str) -> str:
+    if not url.startswith("ssh://"):
+        return _without_secret(url)
+    if "@" in url.split("/")[2]:
+        raise ValueError("a URL without user: it stands in user")
+    return url
+
+
 Url = Annotated[str, AfterValidator(_without_secret)]
+RepositoryUrl = Annotated[str, AfterValidator(_of_a_repository)]
 
 
 class RemoteApi(Part):
@@ -48,13 +57,29 @@ class RemoteApi(Part):
 
 
 class Remote(Part):
-    """A Git repository that holds the site's sources, over HTTPS; `token` leads to what stands for a password."""
+    """A Git repository that holds the site's sources, over HTTPS or SSH.
+
+    `token` leads to what stands for a password over HTTPS, `key` to a private key without passphrase over SSH. `host_key` is
+    the public key of the SSH server, as ``<kind> <base64>``: nobody else is talked to.
+    """
 
     name: str
-    url: Url
+    url: RepositoryUrl
     user: str = "git"
     token: SecretReference | None = None
+    key: SecretReference | None = None
+    host_key: str = ""
     api: RemoteApi | None = None
+
+    @model_validator(mode="after")
+    def _over_ssh_both_sides_are_known(self) -> Self:
+        if not self.url.startswith("ssh://"):
+            return self
+        if self.key is None:
+            raise Misplaced("over SSH a private key is needed: a reference to it", "key")
+        if not re.fullmatch(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*", self.host_key):
+            raise Misplaced("over SSH the server's public key is needed, as <kind> <base64>: ssh-keyscan HOST", "host_key")
+        return self
 
 
 class Repository(Part):

@@ -6,6 +6,7 @@ import base64
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from defib.clock import Deadline
 from defib.errors import BudgetSpent, SecretMissing
 from defib.providers.git.command import GitCommand, Setting
+from defib.providers.git.ssh import Ssh
 from defib.providers.git.trouble import read_trouble
 from defib.providers.proxy import on_loopback
 from defib.redact import Redactor
@@ -53,16 +55,20 @@ Login = Callable[[], tuple[str, str]]
 class GitRemote:
     """Speaks with what is at `url` out of the repository of `git`. A folder of this machine is a remote as well."""
 
-    def __init__(self, git: GitCommand, name: str, url: str, login: Login | None = None) -> None:
+    def __init__(self, git: GitCommand, name: str, url: str, login: Login | None = None, ssh: Ssh | None = None) -> None:
         self.name = name
         self.url = url
         self._git = git
         self._login = login
+        self._ssh = ssh
 
     @classmethod
     def of(cls, git: GitCommand, remote: Remote, secrets: Callable[[str], str]) -> GitRemote:
         """The remote of a site file; `secrets` turns a reference into its value."""
-        token = remote.token
+        token, key = remote.token, remote.key
+        if key is not None and remote.url.startswith("ssh://"):
+            url = f"ssh://{remote.user}@{remote.url.removeprefix('ssh://')}"
+            return cls(git, remote.name, url, ssh=Ssh(remote.url, remote.host_key, lambda: secrets(key)))
         return cls(git, remote.name, remote.url, (lambda: (remote.user, secrets(token))) if token else None)
 
     def refs(self, *patterns: str, within: Deadline, heads_and_tags: bool = False) -> dict[str, str]:
@@ -115,15 +121,26 @@ class GitRemote:
         into: BinaryIO | None = None,
     ) -> Told:
         redact = Redactor()
+        stack = ExitStack()
         try:
             settings = self._settings(redact)
+            environment = stack.enter_context(self._ssh.opened()) if self._ssh else {}
         except SecretMissing as error:
             raise Troubled(Trouble.DENIED, f"{Trouble.DENIED}: {error}") from error
         protocol = urlsplit(self.url).scheme or "file"
         told = (lambda text: line(redact(text))) if line else None
-        return run(
-            self._git, *arguments, protocol=protocol, settings=settings, within=within, redact=redact, line=told, into=into
-        )
+        with stack:
+            return run(
+                self._git,
+                *arguments,
+                protocol=protocol,
+                settings=settings,
+                environment=environment,
+                within=within,
+                redact=redact,
+                line=told,
+                into=into,
+            )
 
     def _settings(self, redact: Redactor) -> list[Setting]:
         """How to log in, and past which proxy."""
@@ -150,13 +167,16 @@ def run(
     within: Deadline,
     protocol: str = "",
     settings: Sequence[Setting] = (),
+    environment: Mapping[str, str] | None = None,
     redact: Callable[[str], str] = str,
     line: Callable[[str], None] | None = None,
     into: BinaryIO | None = None,
 ) -> Told:
     """Run `git`; :class:`Troubled` where it did not end in its time."""
     try:
-        finished = git.run(*arguments, protocol=protocol, settings=settings, within=within, line=line, into=into)
+        finished = git.run(
+            *arguments, protocol=protocol, settings=settings, environment=environment, within=within, line=line, into=into
+        )
     except BudgetSpent as error:
         problem = f"{Trouble.UNREACHABLE}: no answer to git {arguments[0]} in its time"
         raise Troubled(Trouble.UNREACHABLE, problem) from error

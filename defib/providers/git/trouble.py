@@ -8,7 +8,7 @@ from defib.redeploy.offer import Trouble
 
 _DENIED = (
     r"terminal prompts disabled|Authentication failed|could not read (?:Username|Password)"
-    r"|returned error: 40[13]"
+    r"|returned error: 40[13]|Permission denied \(|Host key verification failed"
 )
 _DAMAGED = r"shallow|fsck error|index-pack failed|bad object|missing necessary objects|lacks these prerequisite|corrupt"
 _NO_REPOSITORY = (
@@ -28,7 +28,7 @@ _TOLD = {
     Trouble.NO_REPOSITORY: "nothing is there under this URL, or the token may not see it",
 }
 
-_LINE = re.compile(r"^(?:fatal|error|remote): .*", re.MULTILINE)
+_LINE = re.compile(r"^(?:(?:fatal|error|remote): |Host key verification failed|\S+: Permission denied \().*", re.MULTILINE)
 _NOT_GITS_OWN = re.compile(r"^remote: .*$|'[^'\n]*'|https?://\S+", re.MULTILINE)
 """What the other side says, and URLs: neither may pass for words of git."""
 
