@@ -40,7 +40,9 @@ MANY = 200
 MOST_FOR_MANY = 30
 """Seconds for all of them, with nothing new."""
 
-MOST_PROCESSES = 4 * AT_ONCE
+MOST_PROCESSES = 5 * AT_ONCE
+"""For each question to a remote three of ours, and two of the host's, which is on the same machine here."""
+
 TOKEN = "glpat-0123456789-of-the-bench"
 _WHO = "committer Bench <bench@example.test> 1772366400 +0000"
 _ROOT = Path(__file__).resolve().parents[1]
@@ -69,7 +71,7 @@ class _Hosts:
 
 def measure(order: Order) -> Findings:
     """Both tools in turn, each with a mirror of its own of the same source."""
-    with tempfile.TemporaryDirectory(prefix="defib-bench-") as name, _hosts(Path(name)) as hosts:
+    with tempfile.TemporaryDirectory(prefix="defib-bench-") as name, _hosts(Path(name), REFS) as hosts:
         folder = Path(name)
         order.tell(f"{REFS} refs, {order.rounds} rounds, two tools")
         ours = _Defib(folder / "home", (_repository("pulse", hosts),))
@@ -78,8 +80,9 @@ def measure(order: Order) -> Findings:
         checks = {"defib": hosts.ours, "git": hosts.gits}
         same = in_turns(order.rounds, {tool: _task(work, hosts, checks[tool]) for tool, work in tools.items()})
         commit = in_turns(order.rounds, {tool: _task(work, hosts, checks[tool], new=True) for tool, work in tools.items()})
-        order.tell(f"{MANY} repositories")
-        many = _Defib(folder / "many", tuple(_repository(f"r{number}", hosts) for number in range(MANY)))
+    order.tell(f"{MANY} repositories")
+    with tempfile.TemporaryDirectory(prefix="defib-bench-") as name, _hosts(Path(name), 0) as hosts:
+        many = _Defib(Path(name) / "home", tuple(_repository(f"r{number}", hosts) for number in range(MANY)))
         all_of_them, most = _many(many)
     series = (
         *(Series(_SAME, tool, samples=same[tool]) for tool in tools),
@@ -194,7 +197,8 @@ def _repository(name: str, hosts: _Hosts) -> Repository:
 
 
 @contextmanager
-def _hosts(folder: Path) -> Iterator[_Hosts]:
+def _hosts(folder: Path, refs: int) -> Iterator[_Hosts]:
+    """The three of them; the source has at least so many refs."""
     clock = SystemClock()
     history = write_history(folder / "history.git", clock.now() - timedelta(hours=1))
     vendor = GitVendor("Bench", "Who are you?", "Nothing is here.")
@@ -207,16 +211,16 @@ def _hosts(folder: Path) -> Iterator[_Hosts]:
             loop.run(host.start())
             stack.callback(lambda host=host: loop.run(host.stop()))  # type: ignore[misc]
             made.append(host)
-        _fill(made[0])
+        _fill(made[0], refs)
         yield _Hosts(*made)
 
 
-def _fill(source: GitHost) -> None:
+def _fill(source: GitHost, refs: int) -> None:
     """As many branches as it takes, each with a commit of its own."""
     tip = git(["rev-parse", "refs/heads/main"], source.repository).strip()
     told = "".join(
         f"commit refs/heads/topic/{number:04}\n{_WHO}\ndata 1\n.\nfrom {tip}\nM 644 inline topic\ndata 4\n{number:04}\n\n"
-        for number in range(REFS - len(source.refs()))
+        for number in range(refs - len(source.refs()))
     )
     git(["fast-import", "--quiet"], source.repository, told.encode())
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from defib.errors import InputError
 from defib.objectives import Status, Verdict
 from defib.timeline import timeline
 from tests.flows.mirror_stage import MirrorStage, mirror_stage, notes, seen
@@ -61,3 +62,21 @@ class TestMirroring:
         told = timeline(run.journal.records)
         assert (outcome.status, stage.refs("gitlab")[MAIN]) == (Status.RECOVERED, new)
         assert told.rpo.verdict is Verdict.MET
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"source": "gitea"}, "no remote is named 'gitea'"),
+        ({"most_lost": 2}, "less than or equal to 1"),
+        ({"others": [{"name": "pulse", "remotes": [{"name": "a", "url": "https://a.test/x.git"}]}]}, "stands twice"),
+        ({"remotes": [{"name": "a", "url": "ssh://git.test/x.git"}]}, "a private key is needed"),
+        ({"remotes": [{"name": "a", "url": "ssh://git@git.test/x.git"}]}, "a URL without user"),
+    ],
+    ids=["unknown-source", "share", "twice", "no-key", "user-in-url"],
+)
+def test_a_site_file_with_a_mistake(stage: MirrorStage, more: dict[str, object], words: str) -> None:
+    """E14: refused at load, in the words of what is wrong."""
+    stage.write(**more)
+    with pytest.raises(InputError, match=words):
+        stage.mirror()
