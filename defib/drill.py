@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -30,7 +29,7 @@ from defib.observe.detect import Decision, Detector, State
 from defib.observe.watch import Watcher
 from defib.ports import Observation
 from defib.run import Run
-from defib.runbook import load_runbook
+from defib.runbook import Runbook, load_runbook
 from defib.site import Site, load_site
 from defib.start import Desk, Order, new_folder, new_id, new_run, opening, take_up
 from defib.timeline import Timeline, timeline
@@ -79,6 +78,19 @@ def run_drill(stage: Stage, procedure: str, site_name: str, fault: str) -> tuple
     return rehearsal.id, rehearsal.play()
 
 
+def open_drill(
+    desk: Desk, runbook: Runbook, site: Site, site_path: Path, faults: Sequence[tuple[str, str]]
+) -> tuple[str, Journal]:
+    """The id of a new drill and its journal, which says what is going to be broken."""
+    drill_id = new_id(desk.clock.now(), DRILL, runbook.procedure, site.site)
+    folder = new_folder(desk.home, drill_id, site_path, runbook)
+    journal = Journal(desk.sink(folder / JOURNAL), desk.clock, desk.redact, listen=desk.listen)
+    broken = ", ".join(f"{target} {how}" for target, how in faults)
+    order = Order(DRILL, str(site_path), Mode.REHEARSAL, Automatic(""), trigger=f"{runbook.procedure} after {broken}")
+    journal.append(opening(drill_id, order, site, runbook, digest(folder / SITE)))
+    return drill_id, journal
+
+
 class _Rehearsal:
     def __init__(self, stage: Stage, procedure: str, fault: str, site: Site, site_path: str) -> None:
         self._stage = stage
@@ -87,15 +99,9 @@ class _Rehearsal:
         self._fault = fault
         self._site = site
         self._site_path = site_path
-        self.id = new_id(self._desk.clock.now(), DRILL, procedure, site.site)
         runbook = load_runbook(procedure, self._desk.runbooks)
         self._faults = runbook.failing(site, fault)
-        folder = new_folder(self._desk.home, self.id, Path(site_path), runbook)
-        sink = self._desk.sink(folder / JOURNAL)
-        self._journal = Journal(sink, self._desk.clock, self._desk.redact, listen=self._desk.listen)
-        broken = ", ".join(f"{target} {how}" for target, how in self._faults)
-        order = Order(DRILL, site_path, Mode.REHEARSAL, Automatic(""), trigger=f"{procedure} after {broken}")
-        self._journal.append(opening(self.id, order, site, runbook, digest(folder / SITE)))
+        self.id, self._journal = open_drill(self._desk, runbook, site, Path(site_path), self._faults)
         self._broken_at = self._desk.clock.now()
         self._told: dict[str, Timeline] = {}
         self._looks: deque[Observation] = deque(maxlen=EVIDENCE)
@@ -234,9 +240,7 @@ class _Rehearsal:
             self._journal.append(entries.FaultSet(target, ""))
 
     def _fingerprint(self, when: str) -> None:
-        lines = self._stage.bench.fingerprint()
-        digest = sha256("\n".join(lines).encode()).hexdigest()
-        self._journal.append(entries.Fingerprinted(when, digest, lines))
+        self._journal.append(entries.Fingerprinted.of(when, self._stage.bench.fingerprint()))
 
     def _must_be_recovered(self, outcome: Outcome) -> None:
         if outcome.status is not Status.RECOVERED:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from defib import entries
+from defib.home import is_about_repositories
 from defib.journal import Record
 from defib.objectives import Status
 from defib.timeline import Timeline
@@ -48,6 +49,11 @@ class Drill:
     residue: tuple[str, ...] | None
     notes: tuple[entries.Noted, ...]
     head: str
+
+    @property
+    def is_about_repositories(self) -> bool:
+        """Whether no user was to notice: then nothing was looked at as users do."""
+        return is_about_repositories(self.opened.trigger)
 
     @property
     def witnessed(self) -> timedelta | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from defib.objectives import Mode, Phase, Plane, Status
 from defib.plan import Change
@@ -320,6 +321,11 @@ class Fingerprinted:
     when: str
     digest: str
     lines: tuple[str, ...]
+
+    @classmethod
+    def of(cls, when: str, lines: tuple[str, ...]) -> Fingerprinted:
+        """The fingerprint of these lines."""
+        return cls(when, sha256("\n".join(lines).encode()).hexdigest(), lines)
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,9 @@ class Home:
         """The folders of all runs, oldest first."""
         return sorted(file.parent for file in (self.path / "runs").glob("*/journal.jsonl"))
 
-    def mirrors(self, site: str) -> Path:
-        """The folder of the local copies of a site's repositories."""
-        return self.path / "mirrors" / site
+    def mirrors(self, site: str, *, lab: bool = False) -> Path:
+        """The folder of the local copies of a site's repositories; those of a lab last as long as it does."""
+        return (self.path / "lab" if lab else self.path) / "mirrors" / site
 
     def site(self, site: str) -> Path:
         """The folder of one site's lease and records."""

@@ -33,6 +33,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from defib.errors import InputError, RunbookInvalid
+from defib.home import is_about_repositories
 from defib.objectives import Objectives, Phase, Plane
 from defib.site import Site
 from defib.sitevalues import Duration, parse_duration
@@ -117,7 +118,12 @@ class Runbook:
         return site.primary if self.against == "cdn" else site.primary_host
 
     def failing(self, site: Site, fault: str) -> tuple[tuple[str, str], ...]:
-        """What a drill breaks, and how: vendors as `fault` says; with all hosts, the first Git remote refuses, too."""
+        """What a drill breaks, and how: vendors as `fault` says; with all hosts, the first Git remote refuses, too.
+
+        Of repositories it is the source of the one that the site is built from.
+        """
+        if is_about_repositories(self.procedure):
+            return ((site.git.taken_from().name, fault),) if site.git else ()
         if self.against != "hosts":
             return ((self.primary_of(site).provider, fault),)
         hosts = [(host.provider, fault) for host in site.hosts if not isinstance(host, AwsHost)]

@@ -62,4 +62,4 @@ def test_repository_by_mirror_is_a_table(lab: Defib, server: PrefectServer) -> N
     process.break_(lab.home, "github", "emptied")
     red = mirror(lab, server)
     assert (red["state_type"], red["state_name"]) == ("FAILED", "Refused")
-    assert "lack something, or could not be compared" in red["state"]["message"]
+    assert "Not every mirror holds everything" in red["state"]["message"]

@@ -15,8 +15,10 @@ from defib.clock import SystemClock
 from defib.drill import Stage, run_drill
 from defib.errors import InputError, Refused
 from defib.herald import hush, outlets_of
+from defib.home import is_about_repositories
 from defib.lab.bench import LabBench
-from defib.lab.faults import EDGE_FAULTS, Fault, check
+from defib.lab.faults import EDGE_FAULTS, GIT_FAULTS, Fault, check
+from defib.mirror.rehearsal import rehearse_loss
 from defib.objectives import Status
 from defib.report.as_json import as_json
 from defib.report.figures import drill_exit_code, drill_figures
@@ -42,8 +44,15 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) ->
         raise Refused(
             f"{site.site} is not in the lab", expected="a site file with lab: true, or --live", then="defib drill --help"
         )
-    (target, _), *_ = load_runbook(procedure, at.runbooks).failing(site, fault)
-    check({target: EDGE_FAULTS}, target, Fault(fault))
+    if procedure == "git-promote":
+        raise InputError(
+            "a promotion is rehearsed by itself", then="defib git promote --site lab --to gitlab --mode rehearsal"
+        )
+    faults = load_runbook(procedure, at.runbooks).failing(site, fault)
+    if not faults:
+        raise InputError(f"the site {site.site} has nothing to mirror", expected="git: in its file")
+    repositories = is_about_repositories(procedure)
+    check({faults[0][0]: GIT_FAULTS if repositories else EDGE_FAULTS}, faults[0][0], Fault(fault))
     with ExitStack() as stack:
         stack.enter_context(signals_interrupt(clock, lines.stopping))
         brought = not labs.is_up(at.home)
@@ -55,7 +64,8 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) ->
         for trouble in hush(outlets_of(site, at.home, at.redact), clock):
             aside(trouble)  # a page that nobody can ask is in the fingerprint all the same
         stage = Stage(at, bench, lambda run: carry_out(at, run, by_flow(prefect=asked.prefect)))
-        drill_id, told = run_drill(stage, procedure, site_name, fault)
+        rehearse = rehearse_loss if repositories else run_drill
+        drill_id, told = rehearse(stage, procedure, site_name, fault)
     page = write_drill(at.home.path / "runs" / drill_id, told)
     if asked.as_json:
         say(as_json(drill_figures(told, page)))

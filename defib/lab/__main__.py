@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -54,6 +55,7 @@ def _folder(home: Path) -> Path:
 def _prepare(folder: Path, keys: Secrets, world: World) -> None:
     for old in folder.glob(log_name("*")):
         old.unlink()  # an earlier lab's outages are not this one's
+    shutil.rmtree(folder / "mirrors", ignore_errors=True)  # nor are its repositories
     keys.write(folder / "secrets", world.inbox.urls)
     (folder / "ca.pem").write_bytes(world.authority.pem)
     write_toolchain(folder / "bin", world.registry.url)

@@ -144,7 +144,7 @@ def open_mirrors(site: Site, home: Home, secrets: Secrets, before_write: Check =
     """Every repository of `site` that has mirrors; None where none has. Nothing is asked yet."""
     from defib.providers.git.mirror import GitMirror  # noqa: PLC0415 - see the module's docstring
 
-    folder, gate = home.mirrors(site.site), threading.Semaphore(AT_ONCE)
+    folder, gate = home.mirrors(site.site, lab=site.lab), threading.Semaphore(AT_ONCE)
     found = [each for each in repositories(site.site, site.git) if len(each.remotes) > 1]
     sources = SourcesOfSite(site.site, folder / "sources.json", {each.name: each.taken_from().name for each in found})
     opened = (

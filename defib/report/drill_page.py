@@ -14,6 +14,7 @@ from defib.report.page import Cell, Page, Section, Table, Tile, Tone, cells, cod
 from defib.report.picture import Around
 from defib.report.run_page import (
     changes_section,
+    lead,
     looks_section,
     objective_tile,
     outage_section,
@@ -25,6 +26,8 @@ from defib.timeline import Timeline
 
 def drill_page(drill: Drill) -> Page:
     """The whole report of one drill: verdicts first, evidence last."""
+    if drill.is_about_repositories:
+        return _page_of_mirrors(drill)
     tiles = (_status(drill), *_objectives(drill), _witness(drill), _residue(drill))
     return Page(
         title=f"Drill of {_procedure(drill)} on {drill.opened.site}",
@@ -34,6 +37,26 @@ def drill_page(drill: Drill) -> Page:
         tiles=tiles,
         commands=(),
         sections=(*_forward(drill), *_failback(drill), _changes(drill), _left(drill), *_notes(drill), _evidence(drill)),
+        footer=f"Derived from the journal of drill {drill.opened.run_id}, last entry {drill.head[:12]}.",
+    )
+
+
+def _page_of_mirrors(drill: Drill) -> Page:
+    """The same where no user was to notice: what every mirror had while its source failed, and after it was well again."""
+    tiles = (_status(drill), _residue(drill))
+    runs = [(run, when) for run, when in ((drill.forward, "while it failed"), (drill.failback, "afterwards")) if run]
+    mirrors = tuple(
+        Section(f"The mirrors {when}", (lead(run),), tables=(parts.mirror_table(run), parts.step_table(run)))
+        for run, when in runs
+    )
+    return Page(
+        title=f"Drill of {_procedure(drill)} on {drill.opened.site}",
+        subtitle=f"{drill.opened.mode} · drill {drill.opened.run_id} · begun {words.stamp(drill.started)}",
+        tone=overall(tuple(tile.tone for tile in tiles)),
+        lead=f"On purpose, something was broken ({drill_figures(drill).fault or 'nothing yet'}).",
+        tiles=tiles,
+        commands=(),
+        sections=(*mirrors, _left(drill), *_notes(drill), _evidence(drill)),
         footer=f"Derived from the journal of drill {drill.opened.run_id}, last entry {drill.head[:12]}.",
     )
 

@@ -320,6 +320,8 @@ def run_exit_code(timeline: Timeline) -> int | None:
 
 def drill_exit_code(drill: Drill) -> int | None:
     """What ``defib`` exits with for a drill; None while it is open."""
+    if drill.is_about_repositories:
+        return _exit_code(drill.status, [Verdict.UNKNOWN if drill.residue is None else Verdict.MET])
     figures = [agreement(drill).verdict, Verdict.UNKNOWN if drill.residue is None else Verdict.MET]
     figures += [drill.forward.rto.verdict, drill.forward.rpo.verdict] if drill.forward else [Verdict.UNKNOWN]
     return _exit_code(drill.status, figures)

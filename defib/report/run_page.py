@@ -22,11 +22,17 @@ def run_page(timeline: Timeline) -> Page:
         subtitle=f"{opened.mode} · run {opened.run_id} · begun {words.stamp(timeline.started)}",
         tone=overall((tone_of(timeline.status), tone_of(timeline.rto.verdict), tone_of(timeline.rpo.verdict))),
         lead=lead(timeline),
-        tiles=(status_tile(timeline), objective_tile("RTO", timeline.rto), objective_tile("RPO", timeline.rpo)),
+        tiles=_tiles(timeline),
         commands=next_commands(timeline),
         sections=run_sections(timeline),
         footer=_footer(timeline),
     )
+
+
+def _tiles(timeline: Timeline) -> tuple[Tile, ...]:
+    """Status and objectives; what is about repositories takes nobody's service, so that it has no RTO."""
+    rto = () if is_about_repositories(timeline.opened.procedure) else (objective_tile("RTO", timeline.rto),)
+    return (status_tile(timeline), *rto, objective_tile("RPO", timeline.rpo))
 
 
 def overall(tones: tuple[Tone, ...]) -> Tone:
@@ -59,7 +65,7 @@ def _mirrored(timeline: Timeline) -> str:
     if not timeline.mirrors:
         return f"The mirrors were not compared. {_ended(timeline)}"
     if wrong:
-        return f"{wrong} of {words.count(len(timeline.mirrors), 'mirror')} lack something, or could not be compared."
+        return f"Not every mirror holds everything, or could be compared: {wrong} of {len(timeline.mirrors)}."
     return f"Every mirror holds everything: {words.count(len(timeline.mirrors), 'mirror')}."
 
 

@@ -32,6 +32,8 @@ def summary(told: Timeline) -> str:
 def drill_summary(told: Drill, lab: str) -> str:
     """The recovery's figures beside what the eyewitness saw, and what was left; `lab` says how the lab was left."""
     proved = told.status is Status.RECOVERED
+    if told.is_about_repositories:
+        return _drill_of_mirrors(told, lab)
     lines = ["RECOVERED, and put back as it was" if proved else f"DRILL {words.status(told.status).upper()}"]
     if not proved and told.reason:
         lines.append(_line("why", told.reason))
@@ -42,6 +44,15 @@ def drill_summary(told: Drill, lab: str) -> str:
     left = "could not be compared" if residue is None else "LEFT A TRACE" if residue else "no trace left"
     lines += [_line("after", f"{left}; {lab}"), *(_line("", line) for line in residue or ())]
     return "\n".join(lines)
+
+
+def _drill_of_mirrors(told: Drill, lab: str) -> str:
+    proved = told.status is Status.RECOVERED
+    lines = ["NOTHING WAS LOST" if proved else f"DRILL {words.status(told.status).upper()}"]
+    lines += [] if proved else [_line("why", told.reason)]
+    lines += [_line("seen" if not number else "", note.text) for number, note in enumerate(told.notes)]
+    left = "could not be compared" if told.residue is None else "LEFT A TRACE" if told.residue else "no trace left"
+    return "\n".join([*lines, _line("after", f"{left}; {lab}"), *(_line("", line) for line in told.residue or ())])
 
 
 def next_commands(told: Timeline) -> tuple[str, ...]:

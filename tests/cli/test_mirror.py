@@ -63,7 +63,10 @@ def test_every_mirror_has_everything(lab: Defib) -> None:
 def test_settings_are_kept_beside_the_bundle(lab: Defib) -> None:
     """What Git does not carry is written down for both vendors, without any value of a secret; differences are told."""
     ended = lab("mirror", "--site", "lab", "--json", "--no-prefect")
-    kept = {path.name: path.read_text(encoding="utf-8") for path in (lab.home / "mirrors" / "lab").glob("*.settings.json")}
+    kept = {
+        path.name: path.read_text(encoding="utf-8")
+        for path in (lab.home / "lab" / "mirrors" / "lab").glob("*.settings.json")
+    }
     assert set(kept) == {"lab.github.settings.json", "lab.gitlab.settings.json"}
     assert all("STATUSPAGE_TOKEN" in text and "never-told" not in text for text in kept.values())
     process.break_(lab.home, "gitlab-api", "500")
@@ -88,6 +91,17 @@ def test_the_source_is_gone_and_the_right_commit_is_built(lab: Defib, fault: str
     plan = lab("plan", "aws-redeploy", "--site", "lab", "--json")
     assert plan.code == 0, plan
     assert f"commit {before[MAIN][:12]} from gitlab" in "\n".join(plan.json["notes"])
+
+
+@pytest.mark.parametrize("fault", ["emptied", "force-pushed", "expired-token"])
+def test_drill(lab: Defib, fault: str) -> None:
+    """G1, G2, G6: the source fails, the mirror keeps everything, the right commit can be built, and no trace is left."""
+    ended = lab("drill", "git-mirror", "--site", "lab", "--fault", fault, "--json", "--no-prefect")
+    told = ended.json
+    assert (ended.code, told["status"], told["residue"]) == (0, "recovered", []), ended
+    report = (lab.home / "runs" / told["drill_id"] / "report.md").read_text(encoding="utf-8")
+    assert "every mirror has, by its own answer, exactly what it had before" in report
+    assert "a redeploy would build" in report
 
 
 def test_it_waits_for_nobody_who_is_recovering(lab: Defib) -> None:

@@ -126,7 +126,7 @@ class MirrorStage:
     @property
     def bundle(self) -> Path:
         """The bundle that is kept."""
-        return self.desk.home.path / "mirrors" / "lab" / "pulse.bundle"
+        return self.desk.home.mirrors("lab") / "pulse.bundle"
 
 
 @contextmanager

@@ -116,7 +116,7 @@ def test_a_shallow_source(stage: MirrorStage) -> None:
 def test_killed_while_it_fetched(stage: MirrorStage) -> None:
     """G14: what a fetch that was killed left behind keeps nobody from anything, and the store is whole."""
     stage.mirror()
-    store = stage.desk.home.mirrors("lab") / "pulse.git"
+    store = stage.desk.home.mirrors("lab", lab=True) / "pulse.git"
     stage.at["github"].commit({"index.html": "2"}, stage.refs("github")[MAIN])
     for left in ("refs/incoming/heads/main.lock", "packed-refs.lock", "objects/pack/tmp_pack_x", "shallow.lock"):
         (store / left).parent.mkdir(parents=True, exist_ok=True)
@@ -174,6 +174,6 @@ def test_a_hostile_source_runs_nothing(stage: MirrorStage) -> None:
     """Hooks, attributes and configuration that a repository brings are data."""
     files = {".gitattributes": "* filter=evil diff=evil", "hooks/post-checkout": "#!/bin/sh\ntouch /tmp/evil", "x": "1"}
     stage.at["github"].commit(files, stage.refs("github")[MAIN])
-    store = stage.desk.home.mirrors("lab") / "pulse.git"
+    store = stage.desk.home.mirrors("lab", lab=True) / "pulse.git"
     assert stage.mirror()[1].status is Status.RECOVERED
     assert not (store / "hooks").exists()
