@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from defib.sitevalues import Duration, Part, SecretReference
+from defib.sitevalues import Aws, Duration, Part, SecretReference
 from defib.yamlfile import Misplaced
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -82,6 +82,14 @@ class Remote(Part):
         return self
 
 
+class BundleCopy(Part):
+    """A bucket that is replicated to another region, and the age recipients (``age1…``) that a bundle is encrypted to."""
+
+    bucket: str
+    recipients: tuple[str, ...] = Field(min_length=1)
+    aws: Aws = Aws()
+
+
 class Repository(Part):
     """One repository: where it is, which of its remotes it is taken from, and what its mirrors must never do by themselves.
 
@@ -97,6 +105,7 @@ class Repository(Part):
     remotes: tuple[Remote, ...] = Field(min_length=1)
     source: str = ""
     bundle: str = ""
+    copy_to: BundleCopy | None = None
     notes: bool = False
     lfs: bool = False
     most_lost: float = Field(default=0.25, ge=0, le=1)

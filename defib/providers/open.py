@@ -32,7 +32,7 @@ from defib.providers.wrappers.fenced import Check, FencedCdn, FencedHost, Fenced
 from defib.redeploy.groundwork import Audit, groundwork
 from defib.redeploy.place import LastResort, find_host
 from defib.site import Site
-from defib.sitegit import repositories
+from defib.sitegit import Repository, repositories
 from defib.sitevalues import Aws
 from defib.sitevendors import (
     AwsHost,
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from defib.providers.aws import AwsAccess
+    from defib.providers.git.offsite import OffsiteCopy
     from defib.redeploy.workshop import Sources
     from defib.releases.store import ReleaseStore
 
@@ -116,16 +117,18 @@ def open_last_resort(site: Site, secrets: Secrets, before_write: Check = free) -
     if config is None:
         return None
     ground, audit = open_standby(site, config, secrets, before_write)
-    return LastResort(open_pointer(config, secrets, before_write), _store(config, secrets, before_write), ground, audit)
+    return LastResort(
+        open_pointer(config, secrets, before_write), _bucket(config.bucket, config.aws, secrets, before_write), ground, audit
+    )
 
 
-def _store(config: AwsHost, secrets: Secrets, before_write: Check) -> ReleaseStore:
+def _bucket(bucket: str, aws: Aws, secrets: Secrets, before_write: Check) -> ReleaseStore:
     from defib.providers.releases.fenced import FencedReleases  # noqa: PLC0415 - see the module's docstring
     from defib.providers.releases.retrying import RetryingReleases  # noqa: PLC0415
     from defib.providers.releases.s3 import S3Releases  # noqa: PLC0415
 
     chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
-    store = S3Releases(config.bucket, aws_access(config.aws, secrets))
+    store = S3Releases(bucket, aws_access(aws, secrets))
     return RetryingReleases(FencedReleases(store, before_write), chance)
 
 
@@ -156,10 +159,21 @@ def open_mirrors(site: Site, home: Home, secrets: Secrets, before_write: Check =
             source=source,
             before_write=before_write,
             gate=gate,
+            offsite=_offsite(site, each, folder, secrets, before_write),
         )
         for each, source in zip(found, sources.now().values(), strict=True)
     )
     return Mirrors(tuple(opened), folder, sources) if found else None
+
+
+def _offsite(site: Site, repository: Repository, folder: Path, secrets: Secrets, before_write: Check) -> OffsiteCopy | None:
+    from defib.providers.git.offsite import OffsiteCopy  # noqa: PLC0415 - see the module's docstring
+
+    copy = repository.copy_to
+    if copy is None:
+        return None
+    key, stamp = f"{site.site}/{repository.name}.bundle.age", folder / f"{repository.name}.copied"
+    return OffsiteCopy(lambda: _bucket(copy.bucket, copy.aws, secrets, before_write), key, copy.recipients, stamp)
 
 
 def open_pointer(config: AwsHost, secrets: Secrets, before_write: Check = free) -> DnsZone:

@@ -25,6 +25,7 @@ from defib.ports import DnsZone
 from defib.providers.git.bundle import keep_bundle
 from defib.providers.git.examine import examine
 from defib.providers.git.large import LargeFiles
+from defib.providers.git.offsite import OffsiteCopy
 from defib.providers.git.refs import GitRefs
 from defib.providers.git.remote import GitRemote, Pushed, Troubled
 from defib.providers.git.steps import Steps
@@ -64,6 +65,7 @@ class GitMirror:
         source: str = "",
         before_write: Callable[[], None] = lambda: None,
         gate: AbstractContextManager[object] | None = None,
+        offsite: OffsiteCopy | None = None,
     ) -> None:
         self.name = repository.name
         self.branch = repository.branch
@@ -83,6 +85,7 @@ class GitMirror:
         self._listed: dict[str, Listing] = {}
         self._here: dict[str, str] | None = None
         self._bundle = bundle
+        self._offsite = offsite
         self._before_write = before_write
         self._gate = gate or threading.Semaphore(len(self._places))
 
@@ -231,7 +234,12 @@ class GitMirror:
 
     def keep_bundle(self, *, within: Deadline) -> str:
         self._here = None  # plans change it through its zone
-        return keep_bundle(self._store.git, self._bundle, self._own(self._refs(within)), within)
+        done = keep_bundle(self._store.git, self._bundle, self._own(self._refs(within)), within)
+        if self._offsite is None:
+            return done
+        self._before_write()
+        copied = self._offsite.keep(self._bundle, within=within)
+        return f"{done}; {copied}" if copied else done
 
     def settings(self, *, within: Deadline) -> Mapping[str, RepositorySettings | Unknown]:
         asked = [remote for remote in self._remotes if remote.api is not None]
