@@ -256,7 +256,8 @@ class RefsSent:
 class MirrorSeen:
     """A mirror compared ref by ref with its source, by its own answer after everything was sent.
 
-    `was` is how far it was behind before, `behind` how far it is now; None where nobody knows.
+    `was` is how far it was behind before, `behind` how far it is now, `worst` the furthest that it was at any look of the
+    last days (:data:`defib.mirror.lag.KEPT`); None where nobody knows.
     """
 
     repository: str
@@ -267,6 +268,7 @@ class MirrorSeen:
     was: timedelta | None
     behind: timedelta | None
     problems: tuple[str, ...] = ()
+    worst: timedelta | None = None
 
     @property
     def lag(self) -> timedelta | None:

@@ -8,7 +8,7 @@ last look before, or since the first commit that is missing was made, whichever 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -38,11 +38,12 @@ class Known:
     waiting: dict[str, dict[str, AwareDatetime]] = field(default_factory=dict)
     past: tuple[Looked, ...] = ()
 
-    def worst(self, place: str, since: datetime) -> timedelta | None:
-        """The furthest that a place was behind since then; None where it was not known at one of the looks, or at none."""
-        seen = [look.behind for look in self.past if look.place == place and look.at >= since]
-        known = [behind for behind in seen if behind is not None]
-        return max(known) if known and len(known) == len(seen) else None
+
+def worst(past: Sequence[Looked], place: str, since: datetime) -> timedelta | None:
+    """The furthest that a place was behind since then; None where it was not known at one of the looks, or at none."""
+    seen = [look.behind for look in past if look.place == place and look.at >= since]
+    known = [behind for behind in seen if behind is not None]
+    return max(known) if known and len(known) == len(seen) else None
 
 
 def lacking(source: Mapping[str, str], there: Mapping[str, str], given_up: Collection[str]) -> tuple[str, ...]:

@@ -188,10 +188,10 @@ def _compare(step: Step, copy: Copy) -> None:
             if wrong := sorted(set(copy.waiting[place]) - copy.held_back):
                 copy.trouble(place, f"{len(wrong)} refs are not as at {copy.of.source}: {', '.join(wrong[:_SHOWN])}")
         problems = (*copy.problems.get("", ()), *copy.problems.get(place, ()))
-        was = copy.was.get(place)
-        copy.seen[place] = entries.MirrorSeen(
-            copy.of.name, copy.of.source, place, len(source), equal, was, lag_now, problems
-        )
+        was, name = copy.was.get(place), copy.of.name
+        seen = entries.MirrorSeen(name, copy.of.source, place, len(source), equal, was, lag_now, problems)
+        past = (*copy.known.past, lag.Looked(step.clock.now(), place, seen.lag))
+        copy.seen[place] = replace(seen, worst=lag.worst(past, place, step.clock.now() - lag.KEPT))
 
 
 def _known(copy: Copy, now: datetime) -> lag.Known:

@@ -138,7 +138,8 @@ def open_sources(site: Site, home: Path, secrets: Secrets) -> Sources | None:
 
     if site.git is None:
         return None
-    bundle = home / site.git.bundle if site.git.bundle else None
+    own = repositories(site.site, site.git)[0]
+    bundle = home / own.bundle if site.git.bundle or len(own.remotes) > 1 else None
     repository = home / "git" / f"{site.site}.git"
     return GitSources(repository, site.git.remotes, site.git.branch, secrets, bundle=bundle)
 

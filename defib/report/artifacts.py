@@ -58,6 +58,7 @@ def mirror_rows(told: Timeline) -> tuple[Mapping[str, str], ...]:
             "equal": f"{seen.equal} of {seen.refs}",
             "was behind": words.duration(seen.was),
             "behind": words.duration(seen.behind),
+            "worst in 7 days": words.duration(seen.worst),
             "verdict": Measure(rpo, seen.lag).verdict.value,
             "wrong": words.plain("; ".join(seen.problems)),
         }

@@ -150,6 +150,8 @@ class MirrorFigures:
     """How far it was behind before the run."""
     behind_s: float | None
     """How far it is behind after it."""
+    worst_s: float | None
+    """The furthest that it was behind at any look of the last seven days."""
     verdict: Verdict
     """The worse of both against the RPO."""
     problems: tuple[str, ...]
@@ -411,6 +413,7 @@ def _mirror(seen: MirrorSeen, rpo: timedelta) -> MirrorFigures:
         equal=seen.equal,
         was_behind_s=seconds(seen.was),
         behind_s=seconds(seen.behind),
+        worst_s=seconds(seen.worst),
         verdict=Measure(rpo, seen.lag).verdict,
         problems=seen.problems,
     )

@@ -92,7 +92,7 @@ def _step(step: StepLine) -> tuple[Cell, ...]:
 
 def mirror_table(timeline: Timeline) -> Table:
     """Every mirror of every repository, compared with its source ref by ref."""
-    headings = ("Repository", "Mirror", "Refs equal", "Was behind", "Behind", "Verdict", "Wrong")
+    headings = ("Repository", "Mirror", "Refs equal", "Was behind", "Behind", "Worst in 7 days", "Verdict", "Wrong")
     rows = tuple(_mirror(seen, timeline.opened.rpo) for seen in timeline.mirrors)
     return Table("Mirrors against their sources", headings, rows)
 
@@ -106,6 +106,7 @@ def _mirror(seen: MirrorSeen, rpo: timedelta) -> tuple[Cell, ...]:
         equal,
         _unknown() if seen.was is None else words.exact(seen.was),
         _unknown() if seen.behind is None else words.exact(seen.behind),
+        _unknown() if seen.worst is None else words.exact(seen.worst),
         Cell(verdict.value, tone=tone_of(verdict)),
         "; ".join(seen.problems) or "-",
     )

@@ -63,6 +63,26 @@ class TestMirroring:
         assert (outcome.status, stage.refs("gitlab")[MAIN]) == (Status.RECOVERED, new)
         assert told.rpo.verdict is Verdict.MET
 
+    def test_a_mirror_that_was_down(self, stage: MirrorStage) -> None:
+        """What it lacked meanwhile counts from the look before: the RPO is missed though all is well in the end."""
+        stage.mirror()
+        stage.hosts["gitlab"].status = 503
+        stage.at["github"].commit({"index.html": "4"}, stage.refs("github")[MAIN], at=timedelta(minutes=2))
+        assert stage.mirror()[1].status is Status.FAILED
+        stage.clock.ahead = timedelta(hours=2)
+        stage.hosts["gitlab"].status = 0
+        run, outcome = stage.mirror()
+        told = timeline(run.journal.records)
+        assert (outcome.status, told.rpo.verdict, seen(run)["gitlab"].behind) == (
+            Status.RECOVERED,
+            Verdict.MISSED,
+            timedelta(0),
+        )
+        assert told.rpo.actual is not None
+        assert timedelta(hours=2) <= told.rpo.actual < timedelta(hours=2, minutes=2)
+        assert seen(run)["gitlab"].worst is None
+        assert seen(stage.mirror()[0])["codeberg"].worst is not None
+
 
 @pytest.mark.parametrize(
     ("more", "words"),
