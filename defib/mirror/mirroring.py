@@ -7,6 +7,7 @@ that is taken up again asks everybody anew, and what was sent before is there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from defib import entries
