@@ -134,7 +134,8 @@ class _Defib:
     def _open(self, _site: object, home: Home, *_: object) -> Outside:
         fence, none, gate = Fence(), cast("Any", None), threading.Semaphore(AT_ONCE)
         folder = home.mirrors("lab")
-        sources = SourcesOfSite("lab", folder / "sources.json", {each.name: "source" for each in self._repositories})
+        written = {each.name: "source" for each in self._repositories}
+        sources = SourcesOfSite("lab", folder / "sources.json", written, {name: ["source", "mirror"] for name in written})
         opened = (
             GitMirror(
                 folder / f"{each.name}.git",

@@ -11,7 +11,15 @@ from pydantic import AfterValidator, Field, model_validator
 from defib.sitevalues import Aws, Duration, Part, SecretReference
 from defib.yamlfile import Misplaced
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+def _as_a_file(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ValueError("a name of letters, digits, dots, dashes and underscores")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_as_a_file)]
+"""Of a remote or a repository: it stands in names of files, of refs, and in plans."""
 
 
 def _without_secret(url: str) -> str:
@@ -63,7 +71,7 @@ class Remote(Part):
     the public key of the SSH server, as ``<kind> <base64>``: nobody else is talked to.
     """
 
-    name: str
+    name: Name
     url: RepositoryUrl
     user: str = "git"
     token: SecretReference | None = None
@@ -100,7 +108,7 @@ class Repository(Part):
     host limits that; 0 is no limit.
     """
 
-    name: str = ""
+    name: Literal[""] | Name = ""
     branch: str = "main"
     remotes: tuple[Remote, ...] = Field(min_length=1)
     source: str = ""
@@ -135,8 +143,8 @@ class Git(Repository):
     @model_validator(mode="after")
     def _others_have_names(self) -> Self:
         for number, other in enumerate(self.others):
-            if not _NAME.fullmatch(other.name):
-                raise Misplaced("a name in small letters, digits, dots and dashes", "others", number, "name")
+            if not other.name:
+                raise Misplaced("a name is needed", "others", number, "name")
             if other.name in {self.name, *(each.name for each in self.others[:number])}:
                 raise Misplaced(f"the name {other.name!r} stands twice", "others", number, "name")
         return self

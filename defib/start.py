@@ -27,7 +27,7 @@ from defib.history import (
     recovered_changes,
     unfinished,
 )
-from defib.home import Home
+from defib.home import Home, is_about_repositories
 from defib.journal import FileSink, Journal, Record, Sink, mend, read_journal
 from defib.lastbuild import last_build
 from defib.lease import Holder, Lease, operator
@@ -202,7 +202,12 @@ def _guard_mode(site: Site, mode: Mode) -> None:
 
 
 def _refuse_beside_unfinished(home: Home, site: str, order: Order) -> None:
-    """A site on which a run stopped half-way must be brought to an end first; ``--force`` goes past a broken journal."""
+    """A site on which a run stopped half-way must be brought to an end first; ``--force`` goes past a broken journal.
+
+    Not where repositories are mirrored: what an earlier run of that left half done, the next one does.
+    """
+    if is_about_repositories(order.procedure):
+        return
     try:
         folder = unfinished(home, site, order.follows, procedure=order.procedure)
     except EvidenceBroken as error:

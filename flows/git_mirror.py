@@ -35,7 +35,7 @@ def approve_the_losses(at: Step, copies: Sequence[Copy]) -> Plan:
     return losses.plan_of_losses(at, copies)
 
 
-@step("archive-and-follow")
+@step("archive-and-follow", Lasts.NEVER)
 def archive_and_follow(at: Step, copies: Sequence[Copy], plan: Plan) -> None:
     """The old tips stay under a dated ref, and only then do mirrors follow."""
     losses.follow(at, copies, plan)

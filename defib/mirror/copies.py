@@ -37,8 +37,8 @@ class Copy:
     stopped: str = ""
     given_up: Collection[str] = ()
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    waiting: dict[str, dict[str, datetime]] = field(default_factory=dict)
-    was: dict[str, timedelta] = field(default_factory=dict)
+    waiting: dict[str, dict[str, datetime | None]] = field(default_factory=dict)
+    was: dict[str, timedelta | None] = field(default_factory=dict)
     seen: dict[str, entries.MirrorSeen] = field(default_factory=dict)
     held_back: frozenset[str] = frozenset()
     """The refs that follow nowhere before a person has decided."""

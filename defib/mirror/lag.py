@@ -1,8 +1,8 @@
 """How far mirrors are behind their source, now and over time: the recovery point of the code.
 
-A ref *waits* at a place from the moment at which the source had it and the place did not. That moment lies between the last
-look that did not see it and the first that did; a commit cannot have been there before it was made. So it waits since the
-last look before, or since the first commit that is missing was made, whichever is later: never less than was true.
+A ref *waits* at a place from the moment at which the source had it and the place did not. That moment lies after the last
+look at which both were seen and the ref did not wait; and a commit cannot have been there before it was made. So it waits
+since that look, or since the first commit that is missing was made, whichever is later: never less than was true.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Looked:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of one repository since the last run: when its source was looked at, and since when refs wait where."""
+    """What is known of one repository: when source and place were last seen together, and since when refs wait there."""
 
-    looked: AwareDatetime | None = None
-    waiting: dict[str, dict[str, AwareDatetime]] = field(default_factory=dict)
+    looked: dict[str, AwareDatetime] = field(default_factory=dict)
+    waiting: dict[str, dict[str, AwareDatetime | None]] = field(default_factory=dict)
     past: tuple[Looked, ...] = ()
 
 
@@ -54,20 +54,27 @@ def lacking(source: Mapping[str, str], there: Mapping[str, str], given_up: Colle
 
 def waiting_since(
     lacking: Collection[str],
-    before: Mapping[str, datetime],
+    before: Mapping[str, datetime | None],
     looked: datetime | None,
     now: datetime,
     made: datetime | None,
-) -> dict[str, datetime]:
-    """Since when each of these refs waits; `made` is when the first commit that they miss was made, where that is known."""
-    bounds = [moment for moment in (looked, made) if moment is not None]
-    since = min(max(bounds, default=now), now)
+) -> dict[str, datetime | None]:
+    """Since when each of these refs waits, None where nobody knows.
+
+    `looked` is when source and place were last seen together, `made` when the first commit that is missing was made; a
+    commit whose date has not come yet says nothing.
+    """
+    bounds = [moment for moment in (looked, made) if moment is not None and moment <= now]
+    since = max(bounds, default=None)
     return {ref: before.get(ref, since) for ref in lacking}
 
 
-def behind(waiting: Mapping[str, datetime], now: datetime) -> timedelta:
-    """How far a place is behind: as long as the ref that waits longest."""
-    return max((now - since for since in waiting.values()), default=timedelta(0))
+def behind(waiting: Mapping[str, datetime | None], now: datetime) -> timedelta | None:
+    """How far a place is behind: as long as the ref that waits longest; None where that is not known of one."""
+    moments = [since for since in waiting.values() if since is not None]
+    if len(moments) < len(waiting):
+        return None
+    return max((now - since for since in moments), default=timedelta(0))
 
 
 _ADAPTER = TypeAdapter(Known)

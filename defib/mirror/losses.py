@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from defib.approval import Automatic
 from defib.errors import DefibError, Interrupted
@@ -19,13 +19,12 @@ _SHOWN = 3
 
 
 def plan_of_losses(step: Step, copies: Sequence[Copy]) -> Plan:
-    """What would be lost at each place, each old tip archived in the same change; approved, or held back and told why.
+    """What would be lost at each place; approved, or held back and told why. Each place archives an old tip before it moves.
 
     Who diverged is told and left alone. Where a person has to decide and none is there, nothing at all is lost.
     """
     alarms: list[str] = []
     changes: list[Change] = []
-    day = step.clock.now().date()
     for copy, place in going(copies):
         weighed = _weigh(step, copy, place)
         for each in weighed.diverged:
@@ -34,7 +33,7 @@ def plan_of_losses(step: Step, copies: Sequence[Copy]) -> Plan:
             shown = ", ".join(weighed.extra[:_SHOWN])
             step.note(f"{copy.of.name}: {place} has {len(weighed.extra)} refs of its own, left alone: {shown}")
         if weighed.losses:
-            records = tuple(_records(weighed.losses, day.isoformat()))
+            records = tuple(map(_record, weighed.losses))
             zone = f"{copy.of.name}@{place}"
             changes.append(Change(VENDOR, zone, records, f"archive, then follow {copy.of.source}"))
             why = alarm(weighed.losses, len(copy.listings[place].refs), copy.of.branch, copy.of.most_lost)
@@ -49,11 +48,8 @@ def _weigh(step: Step, copy: Copy, place: str) -> Weighed:
     )
 
 
-def _records(losses: Sequence[Loss], day: str) -> Iterator[RecordChange]:
-    for loss in losses:
-        yield RecordChange(None, leading_to(loss.archived(day), loss.before))
-    for loss in losses:
-        yield RecordChange(leading_to(loss.ref, loss.before), leading_to(loss.ref, loss.after) if loss.after else None)
+def _record(loss: Loss) -> RecordChange:
+    return RecordChange(leading_to(loss.ref, loss.before), leading_to(loss.ref, loss.after) if loss.after else None)
 
 
 def _approved(step: Step, copies: Sequence[Copy], plan: Plan, alarms: Sequence[str]) -> Plan:

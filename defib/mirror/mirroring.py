@@ -6,12 +6,12 @@ that is taken up again asks everybody anew, and what was sent before is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from defib import entries
-from defib.errors import DefibError, InputError, Refused, StepFailed
+from defib.errors import DefibError, InputError, Interrupted, Refused, StepFailed
 from defib.mirror import lag
 from defib.mirror.copies import Copy, Mirrors, going, together
 from defib.mirror.port import LOCAL, Sent
@@ -19,6 +19,7 @@ from defib.objectives import Mode
 from defib.run import Run, Step
 
 _SHOWN = 3
+_MOST_SUBMODULES = 20
 
 
 def mirrors_of(run: Run) -> Mirrors:
@@ -32,12 +33,18 @@ def mirrors_of(run: Run) -> Mirrors:
 def copies_of(run: Run) -> tuple[Copy, ...]:
     """Every repository of the site, of which nothing is known yet but what an earlier run wrote down."""
     mirrors = mirrors_of(run)
+    sources = mirrors.sources.now()
+    for each in mirrors.repositories:
+        if sources[each.name] != each.source:  # it was promoted between the opening of the site and the lease
+            raise Refused(f"{each.name} is now taken from {sources[each.name]}", seen=each.source, then="run it again")
     return tuple(Copy(each, lag.read_known(mirrors.known_at(each.name))) for each in mirrors.repositories)
 
 
 def ask_everybody(step: Step, copies: Sequence[Copy]) -> None:
     """Every remote of every repository, at the same time; who does not answer is a problem of that mirror alone."""
-    together(lambda copy: _ask(step, copy), copies)
+    _each(copies, lambda copy: _ask(step, copy))
+    for name, remote in mirrors_of(step.run).sources.elsewhere().items():
+        step.note(f"{name} is taken from {remote}, to which it was promoted, and not from where the site file says")
     for copy in copies:
         if copy.stopped:
             step.note(f"{copy.of.name}: {copy.stopped}; nothing is taken from it", warning=True)
@@ -59,6 +66,20 @@ def _ask(step: Step, copy: Copy) -> None:
         )
 
 
+def _each(copies: Sequence[Copy], work: Callable[[Copy], None]) -> None:
+    """Do it for every repository; what goes wrong with one stops that one alone."""
+
+    def one(copy: Copy) -> None:
+        try:
+            work(copy)
+        except Interrupted:
+            raise
+        except DefibError as error:
+            copy.stop(str(error))
+
+    together(one, copies)
+
+
 def _branches(refs: Mapping[str, str]) -> list[str]:
     return [ref for ref in refs if ref.startswith("refs/heads/")]
 
@@ -66,14 +87,14 @@ def _branches(refs: Mapping[str, str]) -> list[str]:
 def take_in(step: Step, copies: Sequence[Copy]) -> None:
     """Bring what the sources have into the local stores; what is missing at the mirrors waits from here on."""
     taken = [copy for copy in copies if not copy.stopped]
-    together(lambda copy: _take_in(step, copy), taken)
+    _each(taken, lambda copy: _take_in(step, copy))
     known = {_plain(url) for copy in copies for url in copy.of.urls}
     for copy in taken:
         if copy.stopped:
             step.note(f"{copy.of.name}: {copy.stopped}", warning=True)
             continue
-        for url in copy.of.submodules(within=step.within):
-            if _plain(url) not in known and "://" in url:
+        for url in copy.of.submodules(within=step.within)[:_MOST_SUBMODULES]:
+            if _plain(url) not in known and not url.startswith("."):
                 step.note(f"{copy.of.name} needs the submodule {url}, which is not mirrored", warning=True)
 
 
@@ -87,6 +108,9 @@ def _take_in(step: Step, copy: Copy) -> None:
         copy.stop(f"its source {copy.of.source} cannot be taken in: {problem}")
         return
     copy.source = copy.of.taken_in(within=step.within)
+    branch = f"refs/heads/{copy.of.branch}"
+    if copy.source and branch not in copy.source and branch not in copy.listings[LOCAL].refs:
+        copy.trouble("", f"its source has no branch {copy.of.branch}, which the site file says that it is built from")
     copy.given_up = copy.of.given_up(within=step.within)
     for text in copy.of.bring_large(within=step.within) if step.run.mode is not Mode.PLAN else ():
         copy.trouble(copy.of.source, text)
@@ -96,13 +120,15 @@ def _take_in(step: Step, copy: Copy) -> None:
             copy.was[place] = lag.behind(copy.waiting[place], step.clock.now())
 
 
-def _waiting(step: Step, copy: Copy, place: str, source: Mapping[str, str], there: Mapping[str, str]) -> dict[str, datetime]:
+def _waiting(
+    step: Step, copy: Copy, place: str, source: Mapping[str, str], there: Mapping[str, str]
+) -> dict[str, datetime | None]:
     before = {**copy.known.waiting.get(place, {}), **copy.waiting.get(place, {})}
 
     missing = lag.lacking(source, there, copy.given_up)
     new = [source[ref] for ref in missing if ref in source and ref not in before]
     made = copy.of.first_made(new, tuple(there.values()), within=step.within) if new else None
-    return lag.waiting_since(missing, before, copy.known.looked, copy.looked or step.clock.now(), made)
+    return lag.waiting_since(missing, before, copy.known.looked.get(place), copy.looked or step.clock.now(), made)
 
 
 def send_what_is_new(step: Step, copies: Sequence[Copy]) -> None:
@@ -125,7 +151,7 @@ def send_what_is_new(step: Step, copies: Sequence[Copy]) -> None:
 
 def _send(step: Step, copy: Copy, place: str, refs: Sequence[str], *, dry: bool) -> Sent:
     """Large files first: a host may take no ref whose large files it lacks."""
-    for text in () if dry else copy.of.send_large(place, within=step.within):
+    for text in () if dry else copy.of.send_large(place, again=bool(refs), within=step.within):
         copy.trouble(place, text)
     return copy.of.send(place, refs, dry=dry, within=step.within)
 
@@ -165,10 +191,12 @@ def keep_bundles(step: Step, copies: Sequence[Copy]) -> None:
 
 def compare(step: Step, copies: Sequence[Copy]) -> None:
     """Compare ref by ref, by everybody's own answers after the last push; whatever is not as it must be, fails the run."""
-    together(lambda copy: _compare(step, copy), copies)
+    _each(copies, lambda copy: _compare(step, copy))
     for copy in copies:
         for place in copy.of.mirrors:
-            step.record(copy.seen[place])
+            problems = tuple(copy.problems.get("", ())) or ("it was not compared",)
+            unknown = entries.MirrorSeen(copy.of.name, copy.of.source, place, 0, 0, None, None, problems)
+            step.record(copy.seen.setdefault(place, unknown))
         lag.write_known(mirrors_of(step.run).known_at(copy.of.name), _known(copy, step.clock.now()))
     _must_be_well(step, copies)
 
@@ -200,7 +228,8 @@ def _known(copy: Copy, now: datetime) -> lag.Known:
     waiting = {**copy.known.waiting, **copy.waiting}
     looks = tuple(lag.Looked(now, place, seen.lag) for place, seen in copy.seen.items())
     past = tuple(look for look in copy.known.past if now - look.at < lag.KEPT)
-    looked = copy.looked if copy.source is not None else copy.known.looked
+    seen = [place for place, each in copy.seen.items() if each.behind is not None or place in copy.waiting]
+    looked = {**copy.known.looked, **{place: copy.looked for place in seen if copy.looked is not None}}
     return lag.Known(looked, {place: refs for place, refs in waiting.items() if refs}, (*past, *looks))
 
 

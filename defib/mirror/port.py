@@ -78,8 +78,8 @@ class Mirrored(Protocol):
         """Bring the large files (Git LFS) that the refs need; what is missing at the source, in words. Idempotent."""
         ...
 
-    def send_large(self, place: str, *, within: Deadline) -> tuple[str, ...]:
-        """Send them to `place`; what it lacks afterwards, in words. Idempotent."""
+    def send_large(self, place: str, *, within: Deadline, again: bool = False) -> tuple[str, ...]:
+        """Send them to `place`; what it lacks afterwards, in words. Idempotent; `again` doubts what is remembered."""
         ...
 
     def held(self, commit: str, *, within: Deadline) -> bool:

@@ -44,6 +44,9 @@ def confirm_the_loss(step: Step, copies: Sequence[Copy]) -> Promotion:
     ask_everybody(step, (copy,))
     if copy.stopped:
         step.note(f"{wanted.repository}: {copy.stopped}")
+        if "denied" in copy.listings[wanted.before].problem:
+            text = f"{wanted.before} answers, and does not let us in: that is no loss"
+            insist(step, text, then="renew its token or key; --force where it cannot be had any more")
         return wanted
     source, there = copy.listings[wanted.before].refs, copy.listings[wanted.after].refs
     lacking = [ref for ref, commit in source.items() if there.get(ref) != commit]

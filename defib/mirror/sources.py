@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,11 +31,11 @@ class SourcesOfSite:
     """Fulfils :class:`defib.ports.DnsZone` for the sources of one site's repositories.
 
     They are kept in a file of this machine, so that a source can be changed while every Git host but one is gone; the URLs
-    stay where they are, in the site file. `written` are the sources that the site file names.
+    stay where they are, in the site file. `written` are the sources that the site file names, `remotes` all that it names.
     """
 
-    def __init__(self, site: str, file: Path, written: Mapping[str, str]) -> None:
-        self._site, self._file, self._written = site, file, written
+    def __init__(self, site: str, file: Path, written: Mapping[str, str], remotes: Mapping[str, Collection[str]]) -> None:
+        self._site, self._file, self._written, self._remotes = site, file, written, remotes
 
     @property
     def vendor(self) -> str:
@@ -48,15 +48,35 @@ class SourcesOfSite:
         return self._site
 
     def now(self) -> dict[str, str]:
-        """The remote that each repository is taken from."""
+        """The remote that each repository is taken from; :class:`EvidenceBroken` where nobody can tell."""
         try:
             kept = json.loads(self._file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             kept = {}
         except (OSError, ValueError) as error:
-            text = "which remotes are the sources cannot be read"
-            raise EvidenceBroken(text, where=str(self._file), then="defib runs; then remove the file") from error
+            raise self._broken(str(error)) from error
+        if not isinstance(kept, dict):
+            raise self._broken("no table of repositories")
+        for name, remote in kept.items():
+            if name in self._remotes and remote not in self._remotes[name]:
+                raise self._broken(f"{name} is taken from {remote}, which the site file does not name any more")
         return {name: str(kept.get(name, remote)) for name, remote in self._written.items()}
+
+    def as_far_as_known(self) -> dict[str, str]:
+        """The same, by the site file alone where nobody can tell; for whoever only opens the site."""
+        try:
+            return self.now()
+        except EvidenceBroken:
+            return dict(self._written)
+
+    def elsewhere(self) -> dict[str, str]:
+        """The repositories that are not taken from where the site file says."""
+        return {name: remote for name, remote in self.now().items() if self._written[name] != remote}
+
+    def _broken(self, seen: str) -> EvidenceBroken:
+        text = "nobody can tell which remotes are the sources"
+        then = f"correct or remove {self._file}; then defib git promote"
+        return EvidenceBroken(text, where=str(self._file), seen=seen, then=then)
 
     def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:  # noqa: ARG002
         """The source of each repository. Nothing is asked of anybody."""

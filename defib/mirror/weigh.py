@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 ARCHIVE = "refs/archive"
 """Under it stand the old tips: ``refs/archive/<date>/heads/<branch>/<commit>``."""
@@ -26,10 +27,6 @@ class Loss:
     before: str
     after: str = ""
 
-    def archived(self, day: str) -> str:
-        """The ref under which the old tip stays; `day` is an ISO date."""
-        return f"{ARCHIVE}/{day}/{self.ref.removeprefix('refs/')}/{self.before[:_SHORT]}"
-
     def __str__(self) -> str:
         before, after = self.before[:_SHORT], self.after[:_SHORT]
         return f"{self.ref} moved from {before} to {after}" if after else f"{self.ref} deleted, which was at {before}"
@@ -42,6 +39,11 @@ class Weighed:
     losses: tuple[Loss, ...] = ()
     diverged: tuple[Loss, ...] = ()
     extra: tuple[str, ...] = ()
+
+
+def archived(ref: str, commit: str, day: date) -> str:
+    """The ref under which an old tip stays."""
+    return f"{ARCHIVE}/{day.isoformat()}/{ref.removeprefix('refs/')}/{commit[:_SHORT]}"
 
 
 def weigh(

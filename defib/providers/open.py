@@ -150,7 +150,12 @@ def open_mirrors(site: Site, home: Home, secrets: Secrets, before_write: Check =
 
     folder, gate = home.mirrors(site.site, lab=site.lab), threading.Semaphore(AT_ONCE)
     found = [each for each in repositories(site.site, site.git) if len(each.remotes) > 1]
-    sources = SourcesOfSite(site.site, folder / "sources.json", {each.name: each.taken_from().name for each in found})
+    sources = SourcesOfSite(
+        site.site,
+        home.lease(site.site, "git-mirror") / "sources.json",
+        {each.name: each.taken_from().name for each in found},
+        {each.name: [remote.name for remote in each.remotes] for each in found},
+    )
     opened = (
         GitMirror(
             folder / f"{each.name}.git",
@@ -162,7 +167,7 @@ def open_mirrors(site: Site, home: Home, secrets: Secrets, before_write: Check =
             gate=gate,
             offsite=_offsite(site, each, folder, secrets, before_write),
         )
-        for each, source in zip(found, sources.now().values(), strict=True)
+        for each, source in zip(found, sources.as_far_as_known().values(), strict=True)
     )
     return Mirrors(tuple(opened), folder, sources) if found else None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from defib.approval import Approver, Automatic
 from defib.clock import SystemClock
 from defib.conduct import Outcome, roll_back
 from defib.home import Home
+from defib.journal import Sink
 from defib.mirror.copies import Mirrors
 from defib.objectives import Mode
 from defib.outside import Fence, Outside
@@ -50,11 +52,12 @@ class MirrorStage:
     hosts: dict[str, GitServer]
     more: dict[str, Any] = field(default_factory=dict)
     clock: AheadClock = field(default_factory=AheadClock)
+    sink: Callable[[Path], Sink] = PlainFile
 
     def __post_init__(self) -> None:
         self.at = {name: Repository.make(host.root / "pulse.git") for name, host in self.hosts.items()}
         self.tokens = {f"env:{name.upper()}": host.token for name, host in self.hosts.items()}
-        self.desk = Desk(Home.open(self.home / "defib"), RUNBOOKS, self.clock, self._open, sink=PlainFile)
+        self.desk = Desk(Home.open(self.home / "defib"), RUNBOOKS, self.clock, self._open, sink=self._sink)
         self.site_path = self.home / "lab.yaml"
         self.write()
 
@@ -69,6 +72,17 @@ class MirrorStage:
         plain["git"] = {"name": "pulse", "remotes": remotes, **more}
         with self.site_path.open("w", encoding="utf-8") as file:
             yaml.dump(plain, file)
+
+    def _sink(self, path: Path) -> Sink:
+        return self.sink(path)
+
+    def die(self) -> None:
+        """The process of the last run is dead, and everybody on this machine can tell."""
+        path = self.desk.home.lease("lab", "git-mirror") / "lease.json"
+        held = json.loads(path.read_bytes())
+        if held["holder"]:
+            held["holder"]["started"] = "long ago"
+            path.write_text(json.dumps(held), encoding="utf-8")
 
     def _open(self, site: Site, home: Home, *_: object) -> Outside:
         fence = Fence()

@@ -55,6 +55,14 @@ def test_refs_of_the_host_are_left_alone(stage: MirrorStage) -> None:
     assert stage.refs("gitlab") == stage.heads("github")
 
 
+def test_a_name_with_a_wide_space(stage: MirrorStage) -> None:
+    """White space that only Unicode calls so is part of a name: such a branch is mirrored, not lost sight of."""
+    stage.at["github"].commit({"index.html": "wide"}, branch="a\u3000b")
+    _, outcome = stage.mirror()
+    assert (outcome.status, stage.heads("gitlab")) == (Status.RECOVERED, stage.heads("github"))
+    assert any("\u3000" in ref for ref in stage.heads("gitlab"))
+
+
 def test_notes_go_where_they_are_wanted(stage: MirrorStage) -> None:
     """Notes are mirrored where the site file says so."""
     git(stage.at["github"].folder, "notes", "add", "-m", "reviewed", MAIN)

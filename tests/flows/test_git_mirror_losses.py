@@ -89,6 +89,38 @@ class TestForcePushed:
         assert stage.refs("gitlab")[f"refs/archive/{day}/heads/main/{old[:12]}"] == old
         assert stage.rollback(run.id).status is Status.ROLLED_BACK
         assert stage.refs("gitlab")[MAIN] == old
+        assert archived(stage, "gitlab") == {old, new}
+
+    def test_moved_there_and_back_on_one_day(self, stage: MirrorStage) -> None:
+        """What is archived already is no hindrance: the branch is pushed over, put back, and pushed over again."""
+        old, new = self.push_over(stage, "b3")
+        for tip in (new, old, new):
+            git(stage.at["github"].folder, "update-ref", "refs/heads/b3", tip)
+            assert stage.mirror()[1].status is Status.RECOVERED
+            assert stage.refs("gitlab")["refs/heads/b3"] == tip
+        assert archived(stage, "gitlab") == {old, new}
+
+    def test_a_mirror_that_refuses_to_follow(self, stage: MirrorStage) -> None:
+        """Archived and then refused, as a protected branch is: told again in each run with its reason, until it is let."""
+        old, new = self.push_over(stage, "b3")
+        git(stage.at["gitlab"].folder, "config", "receive.denyNonFastForwards", "true")
+        for _ in range(2):
+            _, outcome = stage.mirror()
+            assert (outcome.status, "denying non-fast-forward" in outcome.reason) == (Status.FAILED, True)
+            assert stage.refs("gitlab")["refs/heads/b3"] == old
+        git(stage.at["gitlab"].folder, "config", "receive.denyNonFastForwards", "false")
+        assert stage.mirror()[1].status is Status.RECOVERED
+        assert stage.refs("gitlab")["refs/heads/b3"] == new
+
+    def test_what_waited_for_a_person_is_not_forgotten(self, stage: MirrorStage) -> None:
+        """A tip that was held back and is pushed over in its turn stays in the local store under a dated ref."""
+        _, second = self.push_over(stage)
+        stage.mirror()
+        third = stage.at["github"].commit({"README": "gone again"}, branch="main")
+        stage.mirror()
+        store = stage.desk.home.mirrors("lab", lab=True) / "pulse.git"
+        kept = git(store, "for-each-ref", "--format=%(objectname)", "refs/archive").split()
+        assert (second in kept, third in kept) == (True, False)
 
     def test_another_branch_follows_by_itself(self, stage: MirrorStage) -> None:
         """One branch of many is everyday work: archived and followed, and told."""
@@ -137,6 +169,15 @@ class TestDeleted:
         _, outcome = stage.mirror()
         assert (outcome.status, "6 of 10 refs" in outcome.reason) == (Status.REFUSED, True)
         assert stage.refs("gitlab") == before
+
+    def test_a_renamed_master_is_followed_here_as_well(self, stage: MirrorStage) -> None:
+        """Git would not delete what the local store's HEAD names; that is no branch of ours."""
+        source = stage.at["github"].folder
+        git(source, "branch", "master", "b1")
+        stage.mirror()
+        git(source, "update-ref", "-d", "refs/heads/master")
+        _, outcome = stage.mirror()
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
 
     def test_a_deleted_main_waits_for_a_person(self, stage: MirrorStage) -> None:
         """The branch that the site is built from never goes by itself."""

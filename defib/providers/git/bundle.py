@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -62,8 +63,11 @@ def keep_bundle(git: GitCommand, path: Path, refs: Mapping[str, str], within: De
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh.unlink(missing_ok=True)
-        command = ("bundle", "create", "--quiet", str(fresh.absolute()), "--branches", "--tags", "--glob=refs/notes/*")
-        made = git.run(*command, within=within)
+        command = ("bundle", "create", "--quiet", str(fresh.absolute()), "--stdin")
+        with tempfile.TemporaryFile() as given:
+            given.write("".join(f"{ref}\n" for ref in refs).encode())
+            given.seek(0)
+            made = git.run(*command, within=within, given=given)
         if made.status or heads_of(git, fresh, within) != refs or not is_whole(fresh, within):
             raise StepFailed("no whole bundle could be made", where=str(path), seen=made.output.strip()[-300:])
         verified = git.run("bundle", "verify", "--quiet", str(fresh.absolute()), within=within)
@@ -90,7 +94,7 @@ def heads_of(git: GitCommand, path: Path, within: Deadline) -> dict[str, str]:
     lines: list[str] = []
     told = git.run("bundle", "list-heads", str(path.absolute()), within=within, line=lines.append)
     pairs = (line.partition(" ") for line in lines)
-    return {} if told.status else {ref: commit for commit, _, ref in pairs if ref != "HEAD"}
+    return {} if told.status else {ref: commit for commit, _, ref in pairs}
 
 
 def _put(fresh: Path, path: Path) -> None:

@@ -34,15 +34,19 @@ class LargeFiles:
 
     def bring(self, source: str, refs: Mapping[str, str], *, within: Deadline) -> tuple[str, ...]:
         """Bring what `refs` need from the source; what could not be, in words. Idempotent."""
-        return self._once(
-            source, refs, lambda needed: self._open(source).fetch(needed, self._store, within=within).missing, within
-        )
 
-    def send(self, place: str, refs: Mapping[str, str], *, within: Deadline) -> tuple[str, ...]:
-        """Send a mirror what `refs` need; what it lacks afterwards, in words. Idempotent."""
-        return self._once(
-            place, refs, lambda needed: self._open(place).send(needed, self._store, within=within).refused, within
-        )
+        def work(needed: tuple[Pointer, ...]) -> Sequence[Absent]:
+            return self._open(source).fetch(needed, self._store, within=within).missing
+
+        return self._once(source, refs, work, within, again=False)
+
+    def send(self, place: str, refs: Mapping[str, str], *, within: Deadline, again: bool) -> tuple[str, ...]:
+        """Send a mirror what `refs` need; what it lacks afterwards, in words. `again` doubts what is remembered."""
+
+        def work(needed: tuple[Pointer, ...]) -> Sequence[Absent]:
+            return self._open(place).send(needed, self._store, within=within).refused
+
+        return self._once(place, refs, work, within, again=again)
 
     def _once(
         self,
@@ -50,10 +54,12 @@ class LargeFiles:
         refs: Mapping[str, str],
         work: Callable[[tuple[Pointer, ...]], Sequence[Absent]],
         within: Deadline,
+        *,
+        again: bool,
     ) -> tuple[str, ...]:
         digest = hashlib.sha256("\n".join(sorted(set(refs.values()))).encode()).hexdigest()
-        done = self._folder / f"{place}.done"
-        if done.is_file() and done.read_text(encoding="ascii") == digest:
+        done, told = self._folder / f"{place}.done", f"{digest} {self._remotes[place].url}"
+        if not again and done.is_file() and done.read_text(encoding="utf-8") == told:
             return ()
         try:
             needed = self._pointers(digest, refs, within)
@@ -63,7 +69,7 @@ class LargeFiles:
         except DefibError as error:
             return (f"LFS: {error}",)
         if not absent:
-            self._remember(done, digest)
+            self._remember(done, told)
         more = f"; and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
         return (f"LFS objects are missing: {'; '.join(map(str, absent[:_SHOWN]))}{more}",) if absent else ()
 
@@ -77,8 +83,8 @@ class LargeFiles:
         token = remote.token
         return LfsRemote(remote.url, Login(remote.user, self._secrets(token)) if token else None)
 
-    def _remember(self, done: Path, digest: str) -> None:
+    def _remember(self, done: Path, told: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         fresh = done.with_suffix(".new")
-        fresh.write_text(digest, encoding="ascii")
+        fresh.write_text(told, encoding="utf-8")
         fresh.replace(done)

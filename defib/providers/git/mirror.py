@@ -15,12 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from defib.clock import Deadline
-from defib.errors import ProviderError, SecretMissing
+from defib.errors import ProviderError, SecretMissing, StepFailed
 from defib.mirror.port import LOCAL, Listing, Sent
 from defib.mirror.settings import RepositorySettings, Unknown
-from defib.mirror.weigh import ARCHIVE
+from defib.mirror.weigh import ARCHIVE, archived
 from defib.ports import DnsZone
 from defib.providers.git.bundle import keep_bundle
 from defib.providers.git.examine import examine
@@ -48,6 +49,7 @@ _MOST_PUSHES = 64
 _DECLINED = re.compile(r"pre-receive hook declined|exceeds|too large|declined", re.IGNORECASE)
 _ARCHIVED = re.compile(rf"{ARCHIVE}/\d{{4}}-\d\d-\d\d/(.+)/[0-9a-f]+")
 
+Item = TypeVar("Item")
 Gate = Callable[[], AbstractContextManager[object]]
 """Lets so many talk to remotes at once, and no more."""
 
@@ -84,31 +86,34 @@ class GitMirror:
         self._large = LargeFiles(git, repository.remotes, secrets) if repository.lfs else None
         self._listed: dict[str, Listing] = {}
         self._here: dict[str, str] | None = None
+        self._held_open: AbstractContextManager[None] | None = None
         self._bundle = bundle
         self._offsite = offsite
         self._before_write = before_write
         self._gate = gate or threading.Semaphore(len(self._places))
 
     def ask(self, *, within: Deadline) -> Mapping[str, Listing]:
+        self._hold(within)
         remote = [place for place in self._places if place != LOCAL]
-        with self._store.open(within), ThreadPoolExecutor(len(remote)) as pool:
+        with ThreadPoolExecutor(len(remote)) as pool:
             told = pool.map(lambda place: self._listing(place, within), remote)
             self._here = None
-            self._listed = {LOCAL: self._local(within), **dict(zip(remote, told, strict=True))}
+            self._listed = {LOCAL: Listing(self._own(self._refs(within))), **dict(zip(remote, told, strict=True))}
             return self._listed
 
+    def _hold(self, within: Deadline) -> None:
+        """Hold the store from the first question to the end: whoever finds it free removes what looks left behind."""
+        if self._held_open is None:
+            held = self._store.open(within)
+            held.__enter__()
+            self._held_open = held
+
     def _listing(self, place: str, within: Deadline) -> Listing:
-        soon = within.sooner(ANSWER_WITHIN)
         try:
             with self._gate:
+                soon = within.sooner(ANSWER_WITHIN)
                 told = self._places[place].refs(within=soon, heads_and_tags="notes/" not in self._kinds)
             return Listing(self._own(told))
-        except Troubled as trouble:
-            return Listing(problem=trouble.problem)
-
-    def _local(self, within: Deadline) -> Listing:
-        try:
-            return Listing(self._own(self._refs(within)))
         except Troubled as trouble:
             return Listing(problem=trouble.problem)
 
@@ -118,9 +123,9 @@ class GitMirror:
         return {f"refs/{ref.removeprefix(under)}": commit for ref, commit in refs.items() if ref.startswith(kinds)}
 
     def take_in(self, refs: Mapping[str, str], *, within: Deadline) -> str:
+        self._hold(within)
         try:
-            with self._store.open(within):
-                return self._take_in(refs, within)
+            return self._take_in(refs, within)
         except Troubled as trouble:
             return trouble.problem
 
@@ -128,6 +133,7 @@ class GitMirror:
         before = self._incoming(within)
         changed = [ref for ref, commit in refs.items() if before.get(ref) != commit]
         gone = [ref for ref in before if ref not in refs]
+        self._keep_what_was_not_sent(before, [*changed, *gone], within)
         for some in _some(gone):
             self._places[LOCAL].push([f":{_incoming(ref)}" for ref in some], within=within)
             self._here = None
@@ -144,6 +150,14 @@ class GitMirror:
             return f"{Trouble.DAMAGED}: git does not take {', '.join(left_out[:3])} of {self.source}: {said.strip()[:300]}"
         return ""
 
+    def _keep_what_was_not_sent(self, before: Mapping[str, str], going: Sequence[str], within: Deadline) -> None:
+        """Archive what was taken in, is nowhere else yet, and is about to be forgotten, as what waits for a person."""
+        here, day = self._own(self._refs(within)), within.clock.now().date()
+        lost = [(ref, before[ref]) for ref in going if ref in before and here.get(ref) != before[ref]]
+        for some in _some(lost):
+            self._places[LOCAL].push([f"{commit}:{archived(ref, commit, day)}" for ref, commit in some], within=within)
+            self._here = None
+
     def taken_in(self, *, within: Deadline) -> Mapping[str, str]:
         return self._incoming(within)
 
@@ -152,16 +166,17 @@ class GitMirror:
 
     def _refs(self, within: Deadline) -> dict[str, str]:
         """Every ref of the store; read once, and again when something was changed in it."""
-        if self._here is None:
+        found = self._here
+        if found is None:
             with tempfile.TemporaryFile() as file:
                 told = self._store.git.run("for-each-ref", "--format=%(refname) %(objectname)", within=within, into=file)
                 file.seek(0)
-                lines = file.read().decode(errors="replace").splitlines()
+                lines = file.read().decode(errors="replace").split("\n")
             if told.status:
-                problem = f"{Trouble.DAMAGED}: the store cannot be read: {told.output.strip()[:300]}"
-                raise Troubled(Trouble.DAMAGED, problem)
-            self._here = {name: commit for name, _, commit in (line.partition(" ") for line in lines)}
-        return self._here
+                raise StepFailed("the store cannot be read", where=str(self._store.folder), seen=told.output.strip()[:300])
+            found = {name: commit for name, _, commit in (line.rpartition(" ") for line in lines if line)}
+            self._here = found
+        return found
 
     def send(self, place: str, refs: Collection[str], *, within: Deadline, dry: bool = False) -> Sent:
         if not dry:
@@ -206,11 +221,11 @@ class GitMirror:
     def bring_large(self, *, within: Deadline) -> tuple[str, ...]:
         return self._large.bring(self.source, self._incoming(within), within=within) if self._large else ()
 
-    def send_large(self, place: str, *, within: Deadline) -> tuple[str, ...]:
+    def send_large(self, place: str, *, within: Deadline, again: bool = False) -> tuple[str, ...]:
         if not self._large or place == LOCAL:
             return ()
         self._before_write()
-        return self._large.send(place, self._incoming(within), within=within)
+        return self._large.send(place, self._incoming(within), within=within, again=again)
 
     def held(self, commit: str, *, within: Deadline) -> bool:
         return not self._store.git.run("cat-file", "-e", commit, within=within).status
@@ -234,7 +249,11 @@ class GitMirror:
 
     def keep_bundle(self, *, within: Deadline) -> str:
         self._here = None  # plans change it through its zone
-        done = keep_bundle(self._store.git, self._bundle, self._own(self._refs(within)), within)
+        refs = self._refs(within)
+        kept = {ref: commit for ref, commit in refs.items() if ref.startswith(f"{ARCHIVE}/")} | self._own(refs)
+        if not kept:
+            return "nothing to bundle yet"
+        done = keep_bundle(self._store.git, self._bundle, kept, within)
         if self._offsite is None:
             return done
         self._before_write()
@@ -262,7 +281,7 @@ def _incoming(ref: str) -> str:
     return f"{_INCOMING}{ref.removeprefix('refs/')}"
 
 
-def _some(refs: Sequence[str]) -> Iterator[Sequence[str]]:
+def _some(refs: Sequence[Item]) -> Iterator[Sequence[Item]]:
     for first in range(0, len(refs), _AT_ONCE):
         yield refs[first : first + _AT_ONCE]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from defib.clock import Deadline
 from defib.errors import Conflict, Denied, NotFound, ProviderError, Unavailable
 from defib.mirror.port import VENDOR, leading_to
-from defib.mirror.weigh import ARCHIVE
+from defib.mirror.weigh import archived
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
 from defib.providers.git.remote import GitRemote, Pushed, Troubled
 from defib.redeploy.offer import Trouble
@@ -19,8 +19,8 @@ _NO_ATOMIC = "does not support --atomic"
 class GitRefs:
     """Fulfils :class:`defib.ports.DnsZone` for the refs of one place.
 
-    Old tips are archived in a push of their own, and only after the place has them are refs moved or deleted, all at once
-    where the place can do that. Compare-and-set is git's own ``--force-with-lease``.
+    What a plan holds are the refs that move. Old tips are archived in a push of their own, and only after the place has them
+    are refs moved or deleted, all at once where the place can do that. Compare-and-set is git's ``--force-with-lease``.
     """
 
     def __init__(self, remote: GitRemote, repository: str) -> None:
@@ -48,12 +48,15 @@ class GitRefs:
         return tuple(leading_to(key.name, refs[key.name]) if key.name in refs else None for key in keys)
 
     def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
-        """Archive first, then move and delete; nothing is moved or deleted unless all is archived."""
-        archives = [change for change in changes if change.key.name.startswith(f"{ARCHIVE}/")]
-        moves = [change for change in changes if change not in archives]
-        self._push([f"{_commit(change.after)}:{change.key.name}" for change in archives], {}, within)
-        leases = {change.key.name: _commit(change.before) for change in moves}
-        self._push([f"{_commit(change.after)}:{change.key.name}" for change in moves], leases, within)
+        """Move and delete, once every tip that no ref leads to afterwards stands under a dated ref, which nothing removes.
+
+        An archive that is there already costs nothing, so that what was begun can be gone on with, and taken back.
+        """
+        day = within.clock.now().date()
+        old = [(change.key.name, _commit(change.before)) for change in changes if change.before is not None]
+        self._push([f"{commit}:{archived(ref, commit, day)}" for ref, commit in old], {}, within)
+        leases = {change.key.name: _commit(change.before) for change in changes}
+        self._push([f"{_commit(change.after)}:{change.key.name}" for change in changes], leases, within)
         return Receipt("")
 
     def settled(self, receipt: Receipt, *, within: Deadline) -> bool:  # noqa: ARG002 - a push is over when it is answered

@@ -21,7 +21,7 @@ from defib.redact import Redactor
 from defib.redeploy.offer import Trouble
 from defib.sitegit import Remote
 
-_LISTED = re.compile(r"^([0-9a-f]{40}(?:[0-9a-f]{24})?)\t(\S+)$", re.MULTILINE)
+_LISTED = re.compile(r"^([0-9a-f]{40}(?:[0-9a-f]{24})?)\t([^\t\n]+)$", re.MULTILINE)
 FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
 _PUSHED = re.compile(r"^([ +\-*!=])\t([^\t]*):([^\t:]+)\t(.*)$")
 _REASON = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)$")
@@ -196,7 +196,7 @@ def _pushed(flag: str, ref: str, summary: str, lines: Sequence[str]) -> Pushed:
         return Pushed(ref)
     reason = _REASON.search(summary)
     why = reason[1] if reason else summary
-    if "[remote rejected]" not in summary:
+    if summary.startswith("[rejected]"):
         return Pushed(ref, why, ours=True)
     said = [line.removeprefix("remote: ").strip() for line in lines if line.startswith("remote: ")]
     return Pushed(ref, "; ".join(filter(None, dict.fromkeys((why, *said))))[:500])

@@ -27,6 +27,19 @@ _FULL = re.compile(r"^[0-9a-f]{40}(?:[0-9a-f]{24})?$", re.MULTILINE)
 _NEWER_GIT = "git 2.31 or newer"
 _POLL = timedelta(milliseconds=20)
 
+# What is pushed into the store itself is taken by a process to which git hands on no configuration from the environment.
+_OWN = """[gc]
+\tauto = 0
+\tpruneExpire = never
+[maintenance]
+\tauto = false
+[receive]
+\tautogc = false
+\tdenyDeleteCurrent = ignore
+[core]
+\thooksPath = /dev/null
+"""
+
 
 class GitStore:
     """Reads and writes one bare repository at `folder`, which :meth:`open` creates."""
@@ -64,6 +77,10 @@ class GitStore:
         made = self.git.run("init", "--bare", "--quiet", "--template=", within=within)
         if made.status:
             raise StepFailed("cannot make the store of sources", where=str(self.folder), seen=made.output.strip())
+        config = self.folder / "config"
+        if _OWN not in config.read_text(encoding="utf-8"):
+            with config.open("a", encoding="utf-8") as file:
+                file.write(_OWN)
 
     def _insist_on_configuration(self, within: Deadline) -> None:
         # An older git ignores configuration in the environment, and with it all that keeps a hostile repository harmless.
