@@ -14,7 +14,7 @@ from defib import entries
 from defib.errors import DefibError, InputError, Interrupted, Refused, StepFailed
 from defib.mirror import lag
 from defib.mirror.copies import Copy, Mirrors, going, together
-from defib.mirror.port import LOCAL, Sent
+from defib.mirror.port import LOCAL, Listing, Sent
 from defib.objectives import Mode
 from defib.run import Run, Step
 
@@ -124,7 +124,6 @@ def _waiting(
     step: Step, copy: Copy, place: str, source: Mapping[str, str], there: Mapping[str, str]
 ) -> dict[str, datetime | None]:
     before = {**copy.known.waiting.get(place, {}), **copy.waiting.get(place, {})}
-
     missing = lag.lacking(source, there, copy.given_up)
     new = [source[ref] for ref in missing if ref in source and ref not in before]
     made = copy.of.first_made(new, tuple(there.values()), within=step.within) if new else None
@@ -205,7 +204,7 @@ def _compare(step: Step, copy: Copy) -> None:
     now = copy.of.ask(within=step.within) if copy.touched else copy.listings
     source = copy.source if copy.source is not None else copy.of.taken_in(within=step.within)
     for place in copy.of.mirrors:
-        listing = now[place]
+        listing = now.get(place) or Listing(problem=copy.stopped or "it was not asked")
         if listing.problem:
             copy.trouble(place, listing.problem)
         told = listing.refs

@@ -65,13 +65,16 @@ class MirrorStage:
         """The site file, with `more` in its part about Git."""
         yaml = YAML(typ="safe")
         plain = yaml.load(LAB.read_text(encoding="utf-8"))
-        remotes = [
+        plain["git"] = {"name": "pulse", "remotes": self.remotes(), **more}
+        with self.site_path.open("w", encoding="utf-8") as file:
+            yaml.dump(plain, file)
+
+    def remotes(self) -> list[dict[str, str]]:
+        """The source, then its mirrors, as in a site file."""
+        return [
             {"name": name, "url": host.at("pulse.git"), "user": "git", "token": f"env:{name.upper()}"}
             for name, host in self.hosts.items()
         ]
-        plain["git"] = {"name": "pulse", "remotes": remotes, **more}
-        with self.site_path.open("w", encoding="utf-8") as file:
-            yaml.dump(plain, file)
 
     def _sink(self, path: Path) -> Sink:
         return self.sink(path)

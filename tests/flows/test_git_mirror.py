@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from defib import entries
 from defib.errors import InputError
 from defib.objectives import Status, Verdict
 from defib.timeline import timeline
@@ -93,6 +95,21 @@ class TestMirroring:
         assert told.rpo.actual >= timedelta(hours=2)
         assert seen(run)["gitlab"].worst is None
         assert seen(stage.mirror()[0])["codeberg"].worst is not None
+
+
+def test_one_repository_whose_store_is_broken(stage: MirrorStage) -> None:
+    """One repository that cannot be worked on is red, and keeps no other from its mirrors."""
+    other = {"name": "other", "remotes": stage.remotes()}
+    stage.write(others=[other])
+    stage.mirror()
+    store = stage.desk.home.mirrors("lab", lab=True) / "pulse.git"
+    shutil.rmtree(store)
+    store.write_text("no folder", encoding="utf-8")
+    run, outcome = stage.mirror()
+    told = {(each.repository, each.place): each for each in run.journal.of(entries.MirrorSeen)}
+    assert outcome.status in {Status.FAILED, Status.REFUSED}
+    assert told["pulse", "gitlab"].behind is None
+    assert (told["other", "gitlab"].equal, told["other", "gitlab"].behind) == (3, timedelta(0))
 
 
 @pytest.mark.parametrize(
