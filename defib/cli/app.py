@@ -82,7 +82,10 @@ def run(
 
 @app.command()
 def mirror(site: SiteName, no_prefect: NoPrefect = False, as_json: AsJson = False) -> int:
-    """Bring every repository to all of its mirrors, as it is done every 15 minutes; loses nothing without a person."""
+    """Bring every repository to all of its mirrors.
+
+    As it is done every 15 minutes: nothing is lost by it without a person.
+    """
     from defib.cli import recover  # noqa: PLC0415
 
     asked = recover.Asked(REDACT, as_json, not no_prefect)

@@ -29,7 +29,10 @@ def promote(
     no_prefect: NoPrefect = False,
     as_json: AsJson = False,
 ) -> int:
-    """Take a repository from one of its mirrors, after the loss of its source; and back again."""
+    """Take a repository from one of its mirrors.
+
+    After the loss of its source; the same command takes it back.
+    """
     from defib.cli import planning, recover  # noqa: PLC0415
 
     promoted = f"{repository or recover.own_repository(REDACT, site)}@{to}"
