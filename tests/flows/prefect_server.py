@@ -86,10 +86,14 @@ def impostor(*, ready: bool, then: str) -> Iterator[str]:
             kept.append(connection)
             threading.Thread(target=_answer, args=(connection, ready, then), daemon=True).start()
 
-    threading.Thread(target=serve, daemon=True).start()
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/api"
     finally:
+        # Who still waits in accept() when its socket is closed waits on the number, which soon is somebody else's socket.
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
         for each in (listener, *kept):
             each.close()
 
