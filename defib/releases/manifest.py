@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from defib.releases.rules import Headers
+from defib.releases.rules import Headers, headers
 from defib.releases.store import Listed
 
 _FORMAT = 1
@@ -121,9 +121,8 @@ def _row(entry: Entry) -> list[object]:
 
 def _entry(row: list[Any]) -> Entry:
     path, size, sha256, kind, cache, etag, modified, carried = row
-    headers = Headers(str(kind), str(cache))
     when = _time(carried) if carried is not None else None
-    return Entry(str(path), int(size), str(sha256), headers, str(etag), _time(modified), when)
+    return Entry(str(path), int(size), str(sha256), headers(str(kind), str(cache)), str(etag), _time(modified), when)
 
 
 def _time(text: str) -> datetime:

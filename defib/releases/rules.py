@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 from defib.errors import InputError
@@ -124,6 +125,10 @@ class Headers:
     cache_control: str
 
 
+headers = cache(Headers)
+"""The same for the same two: thousands of objects are served with a handful of them."""
+
+
 def is_commit(text: str) -> bool:
     """Whether a folder of the bucket may be a release."""
     return _COMMIT.fullmatch(text) is not None
@@ -148,7 +153,7 @@ def manifest_key(commit: str) -> str:
 
 def headers_of(path: str) -> Headers:
     """What the file is served with; `path` is relative to the site's root, with slashes."""
-    return Headers(content_type(path), YEAR if keeps_its_name(path) else ASK)
+    return headers(content_type(path), YEAR if keeps_its_name(path) else ASK)
 
 
 def content_type(path: str) -> str:
