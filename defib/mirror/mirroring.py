@@ -228,6 +228,7 @@ def _known(copy: Copy, now: datetime) -> lag.Known:
     looks = tuple(lag.Looked(now, place, seen.lag) for place, seen in copy.seen.items())
     past = tuple(look for look in copy.known.past if now - look.at < lag.KEPT)
     seen = [place for place, each in copy.seen.items() if each.behind is not None or place in copy.waiting]
+    seen += [copy.of.source] if copy.source is not None else []  # it may be a mirror one day
     looked = {**copy.known.looked, **{place: copy.looked for place in seen if copy.looked is not None}}
     return lag.Known(looked, {place: refs for place, refs in waiting.items() if refs}, (*past, *looks))
 
