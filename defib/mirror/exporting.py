@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from defib.errors import HomeUnwritable
 from defib.mirror.copies import Copy, together
 from defib.mirror.mirroring import mirrors_of
 from defib.mirror.settings import RepositorySettings, Unknown
@@ -13,6 +11,7 @@ from defib.mirror.settings_compared import differences
 from defib.mirror.settings_difference import Kind
 from defib.mirror.settings_file import write_settings
 from defib.run import Step
+from defib.wholefile import put
 
 _WORTH_A_LOOK = {Kind.MISSING, Kind.OTHERWISE}
 
@@ -29,7 +28,7 @@ def export_settings(step: Step, copies: Sequence[Copy]) -> None:
             if isinstance(found, Unknown):
                 step.note(f"{copy.of.name}: the settings at {place} are unknown: {found.reason}", warning=True)
             else:
-                _write(folder / f"{copy.of.name}.{place}.settings.json", write_settings(found))
+                put(folder / f"{copy.of.name}.{place}.settings.json", write_settings(found).encode(), "the settings")
         _compare(step, copy, settings)
 
 
@@ -42,13 +41,3 @@ def _compare(step: Step, copy: Copy, settings: Mapping[str, RepositorySettings |
         if isinstance(mirror, RepositorySettings):
             for each in differences(source, mirror):
                 step.note(f"{copy.of.name}: {place} has other settings: {each}", warning=each.kind in _WORTH_A_LOOK)
-
-
-def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f"{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        raise HomeUnwritable(f"cannot write the settings: {error.strerror}", where=str(path)) from error

@@ -7,7 +7,6 @@ since that look, or since the first commit that is missing was made, whichever i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,7 +14,8 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from defib.errors import EvidenceBroken, HomeUnwritable
+from defib.errors import EvidenceBroken
+from defib.wholefile import put
 
 KEPT = timedelta(days=7)
 """How long it is remembered how far a place was behind."""
@@ -94,13 +94,4 @@ def read_known(path: Path) -> Known:
 
 def write_known(path: Path, known: Known) -> None:
     """Put it in the place of what was written last, whole or not at all."""
-    fresh = path.with_name(f"{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with fresh.open("wb") as file:
-            file.write(_ADAPTER.dump_json(known))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    except OSError as error:
-        raise HomeUnwritable(f"cannot write how far the mirrors are behind: {error.strerror}", where=str(path)) from error
+    put(path, _ADAPTER.dump_json(known), "how far the mirrors are behind")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from defib.clock import Deadline
-from defib.errors import Conflict, EvidenceBroken, HomeUnwritable
+from defib.errors import Conflict, EvidenceBroken
 from defib.plan import SOURCE_VENDOR
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
+from defib.wholefile import put
 
 SOURCE = "SOURCE"
 """The type under which a source stands in a plan; its one value is the name of the remote."""
@@ -103,13 +103,4 @@ class SourcesOfSite:
         return True
 
     def _write(self, sources: Mapping[str, str]) -> None:
-        fresh = self._file.with_name(f"{self._file.name}.new")
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with fresh.open("w", encoding="utf-8") as file:
-                json.dump(sources, file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._file)
-        except OSError as error:
-            raise HomeUnwritable(f"cannot write the sources: {error.strerror}", where=str(self._file)) from error
+        put(self._file, json.dumps(dict(sources)).encode(), "the sources")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 from defib.clock import Deadline
 from defib.errors import DefibError, Interrupted
@@ -14,6 +13,7 @@ from defib.providers.git.lfs_http import Login
 from defib.providers.git.lfs_pointers import Pointer, pointers
 from defib.providers.git.lfs_store import LfsStore
 from defib.sitegit import Remote
+from defib.wholefile import put
 
 _SHOWN = 3
 
@@ -69,7 +69,7 @@ class LargeFiles:
         except DefibError as error:
             return (f"LFS: {error}",)
         if not absent:
-            self._remember(done, told)
+            put(done, told.encode(), "which large files were sent")
         more = f"; and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
         return (f"LFS objects are missing: {'; '.join(map(str, absent[:_SHOWN]))}{more}",) if absent else ()
 
@@ -82,9 +82,3 @@ class LargeFiles:
         remote = self._remotes[place]
         token = remote.token
         return LfsRemote(remote.url, Login(remote.user, self._secrets(token)) if token else None)
-
-    def _remember(self, done: Path, told: str) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        fresh = done.with_suffix(".new")
-        fresh.write_text(told, encoding="utf-8")
-        fresh.replace(done)

@@ -50,8 +50,6 @@ _DECLINED = re.compile(r"pre-receive hook declined|exceeds|too large|declined", 
 _ARCHIVED = re.compile(rf"{ARCHIVE}/\d{{4}}-\d\d-\d\d/(.+)/[0-9a-f]+")
 
 Item = TypeVar("Item")
-Gate = Callable[[], AbstractContextManager[object]]
-"""Lets so many talk to remotes at once, and no more."""
 
 
 class GitMirror:
@@ -232,8 +230,8 @@ class GitMirror:
 
     def given_up(self, *, within: Deadline) -> Collection[str]:
         here = self._refs(within)
-        archived = (_ARCHIVED.fullmatch(ref) for ref in here)
-        return {*self._own(here), *(f"refs/{found[1]}" for found in archived if found)}
+        once = (_ARCHIVED.fullmatch(ref) for ref in here)
+        return {*self._own(here), *(f"refs/{found[1]}" for found in once if found)}
 
     def submodules(self, *, within: Deadline) -> tuple[str, ...]:
         blob = f"{_INCOMING}heads/{self.branch}:.gitmodules"
