@@ -1,0 +1,182 @@
+"""One bucket of S3: its versions, what each of them tells, and the few writes that a canary and a restore need."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from defib.clock import Deadline
+from defib.errors import NotFound, Unavailable
+from defib.providers.aws import AwsAccess, Clients
+from defib.providers.aws_errors import asked, code_of
+from defib.providers.bucket.pages import RAW, raw_pages, read_folders, read_page
+from defib.replication.port import Cursor, Details, Page, Status
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+T = TypeVar("T")
+
+_PAGE = 1000
+_CHUNK = 1024 * 1024
+_GONE = {"404", "405", "NoSuchKey", "NoSuchVersion", "MethodNotAllowed"}
+"""What a HEAD of a version says that is no more, or that is a marker:
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html."""
+
+_CHECKSUMS = {
+    "CRC64NVME": "ChecksumCRC64NVME",
+    "SHA256": "ChecksumSHA256",
+    "SHA1": "ChecksumSHA1",
+    "CRC32C": "ChecksumCRC32C",
+    "CRC32": "ChecksumCRC32",
+}
+_HEADERS = {
+    "Content-Type": "ContentType",
+    "Cache-Control": "CacheControl",
+    "Content-Disposition": "ContentDisposition",
+    "Content-Encoding": "ContentEncoding",
+    "Content-Language": "ContentLanguage",
+    "Expires": "ExpiresString",
+    "x-amz-website-redirect-location": "WebsiteRedirectLocation",
+}
+
+
+class S3Bucket:
+    """Fulfils :class:`defib.replication.port.WritableBucket`, but for how it is configured."""
+
+    def __init__(self, name: str, access: AwsAccess) -> None:
+        self._name, self._region = name, access.region
+        session = access.session()
+
+        def make(timeout: float) -> S3Client:
+            config = access.config(timeout)
+            # Of connections that are kept: a comparison asks from several threads at once.
+            config = config.merge(type(config)(max_pool_connections=32))
+            client = session.client("s3", endpoint_url=access.endpoint or None, config=config)
+            raw_pages(client)
+            return client
+
+        self._clients: Clients[S3Client] = Clients(make)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def where(self) -> str:
+        return f"s3://{self._name} ({self._region})"
+
+    def page(self, cursor: Cursor, *, within: Deadline) -> Page:
+        if cursor.versions:
+            marker: dict[str, Any] = {"KeyMarker": cursor.after} if cursor.after else {}
+            marker |= {"VersionIdMarker": cursor.version} if cursor.version else {}
+        else:
+            marker = {"StartAfter": cursor.after} if cursor.after else {}
+        wanted = {"Bucket": self._name, "Prefix": cursor.prefix, "EncodingType": "url", "MaxKeys": _PAGE, **marker}
+
+        def ask(client: S3Client) -> Any:
+            return client.list_object_versions(**wanted) if cursor.versions else client.list_objects_v2(**wanted)
+
+        what = "ListObjectVersions" if cursor.versions else "ListObjectsV2"
+        answer = self._ask(ask, what, cursor.prefix, within)
+        return read_page(answer[RAW], cursor, f"{self.where}, {cursor.prefix or 'all keys'} after {cursor.after!r}")
+
+    def folders(self, prefix: str, *, within: Deadline) -> tuple[str, ...]:
+        def ask(client: S3Client) -> Any:
+            return client.list_objects_v2(Bucket=self._name, Prefix=prefix, Delimiter="/", EncodingType="url", MaxKeys=_PAGE)
+
+        return read_folders(self._ask(ask, "ListObjectsV2", prefix, within)[RAW])
+
+    def details(self, key: str, version: str, *, within: Deadline) -> Details | None:
+        def ask(client: S3Client) -> Any:
+            return client.head_object(Bucket=self._name, Key=key, ChecksumMode="ENABLED", **_exactly(version))
+
+        try:
+            told = self._ask(ask, "HeadObject", key, within)
+        except NotFound as error:
+            if code_of(error.__cause__) in _GONE:
+                return None
+            raise
+        return _details(told)
+
+    def tags(self, key: str, version: str, *, within: Deadline) -> Mapping[str, str]:
+        told = self._ask(
+            lambda client: client.get_object_tagging(Bucket=self._name, Key=key, **_exactly(version)),
+            "GetObjectTagging",
+            key,
+            within,
+        )
+        return {each["Key"]: each["Value"] for each in told["TagSet"]}
+
+    def digest(self, key: str, version: str, *, within: Deadline) -> str:
+        def read(client: S3Client) -> str:
+            body = client.get_object(Bucket=self._name, Key=key, **_exactly(version))["Body"]
+            hashed = hashlib.sha256()
+            for chunk in body.iter_chunks(_CHUNK):
+                if within.expired():
+                    raise Unavailable("no time was left to read on", where=f"{self.where}, {key}")
+                hashed.update(chunk)
+            return hashed.hexdigest()
+
+        return self._ask(read, "GetObject", key, within)
+
+    def put(self, key: str, content: bytes, *, within: Deadline) -> str:
+        def write(client: S3Client) -> Any:
+            return client.put_object(Bucket=self._name, Key=key, Body=content, ContentType="application/octet-stream")
+
+        return str(self._ask(write, "PutObject", key, within).get("VersionId", ""))
+
+    def copy(self, key: str, source: str, version: str, *, within: Deadline) -> str:
+        def write(client: S3Client) -> Any:
+            return client.copy_object(
+                Bucket=self._name,
+                Key=key,
+                CopySource={"Bucket": source, "Key": key, "VersionId": version},
+                MetadataDirective="COPY",
+                TaggingDirective="COPY",
+            )
+
+        return str(self._ask(write, "CopyObject", key, within).get("VersionId", ""))
+
+    def mark_deleted(self, key: str, *, within: Deadline) -> str:
+        told = self._ask(lambda client: client.delete_object(Bucket=self._name, Key=key), "DeleteObject", key, within)
+        return str(told.get("VersionId", ""))
+
+    def remove(self, key: str, version: str, *, within: Deadline) -> None:
+        self._ask(
+            lambda client: client.delete_object(Bucket=self._name, Key=key, VersionId=version),
+            "DeleteObject",
+            f"{key}?versionId={version}",
+            within,
+        )
+
+    def _ask(self, work: Callable[[S3Client], T], what: str, key: str, within: Deadline) -> T:
+        return asked(lambda: work(self._clients.within(within)), within, what, f"{self.where}, {key or 'all keys'}")
+
+
+def _exactly(version: str) -> dict[str, Any]:
+    return {"VersionId": version} if version else {}
+
+
+def _details(told: Mapping[str, Any]) -> Details:
+    whole = told.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
+    etag = str(told["ETag"]).strip('"')
+    plain = "-" not in etag and "SSECustomerAlgorithm" not in told and told.get("ServerSideEncryption", "AES256") == "AES256"
+    metadata = {f"x-amz-meta-{name}": value for name, value in told.get("Metadata", {}).items()}
+    return Details(
+        size=told["ContentLength"],
+        etag=etag,
+        modified=told["LastModified"],
+        status=Status(_renamed(told.get("ReplicationStatus", ""))),
+        plain=plain,
+        checksums={name: told[field] for name, field in _CHECKSUMS.items() if field in told and whole},
+        headers={name: told[field] for name, field in _HEADERS.items() if field in told} | metadata,
+        tagged=told.get("TagCount", 0),
+    )
+
+
+def _renamed(status: str) -> str:
+    # The values that HEAD is documented to give hold both words:
+    # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+    return "COMPLETED" if status == "COMPLETE" else status

@@ -1,0 +1,133 @@
+"""Two buckets compared: their keys in ranges, each range on its own, so that it may be done anywhere and is done once.
+
+A range is the unit of work: of a thread here, of a worker elsewhere, of going on after a kill -9.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from defib.clock import Deadline
+from defib.replication.allowance import Allowance
+from defib.replication.findings import Finding, Tally, total
+from defib.replication.judging import Judge
+from defib.replication.listing import ranges, versions
+from defib.replication.merge import Counted, Unlike, merged
+from defib.replication.pair import Pair
+from defib.replication.port import Cursor, Version
+from defib.replication.proofs import Proofs
+from defib.replication.rules import BucketSettings
+from defib.replication.sameness import Sameness
+from defib.replication.spotcheck import SpotCheck
+
+RANGES = 32
+"""Into so many parts or fewer the keys below a prefix are cut."""
+
+_RANGES_AT_ONCE = 4
+_ASKING_AT_ONCE = 16
+_WAITING = 256
+"""So many keys wait for an answer at most: what is in memory does not grow with what is wrong."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What was compared before: the tally of each range, and who is told of the next one."""
+
+    done: dict[Cursor, Tally]
+    tell: Callable[[Cursor, Tally], None]
+
+
+@dataclass(frozen=True)
+class Comparer:
+    """Compares ranges of one pair. `settings` are those of the source, None where nobody may read them."""
+
+    pair: Pair
+    settings: BucketSettings | None
+    allowance: Allowance
+    proofs: Proofs
+    now: datetime
+    young: timedelta
+
+    def parts(self, within: Deadline) -> tuple[Cursor, ...]:
+        """The ranges that make up what is to be in the replica."""
+        config = self.pair.config
+        found = [ranges(self.pair.source, prefix, RANGES, within) for prefix in config.prefixes or ("",)]
+        return tuple(
+            Cursor(each.prefix, each.after, "", each.until, versions=not config.unversioned)
+            for cursors in found
+            for each in cursors
+        )
+
+    def compare(self, parts: Iterable[Cursor], progress: Progress, within: Deadline) -> Tally:
+        """Every range that was not compared before, and what was found in all; the first error ends it."""
+        wanted = [part for part in parts if part not in progress.done]
+        with ThreadPoolExecutor(_RANGES_AT_ONCE, thread_name_prefix="defib-ranges") as pool:
+            futures = [pool.submit(self._told, part, progress, within) for part in wanted]
+            try:
+                found = [future.result() for future in futures]
+            finally:
+                for future in futures:
+                    future.cancel()
+        return total([*progress.done.values(), *found])
+
+    def _told(self, part: Cursor, progress: Progress, within: Deadline) -> Tally:
+        tally = self.range(part, within)
+        progress.tell(part, tally)
+        return tally
+
+    def range(self, part: Cursor, within: Deadline) -> Tally:
+        """One range; raises what the listing of either side raises."""
+        counted, tally, chosen = Counted(), Tally(), _Chosen(self._spot_check())
+        source = self._without_canaries(versions(self.pair.source, part, within))
+        replica = self._without_canaries(versions(self.pair.replica, part, within))
+        with ThreadPoolExecutor(_ASKING_AT_ONCE, thread_name_prefix="defib-asking") as pool:
+            waiting: deque[Future[list[Finding]]] = deque()
+            for unlike in merged(source, replica, counted, chosen):
+                waiting.append(pool.submit(self._judged, unlike, within))
+                if len(waiting) > _WAITING:
+                    _add(tally, waiting.popleft())
+            while waiting:
+                _add(tally, waiting.popleft())
+            for spot in [pool.submit(chosen.check, version, within) for version in chosen.versions]:
+                _add(tally, spot)
+        tally.source, tally.replica, tally.size, tally.same = counted.source, counted.replica, counted.size, counted.same
+        tally.checked = len(chosen.versions)
+        return tally
+
+    def _judged(self, unlike: Unlike, within: Deadline) -> list[Finding]:
+        judge = Judge(self.pair.source, self.pair.replica, self.settings, self._sameness(), self.now)
+        return list(judge.findings(unlike, within))
+
+    def _sameness(self) -> Sameness:
+        return Sameness(self.pair.source, self.pair.replica, self.allowance, self.proofs)
+
+    def _spot_check(self) -> SpotCheck:
+        return SpotCheck(self.pair.source, self.pair.replica, self.allowance, self.now, self.young)
+
+    def _without_canaries(self, keys: Iterator[tuple[str, list[Version]]]) -> Iterator[tuple[str, list[Version]]]:
+        canary = self.pair.config.canary
+        return (each for each in keys if not each[0].startswith(canary))
+
+
+class _Chosen:
+    """Those of the same versions that are asked for more; called with each of them."""
+
+    def __init__(self, spot: SpotCheck) -> None:
+        self._spot = spot
+        self.versions: list[Version] = []
+
+    def __call__(self, version: Version) -> None:
+        if self._spot.wants(version) and self._spot.allowance.requests(2):
+            self.versions.append(version)
+
+    def check(self, version: Version, within: Deadline) -> list[Finding]:
+        return list(self._spot.findings(version, within))
+
+
+def _add(tally: Tally, findings: Future[list[Finding]]) -> None:
+    for finding in findings.result():
+        tally.add(finding)

@@ -1,0 +1,64 @@
+"""A bucket's versions one after the other, while the next page is on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+from defib.clock import Deadline
+from defib.errors import Unavailable
+from defib.replication.port import Bucket, Cursor, Page, Version
+
+
+def pages(bucket: Bucket, start: Cursor, within: Deadline) -> Iterator[Page]:
+    """Page after page from `start` on; the next is asked for while this one is looked at."""
+    with ThreadPoolExecutor(1, thread_name_prefix="defib-pages") as ahead:
+        onwards: Cursor | None = start
+        asked = ahead.submit(bucket.page, start, within=within)
+        while onwards is not None:
+            page = asked.result()
+            onwards = page.onwards
+            if onwards is not None:
+                asked = ahead.submit(bucket.page, onwards, within=within)
+            yield page
+
+
+def versions(bucket: Bucket, start: Cursor, within: Deadline) -> Iterator[tuple[str, list[Version]]]:
+    """The keys from `start` on, each with its versions, newest first.
+
+    Raises :class:`Unavailable` where the order is not that of S3: directory buckets list in none, and a merge of what is not
+    sorted would be wrong without a word (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
+    """
+    key: str | None = None
+    held: list[Version] = []
+    for page in pages(bucket, start, within):
+        for version in page.versions:
+            if version.key == key:
+                held.append(version)
+                continue
+            if key is not None:
+                if version.key < key:
+                    raise Unavailable("the listing is not sorted", where=bucket.where, seen=f"{version.key!r} after {key!r}")
+                yield key, held
+            key, held = version.key, [version]
+    if key is not None:
+        yield key, held
+
+
+def ranges(bucket: Bucket, prefix: str, most: int, within: Deadline) -> tuple[Cursor, ...]:
+    """The keys below `prefix` in `most` parts or fewer that can be compared on their own, cut at the folders of the bucket.
+
+    The parts are between the cuts, so that a key of no folder, or of one that the other bucket alone has, is in one of them.
+    """
+    cuts = _cuts(bucket, prefix, most, within)
+    edges = ["", *cuts, ""]
+    return tuple(Cursor(prefix, after, "", until) for after, until in pairwise(edges))
+
+
+def _cuts(bucket: Bucket, prefix: str, most: int, within: Deadline) -> list[str]:
+    folders = bucket.folders(prefix, within=within)
+    while len(folders) == 1 and folders[0] != prefix:
+        folders = bucket.folders(folders[0], within=within)
+    step = max(1, -(-len(folders) // max(1, most - 1)))
+    return list(folders[::step])

@@ -1,0 +1,72 @@
+"""Versions that a listing shows to be the same, asked for what no listing tells: headers, metadata, tags, status.
+
+What is young is asked for each time, as far as the allowance goes; of the rest another part each time, so that everything
+has had its turn after :data:`TURNS` checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zlib import crc32
+
+from defib.clock import Deadline
+from defib.errors import ProviderError
+from defib.replication.allowance import Allowance
+from defib.replication.findings import Finding, Kind
+from defib.replication.port import Bucket, Version
+
+TURNS = 96
+"""A day of checks, of which there are four an hour."""
+
+_EVERY = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class SpotCheck:
+    """Which versions have their turn now, and what is wrong with them."""
+
+    source: Bucket
+    replica: Bucket
+    allowance: Allowance
+    now: datetime
+    young: timedelta
+
+    def wants(self, version: Version) -> bool:
+        """Whether it is young, or has its turn."""
+        if version.marker:
+            return False
+        turn = int(self.now.timestamp() // _EVERY.total_seconds()) % TURNS
+        return self.now - version.modified <= self.young or crc32(version.key.encode()) % TURNS == turn
+
+    def findings(self, version: Version, within: Deadline) -> Iterator[Finding]:
+        """What differs; nothing where it was not to be asked any more. `unknown` where nobody may tell."""
+        try:
+            why = self._unlike(version, within)
+        except ProviderError as error:
+            yield Finding(Kind.UNKNOWN, version.key, version.id, version.modified, version.size, str(error))
+            return
+        if why:
+            yield Finding(Kind.UNLIKE, version.key, version.id, version.modified, version.size, why)
+
+    def _unlike(self, version: Version, within: Deadline) -> str:
+        here = self.source.details(version.key, version.id, within=within)
+        there = self.replica.details(version.key, version.id, within=within)
+        if here is None or there is None:
+            return ""  # removed meanwhile
+        names = sorted(here.headers.keys() | there.headers.keys())
+        wrong = [name for name in names if here.headers.get(name) != there.headers.get(name)]
+        if wrong:
+            name = wrong[0]
+            return f"{name} is {there.headers.get(name)!r}, and {here.headers.get(name)!r} at the source"
+        if here.tagged or there.tagged:
+            return self._other_tags(version, within)
+        return ""
+
+    def _other_tags(self, version: Version, within: Deadline) -> str:
+        if not self.allowance.requests(2):
+            return ""
+        here = self.source.tags(version.key, version.id, within=within)
+        there = self.replica.tags(version.key, version.id, within=within)
+        return "" if here == there else f"tags {dict(there)}, and {dict(here)} at the source"
