@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from defib import entries
-from defib.home import is_about_repositories
+from defib.about import About, about
 from defib.journal import Record
 from defib.objectives import Status
 from defib.timeline import Timeline
@@ -51,9 +51,9 @@ class Drill:
     head: str
 
     @property
-    def is_about_repositories(self) -> bool:
-        """Whether no user was to notice: then nothing was looked at as users do."""
-        return is_about_repositories(self.opened.trigger)
+    def about(self) -> About:
+        """Whose recovery was drilled; unless it was that of users, nothing was looked at as they do."""
+        return about(self.opened.trigger)
 
     @property
     def witnessed(self) -> timedelta | None:

@@ -10,6 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from defib.copyentries import (
+    Audited,
+    CanaryIntended,
+    CanaryTimed,
+    MirrorSeen,
+    RefsIntended,
+    RefsSent,
+    ReplicaSeen,
+    VersionSeen,
+)
 from defib.objectives import Mode, Phase, Plane, Status
 from defib.plan import Change
 from defib.ports import Build, Observation
@@ -231,52 +241,6 @@ class PurgeIntended:
 
 
 @dataclass(frozen=True)
-class RefsIntended:
-    """On disk before refs are pushed to a mirror without force: each as ``<ref> <before, or none> <after>``."""
-
-    step: str
-    repository: str
-    place: str
-    refs: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class RefsSent:
-    """What the mirror said: the refs that it took, those that it rejected and why, or why it took none."""
-
-    step: str
-    repository: str
-    place: str
-    taken: tuple[str, ...]
-    rejected: tuple[tuple[str, str], ...] = ()
-    problem: str = ""
-
-
-@dataclass(frozen=True)
-class MirrorSeen:
-    """A mirror compared ref by ref with its source, by its own answer after everything was sent.
-
-    `was` is how far it was behind before, `behind` how far it is now, `worst` the furthest that it was at any look of the
-    last days (:data:`defib.mirror.lag.KEPT`); None where nobody knows.
-    """
-
-    repository: str
-    source: str
-    place: str
-    refs: int
-    equal: int
-    was: timedelta | None
-    behind: timedelta | None
-    problems: tuple[str, ...] = ()
-    worst: timedelta | None = None
-
-    @property
-    def lag(self) -> timedelta | None:
-        """How much would have been lost at the worst moment of the run; None where nobody knows."""
-        return None if self.was is None or self.behind is None else max(self.was, self.behind)
-
-
-@dataclass(frozen=True)
 class AnswersMoved:
     """From `at`, every authoritative server and enough resolvers give the new answer."""
 
@@ -399,6 +363,11 @@ Entry = (
     | RefsIntended
     | RefsSent
     | MirrorSeen
+    | CanaryIntended
+    | CanaryTimed
+    | Audited
+    | VersionSeen
+    | ReplicaSeen
     | AnswersMoved
     | UsersServed
     | Reopened

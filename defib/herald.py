@@ -16,12 +16,13 @@ from datetime import timedelta
 from functools import cache, partial
 
 from defib import entries
+from defib.about import About, about
 from defib.alert import Alert, AlertKind, Channel, Notice, StatusPage
 from defib.bulletins import Bulletins, PublicWords, Resolution, Word
 from defib.clock import Clock, Deadline, SystemClock
 from defib.errors import DefibError, InputError, ProviderError
 from defib.history import status_before
-from defib.home import Home, is_about_repositories
+from defib.home import Home
 from defib.journal import Journal, Record
 from defib.messenger import Errand, Messenger
 from defib.objectives import Status
@@ -86,7 +87,7 @@ def outlets_of(site: Site, home: Home, redact: Redactor) -> Outlets:
 def outlets_for(run: Run, home: Home, redact: Redactor) -> Outlets:
     """Whom to tell of this run. Of what comes round every 15 minutes people hear only where it has just begun to fail."""
     outlets = outlets_of(run.site, home, redact)
-    if not is_about_repositories(run.runbook.procedure):
+    if about(run.runbook.procedure) is About.USERS:
         return outlets
     failed_before = status_before(home, run.id) in {Status.FAILED, Status.REFUSED}
     return Outlets() if failed_before else outlets.of_failures()

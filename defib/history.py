@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from defib import entries
+from defib.about import about
 from defib.changes import standing
 from defib.drilled import DRILL
 from defib.errors import EvidenceBroken, InputError, Refused
-from defib.home import Home, is_about_repositories
+from defib.home import Home
 from defib.journal import ALIVE, Record, read_journal
 from defib.objectives import Status
 from defib.plan import Change
@@ -107,7 +108,7 @@ def unfinished(home: Home, site: str, besides: str = "", *, procedure: str = "")
     :class:`EvidenceBroken` where the journal of a run that may have been on `site` cannot be read.
     """
     for folder in reversed(home.runs()):
-        if f"-{site}-" not in folder.name or is_about_repositories(_words(folder)) != is_about_repositories(procedure):
+        if f"-{site}-" not in folder.name or about(_words(folder)) is not about(procedure):
             continue  # a run's id names its site; of a fleet, hundreds of others would have to be read
         try:
             records = read_journal(folder / JOURNAL)[0]
@@ -142,7 +143,7 @@ def changed_later(home: Home, site: str, folder: Path) -> Path | None:
     for later in reversed(home.runs()):
         if later.name <= folder.name:
             return None
-        if is_about_repositories(_words(later)) != is_about_repositories(_words(folder)):
+        if about(_words(later)) is not about(_words(folder)):
             continue
         try:
             records = read_journal(later / JOURNAL)[0]

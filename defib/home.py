@@ -18,6 +18,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from defib.about import About, about
 from defib.errors import HomeUnwritable, InputError
 
 
@@ -72,16 +73,9 @@ class Home:
         return self.path / "sites" / site
 
     def lease(self, site: str, procedure: str) -> Path:
-        """The folder of the lease that runs of `procedure` hold: they have the site's alone, or its repositories' alone."""
-        return self.site(site) / "git" if is_about_repositories(procedure) else self.site(site)
-
-
-def is_about_repositories(words: str) -> bool:
-    """Whether a procedure, or a run by what follows the time in its id, is about repositories and not about users.
-
-    The one never waits for the other: a mirror that takes its time must not keep users waiting.
-    """
-    return words.startswith("git-")
+        """The folder of the lease that runs of `procedure` hold: the site's, or that of its repositories or assets alone."""
+        what = about(procedure)
+        return self.site(site) if what is About.USERS else self.site(site) / what.value
 
 
 def _default() -> Path:

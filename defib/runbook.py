@@ -32,8 +32,8 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from defib.about import About, about
 from defib.errors import InputError, RunbookInvalid
-from defib.home import is_about_repositories
 from defib.objectives import Objectives, Phase, Plane
 from defib.site import Site
 from defib.sitevalues import Duration, parse_duration
@@ -120,9 +120,12 @@ class Runbook:
     def failing(self, site: Site, fault: str) -> tuple[tuple[str, str], ...]:
         """What a drill breaks, and how: vendors as `fault` says; with all hosts, the first Git remote refuses, too.
 
-        Of repositories it is the source of the one that the site is built from.
+        Of repositories it is the source of the one that the site is built from, of assets S3's replication.
         """
-        if is_about_repositories(self.procedure):
+        what = about(self.procedure)
+        if what is About.ASSETS:
+            return (("s3-replication", fault),) if site.replication else ()
+        if what is About.REPOSITORIES:
             return ((site.git.taken_from().name, fault),) if site.git else ()
         if self.against != "hosts":
             return ((self.primary_of(site).provider, fault),)

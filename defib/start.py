@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from defib import __version__, entries
+from defib.about import About, about
 from defib.approval import Approver
 from defib.changes import Changes
 from defib.clock import Clock
@@ -27,7 +28,7 @@ from defib.history import (
     recovered_changes,
     unfinished,
 )
-from defib.home import Home, is_about_repositories
+from defib.home import Home
 from defib.journal import FileSink, Journal, Record, Sink, mend, read_journal
 from defib.lastbuild import last_build
 from defib.lease import Holder, Lease, operator
@@ -206,7 +207,7 @@ def _refuse_beside_unfinished(home: Home, site: str, order: Order) -> None:
 
     Not where repositories are mirrored: what an earlier run of that left half done, the next one does.
     """
-    if is_about_repositories(order.procedure):
+    if about(order.procedure) is About.REPOSITORIES:
         return
     try:
         folder = unfinished(home, site, order.follows, procedure=order.procedure)

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TypeVar
 
-from defib import entries
+from defib import copyentries, entries
 from defib.errors import EvidenceBroken
 from defib.journal import Record
-from defib.objectives import Measure, Phase, Plane, Status
+from defib.objectives import Measure, Phase, Plane, Status, Verdict
 from defib.plan import Change, Decides
 from defib.ports import Health, Observation
 
@@ -108,8 +108,14 @@ class Timeline:
     """Whom the run told of itself, or could not tell."""
     forecast: entries.Forecast | None = None
     """What the outage was foretold to come to, the last time before an approval."""
-    mirrors: tuple[entries.MirrorSeen, ...] = ()
+    mirrors: tuple[copyentries.MirrorSeen, ...] = ()
     """Every mirror of every repository, as it was compared at the end."""
+    replicas: tuple[copyentries.ReplicaSeen, ...] = ()
+    """Every replica of a bucket, as it was compared."""
+    versions: tuple[copyentries.VersionSeen, ...] = ()
+    """The versions that were not as they must be at a replica, as far as they were told one by one."""
+    audited: tuple[copyentries.Audited, ...] = ()
+    """What was looked at of the configuration of replication."""
 
     @property
     def run_took(self) -> timedelta | None:
@@ -135,8 +141,10 @@ def timeline(records: Sequence[Record]) -> Timeline:
     closed_at, closed = _last(_since_reopened(records), entries.Closed)
     lost = _lost_service(records)
     instants = _instants(records, opened)
-    mirrors = tuple(entry for _, entry in _all(_since_reopened(records), entries.MirrorSeen))
-    apart = "it touched nobody's service" if mirrors else _touched_nobody(records, closed)
+    latest = _since_reopened(records)
+    mirrors = tuple(entry for _, entry in _all(latest, copyentries.MirrorSeen))
+    replicas = tuple(entry for _, entry in _all(latest, copyentries.ReplicaSeen))
+    apart = "it touched nobody's service" if mirrors or replicas else _touched_nobody(records, closed)
     return Timeline(
         opened=opened,
         started=records[0].at,
@@ -147,8 +155,10 @@ def timeline(records: Sequence[Record]) -> Timeline:
         instants=instants,
         spans=_spans(instants),
         rto=Measure(opened.rto, timedelta(0), apart) if apart else _rto(records, opened, instants, lost),
-        rpo=_rpo_of_copies(opened, mirrors)
+        rpo=_rpo_of_mirrors(opened, mirrors)
         if mirrors
+        else _rpo_of_replicas(replicas)
+        if replicas
         else Measure(opened.rpo, timedelta(0), apart)
         if apart
         else _rpo(records, opened),
@@ -167,6 +177,9 @@ def timeline(records: Sequence[Record]) -> Timeline:
         told=tuple(_all(records, entries.Told)),
         forecast=_last(records, entries.Forecast)[1],
         mirrors=mirrors,
+        replicas=replicas,
+        versions=tuple(entry for _, entry in _all(latest, copyentries.VersionSeen)),
+        audited=tuple(entry for _, entry in _all(latest, copyentries.Audited)),
     )
 
 
@@ -241,7 +254,7 @@ def _rpo(records: Sequence[Record], opened: entries.Opened) -> Measure:
     return Measure(opened.rpo, read.lag, read.why)
 
 
-def _rpo_of_copies(opened: entries.Opened, mirrors: Sequence[entries.MirrorSeen]) -> Measure:
+def _rpo_of_mirrors(opened: entries.Opened, mirrors: Sequence[copyentries.MirrorSeen]) -> Measure:
     """The furthest that any mirror was behind its source; unknown where that is not known of one."""
     unknown = [f"{seen.repository} at {seen.place}" for seen in mirrors if seen.lag is None]
     if unknown:
@@ -249,6 +262,14 @@ def _rpo_of_copies(opened: entries.Opened, mirrors: Sequence[entries.MirrorSeen]
     worst = max(mirrors, key=lambda seen: seen.lag or timedelta(0))
     why = f"{worst.repository} at {worst.place} was furthest behind" if worst.lag else "every mirror had everything"
     return Measure(opened.rpo, worst.lag, why)
+
+
+def _rpo_of_replicas(replicas: Sequence[copyentries.ReplicaSeen]) -> Measure:
+    """That of the pair which has used most of its own RPO; one that missed it counts before one of which nobody knows."""
+    measures = [Measure(seen.rpo, seen.exposure, f"{seen.pair}: {seen.why}" if seen.why else "") for seen in replicas]
+    unknown = [measure for measure in measures if measure.share is None]
+    worst = max(measures, key=lambda measure: measure.share or 0.0)
+    return worst if worst.verdict is Verdict.MISSED or not unknown else unknown[0]
 
 
 def _steps(records: Sequence[Record]) -> tuple[StepLine, ...]:

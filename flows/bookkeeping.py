@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import threading
@@ -26,11 +25,11 @@ from prefect.states import Completed, Failed
 from defib import entries
 from defib.conduct import Outcome
 from defib.objectives import Status
-from defib.report.artifacts import mirror_rows, plan_text, timeline_text, verdict_text
-from defib.report.run_page import lead as run_lead
+from defib.report.artifacts import plan_text, timeline_text, verdict_text
 from defib.run import Run
 from defib.timeline import timeline
 from flows.engine import Once
+from flows.published import copy_artifacts
 
 
 class Books:
@@ -100,12 +99,8 @@ class Books:
             client.update_flow_run(flow_run, tags={*tags, *verdicts})
             for key, text in documents.items():
                 client.create_artifact(ArtifactCreate(key=key, type="markdown", data=text, flow_run_id=flow_run))
-            if told.mirrors:
-                key, rows = f"{site}-mirrors", json.dumps(mirror_rows(told))
-                lead = run_lead(told)
-                client.create_artifact(
-                    ArtifactCreate(key=key, type="table", description=lead, data=rows, flow_run_id=flow_run)
-                )
+            for artifact in copy_artifacts(told, flow_run):
+                client.create_artifact(artifact)
 
     def _trouble(self, error: Exception) -> None:
         """Prefect's troubles are not the run's; they are noted while the run is open, and that is all."""

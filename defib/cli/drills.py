@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 
+from defib.about import About, about
 from defib.cli import labs, procedures
 from defib.cli.desk import desk, signals_interrupt
 from defib.cli.live import Lines
@@ -15,7 +16,6 @@ from defib.clock import SystemClock
 from defib.drill import Stage, run_drill
 from defib.errors import InputError, Refused
 from defib.herald import hush, outlets_of
-from defib.home import is_about_repositories
 from defib.lab.bench import LabBench
 from defib.lab.faults import EDGE_FAULTS, GIT_FAULTS, Fault, check
 from defib.mirror.rehearsal import rehearse_loss
@@ -51,7 +51,7 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) ->
     faults = load_runbook(procedure, at.runbooks).failing(site, fault)
     if not faults:
         raise InputError(f"the site {site.site} has nothing to mirror", expected="git: in its file")
-    repositories = is_about_repositories(procedure)
+    repositories = about(procedure) is About.REPOSITORIES
     check({faults[0][0]: GIT_FAULTS if repositories else EDGE_FAULTS}, faults[0][0], Fault(fault))
     with ExitStack() as stack:
         stack.enter_context(signals_interrupt(clock, lines.stopping))

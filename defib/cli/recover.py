@@ -11,6 +11,7 @@ from pathlib import Path
 from textwrap import indent
 
 from defib import entries
+from defib.about import About, about
 from defib.approval import Nobody
 from defib.cli import procedures
 from defib.cli.desk import approver, desk, insist_on_somebody, parse_time, signals_interrupt
@@ -23,7 +24,6 @@ from defib.conduct import Outcome, roll_back
 from defib.errors import BudgetSpent, DefibError, InputError, Interrupted, Refused
 from defib.herald import heralded, outlets_for
 from defib.history import JOURNAL, SITE, opening_of, recovered_changes, status_of
-from defib.home import is_about_repositories
 from defib.journal import read_journal
 from defib.objectives import Mode, Phase, Status
 from defib.observe.killswitch import kill_switch
@@ -93,7 +93,7 @@ def run(
         order = Order(
             procedure, site, mode, who, began, down, trigger, by_itself, forced, live=live, commit=commit, promoted=promoted
         )
-        order = order if live or is_about_repositories(procedure) else with_known_outage(at, order)
+        order = order if live or about(procedure) is not About.USERS else with_known_outage(at, order)
         insist_on_somebody(who, f"{do} --plan" if to else f"defib plan {what}", do)
         opened = new_run(at, order)
         switch = kill_switch(at.home.path, opened.site.site)
@@ -228,7 +228,7 @@ def finish(at: Desk, opened: Run) -> None:
     if opened.changes.lease is not None:
         _try("the lease could not be given back", opened.changes.lease.release)
     told = timeline(opened.journal.records)
-    if told.status is Status.RECOVERED and not is_about_repositories(told.opened.procedure):
+    if told.status is Status.RECOVERED and about(told.opened.procedure) is About.USERS:
         _try("detection's note could not be dropped", lambda: note_outage(at.home.path, opened.site.site, None))
     _try("the report could not be written", lambda: write_run(at.home.path / "runs" / opened.id, told))
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from defib import entries
+from defib import copyentries
 from defib.mirror.lag import Known
 from defib.mirror.port import LOCAL, Listing, Mirrored
 from defib.mirror.sources import SourcesOfSite
@@ -39,7 +39,7 @@ class Copy:
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
     waiting: dict[str, dict[str, datetime | None]] = field(default_factory=dict)
     was: dict[str, timedelta | None] = field(default_factory=dict)
-    seen: dict[str, entries.MirrorSeen] = field(default_factory=dict)
+    seen: dict[str, copyentries.MirrorSeen] = field(default_factory=dict)
     held_back: frozenset[str] = frozenset()
     """The refs that follow nowhere before a person has decided."""
     touched: bool = False

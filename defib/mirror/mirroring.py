@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from defib import entries
+from defib import copyentries
 from defib.errors import DefibError, InputError, Interrupted, Refused, StepFailed
 from defib.mirror import lag
 from defib.mirror.copies import Copy, Mirrors, going, together
@@ -138,13 +138,13 @@ def send_what_is_new(step: Step, copies: Sequence[Copy]) -> None:
         if refs and place != LOCAL and not dry:
             there, source = copy.listings[place].refs, copy.source or {}
             moves = tuple(f"{ref} {there.get(ref, 'none')} {source[ref]}" for ref in refs)
-            step.record(entries.RefsIntended(step.name, copy.of.name, place, moves))
+            step.record(copyentries.RefsIntended(step.name, copy.of.name, place, moves))
             copy.touched = True
     sent = together(lambda order: _send(step, *order, dry=dry), orders)
     for (copy, place, refs), told in zip(orders, sent, strict=True):
         _told(step, copy, place, told, "would be" if dry else "were")
         if refs and place != LOCAL and not dry:
-            answer = entries.RefsSent(step.name, copy.of.name, place, told.taken, told.rejected, told.problem)
+            answer = copyentries.RefsSent(step.name, copy.of.name, place, told.taken, told.rejected, told.problem)
             step.record(answer)
 
 
@@ -194,7 +194,7 @@ def compare(step: Step, copies: Sequence[Copy]) -> None:
     for copy in copies:
         for place in copy.of.mirrors:
             problems = tuple(copy.problems.get("", ())) or ("it was not compared",)
-            unknown = entries.MirrorSeen(copy.of.name, copy.of.source, place, 0, 0, None, None, problems)
+            unknown = copyentries.MirrorSeen(copy.of.name, copy.of.source, place, 0, 0, None, None, problems)
             step.record(copy.seen.setdefault(place, unknown))
         lag.write_known(mirrors_of(step.run).known_at(copy.of.name), _known(copy, step.clock.now()))
     _must_be_well(step, copies)
@@ -217,7 +217,7 @@ def _compare(step: Step, copy: Copy) -> None:
                 copy.trouble(place, f"{len(wrong)} refs are not as at {copy.of.source}: {', '.join(wrong[:_SHOWN])}")
         problems = (*copy.problems.get("", ()), *copy.problems.get(place, ()))
         was, name = copy.was.get(place), copy.of.name
-        seen = entries.MirrorSeen(name, copy.of.source, place, len(source), equal, was, lag_now, problems)
+        seen = copyentries.MirrorSeen(name, copy.of.source, place, len(source), equal, was, lag_now, problems)
         past = (*copy.known.past, lag.Looked(step.clock.now(), place, seen.lag))
         copy.seen[place] = replace(seen, worst=lag.worst(past, place, step.clock.now() - lag.KEPT))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from defib.objectives import Measure, Phase, Verdict
+from defib.objectives import Phase
 from defib.ready.check import Readiness, State
 from defib.report import words
 from defib.report.as_markdown import as_markdown, escape
@@ -44,26 +44,6 @@ def timeline_text(told: Timeline) -> str:
 def verdict_text(told: Timeline) -> str:
     """Verdicts alone."""
     return as_markdown(replace(run_page(told), sections=()))
-
-
-def mirror_rows(told: Timeline) -> tuple[Mapping[str, str], ...]:
-    """Repository by mirror, the worst first, as the rows of a table."""
-    rpo = told.opened.rpo
-    order = (Verdict.MISSED, Verdict.UNKNOWN, Verdict.MET)
-    rows = sorted(told.mirrors, key=lambda seen: (order.index(Measure(rpo, seen.lag).verdict), not seen.problems))
-    return tuple(
-        {
-            "repository": words.plain(seen.repository),
-            "mirror": words.plain(seen.place),
-            "equal": f"{seen.equal} of {seen.refs}",
-            "was behind": words.duration(seen.was),
-            "behind": words.duration(seen.behind),
-            "worst in 7 days": words.duration(seen.worst),
-            "verdict": Measure(rpo, seen.lag).verdict.value,
-            "wrong": words.plain("; ".join(seen.problems)),
-        }
-        for seen in rows
-    )
 
 
 def readiness_rows(found: Readiness) -> tuple[Mapping[str, str], ...]:

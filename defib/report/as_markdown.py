@@ -41,6 +41,7 @@ def _section(section: Section) -> list[str]:
         blocks.append(escape(section.scale.words))
     if section.gantt:
         blocks.append(f"```mermaid\n{section.gantt}\n```")
+    blocks += [f"```mermaid\n{chart.mermaid}\n```" for chart in section.charts if chart.mermaid]
     for table in section.tables:
         blocks += [f"### {escape(table.caption)}", _table(table)]
     return blocks + _commands(section.commands)

@@ -9,6 +9,7 @@ from defib.drilled import Drill
 from defib.entries import EyewitnessSaw
 from defib.objectives import Measure, Verdict
 from defib.report import parts, words
+from defib.report.copies import Copies, copies_of
 from defib.report.figures import agreement, drill_exit_code, drill_figures
 from defib.report.page import Cell, Page, Section, Table, Tile, Tone, cells, code, tone_of
 from defib.report.picture import Around
@@ -26,8 +27,9 @@ from defib.timeline import Timeline
 
 def drill_page(drill: Drill) -> Page:
     """The whole report of one drill: verdicts first, evidence last."""
-    if drill.is_about_repositories:
-        return _page_of_mirrors(drill)
+    copies = copies_of(drill.opened.trigger)
+    if copies is not None:
+        return _page_of_copies(drill, copies)
     tiles = (_status(drill), *_objectives(drill), _witness(drill), _residue(drill))
     return Page(
         title=f"Drill of {_procedure(drill)} on {drill.opened.site}",
@@ -41,12 +43,17 @@ def drill_page(drill: Drill) -> Page:
     )
 
 
-def _page_of_mirrors(drill: Drill) -> Page:
-    """The same where no user was to notice: what every mirror had while its source failed, and after it was well again."""
+def _page_of_copies(drill: Drill, copies: Copies) -> Page:
+    """The same where no user was to notice: what every copy had while something failed, and after it was well again."""
     tiles = (_status(drill), _residue(drill))
     runs = [(run, when) for run, when in ((drill.forward, "while it failed"), (drill.failback, "afterwards")) if run]
-    mirrors = tuple(
-        Section(f"The mirrors {when}", (lead(run),), tables=(parts.mirror_table(run), parts.step_table(run)))
+    sections = tuple(
+        Section(
+            f"The {copies.title.lower()} {when}",
+            (lead(run),),
+            tables=(*copies.tables(run), parts.step_table(run)),
+            charts=copies.charts(run),
+        )
         for run, when in runs
     )
     return Page(
@@ -56,7 +63,7 @@ def _page_of_mirrors(drill: Drill) -> Page:
         lead=f"On purpose, something was broken ({drill_figures(drill).fault or 'nothing yet'}).",
         tiles=tiles,
         commands=(),
-        sections=(*mirrors, _left(drill), *_notes(drill), _evidence(drill)),
+        sections=(*sections, _left(drill), *_notes(drill), _evidence(drill)),
         footer=f"Derived from the journal of drill {drill.opened.run_id}, last entry {drill.head[:12]}.",
     )
 

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from defib import drilled
+from defib.about import About
 from defib.drilled import Drill
-from defib.entries import MirrorSeen
 from defib.objectives import EXIT_MISSED, EXIT_UNKNOWN, Measure, Mode, Phase, Plane, Status, Verdict
 from defib.ports import RecordSet
+from defib.report import mirrors, replicas
+from defib.report.mirrors import MirrorFigures
 from defib.report.outlook import ForecastFigures, forecast_figures
+from defib.report.replicas import ReplicaFigures
+from defib.report.words import seconds
 from defib.timeline import ChangeLine, Span, StepLine, Timeline
 
 
@@ -137,27 +141,6 @@ class PrefectFigures:
 
 
 @dataclass(frozen=True)
-class MirrorFigures:
-    """One mirror against its source."""
-
-    repository: str
-    source: str
-    mirror: str
-    refs: int
-    """What the source has: branches, tags, and notes where they are mirrored."""
-    equal: int
-    was_behind_s: float | None
-    """How far it was behind before the run."""
-    behind_s: float | None
-    """How far it is behind after it."""
-    worst_s: float | None
-    """The furthest that it was behind at any look of the last seven days."""
-    verdict: Verdict
-    """The worse of both against the RPO."""
-    problems: tuple[str, ...]
-
-
-@dataclass(frozen=True)
 class RunFigures:
     """One run."""
 
@@ -190,6 +173,8 @@ class RunFigures:
     """The run whose changes a failback takes back."""
     mirrors: tuple[MirrorFigures, ...]
     """Every mirror of every repository, as it was compared at the end; none where the run was about users."""
+    replicas: tuple[ReplicaFigures, ...]
+    """Every replica of a bucket, as it was compared; none where the run was about something else."""
     head: str
     """Hash of the journal's last entry."""
     report: str | None
@@ -244,11 +229,6 @@ class DrillFigures:
     report: str | None
 
 
-def seconds(span: timedelta | None) -> float | None:
-    """Seconds with millisecond precision."""
-    return None if span is None else round(span.total_seconds(), 3)
-
-
 def run_figures(timeline: Timeline, report: Path | None = None) -> RunFigures:
     """The figures of one run."""
     opened = timeline.opened
@@ -275,7 +255,8 @@ def run_figures(timeline: Timeline, report: Path | None = None) -> RunFigures:
         forecast=forecast_figures(timeline.forecast) if timeline.forecast else None,
         prefect=_prefect(timeline),
         follows=opened.follows or None,
-        mirrors=tuple(_mirror(seen, opened.rpo) for seen in timeline.mirrors),
+        mirrors=mirrors.figures(timeline),
+        replicas=replicas.figures(timeline),
         head=timeline.head,
         report=str(report) if report else None,
     )
@@ -322,7 +303,7 @@ def run_exit_code(timeline: Timeline) -> int | None:
 
 def drill_exit_code(drill: Drill) -> int | None:
     """What ``defib`` exits with for a drill; None while it is open."""
-    if drill.is_about_repositories:
+    if drill.about is not About.USERS:
         return _exit_code(drill.status, [Verdict.UNKNOWN if drill.residue is None else Verdict.MET])
     figures = [agreement(drill).verdict, Verdict.UNKNOWN if drill.residue is None else Verdict.MET]
     figures += [drill.forward.rto.verdict, drill.forward.rpo.verdict] if drill.forward else [Verdict.UNKNOWN]
@@ -401,21 +382,6 @@ def _change(line: ChangeLine) -> ChangeFigures:
         state=line.state,
         at=line.at,
         why=line.why,
-    )
-
-
-def _mirror(seen: MirrorSeen, rpo: timedelta) -> MirrorFigures:
-    return MirrorFigures(
-        repository=seen.repository,
-        source=seen.source,
-        mirror=seen.place,
-        refs=seen.refs,
-        equal=seen.equal,
-        was_behind_s=seconds(seen.was),
-        behind_s=seconds(seen.behind),
-        worst_s=seconds(seen.worst),
-        verdict=Measure(rpo, seen.lag).verdict,
-        problems=seen.problems,
     )
 
 

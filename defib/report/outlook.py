@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from defib import entries
 from defib.report import words
+from defib.report.words import seconds
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,13 @@ class ForecastFigures:
 
 def forecast_figures(forecast: entries.Forecast) -> ForecastFigures:
     """The figures of one forecast."""
-    so_far = _seconds(forecast.so_far)
-    parts = (SourceFigures(p.phase.value, _seconds(p.expected), _seconds(p.worst), p.source) for p in forecast.parts)
+    so_far = seconds(forecast.so_far)
+    parts = (SourceFigures(p.phase.value, seconds(p.expected), seconds(p.worst), p.source) for p in forecast.parts)
     return ForecastFigures(
         so_far_s=so_far,
-        to_come_s=_seconds(forecast.to_come),
-        expected_s=_seconds(forecast.expected),
-        worst_s=_seconds(forecast.worst),
+        to_come_s=seconds(forecast.to_come),
+        expected_s=seconds(forecast.expected),
+        worst_s=seconds(forecast.worst),
         rto_s=round(forecast.rto.total_seconds(), 3),
         verdict=forecast.verdict,
         sources=(SourceFigures("so far", so_far, so_far, forecast.so_far_source), *parts),
@@ -79,7 +79,3 @@ def sources(forecast: entries.Forecast) -> str:
 
 def _misses_at_worst(forecast: entries.Forecast) -> bool:
     return forecast.worst is not None and forecast.worst > forecast.rto
-
-
-def _seconds(span: timedelta | None) -> float | None:
-    return None if span is None else round(span.total_seconds(), 3)

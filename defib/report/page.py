@@ -6,9 +6,11 @@ Text is as it was written down; whoever sets it escapes it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from defib.objectives import Status, Verdict
+from defib.report import words
 
 
 class Tone(StrEnum):
@@ -118,12 +120,39 @@ class Scale:
 
 
 @dataclass(frozen=True)
+class Bar:
+    """One look in a chart: `left` and `width` in per cent of its breadth, `height` of its own; `words` say it."""
+
+    left: float
+    width: float
+    height: float
+    tone: Tone
+    words: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure over time: a bar a look, and the `limit` that it is to stay under, in per cent of the height.
+
+    `mermaid` is the same for places where Markdown is shown but pictures are not.
+    """
+
+    title: str
+    bars: tuple[Bar, ...]
+    limit: float
+    limit_words: str
+    ticks: tuple[Tick, ...]
+    mermaid: str
+
+
+@dataclass(frozen=True)
 class Section:
-    """One part of a report: sentences, then pictures (a Gantt chart where pictures cannot be), tables and commands."""
+    """One part of a report: sentences, then pictures (or a Gantt chart where they cannot be), charts, tables, commands."""
 
     title: str
     sentences: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    charts: tuple[Chart, ...] = ()
     scale: Scale | None = None
     gantt: str = ""
     tables: tuple[Table, ...] = ()
@@ -152,3 +181,8 @@ def cells(*texts: str | Cell) -> tuple[Cell, ...]:
 def code(text: str) -> Cell:
     """A cell set as the machine would."""
     return Cell(text, code=True)
+
+
+def span(took: timedelta | None) -> Cell:
+    """A cell of an exact length of time; unknown where it is not known."""
+    return Cell(words.UNKNOWN, tone=Tone.UNKNOWN) if took is None else Cell(words.exact(took))

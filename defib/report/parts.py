@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from defib.entries import MirrorSeen
-from defib.objectives import Measure, Phase
+from defib.objectives import Phase
 from defib.plan import Change
 from defib.ports import Health, RecordSet
 from defib.report import words
-from defib.report.page import Cell, Table, Tone, cells, code, tone_of
+from defib.report.page import Cell, Table, Tone, cells, code, span
 from defib.report.picture import moments_of, zero_of
 from defib.timeline import ChangeLine, Sighting, StepLine, Timeline
 
@@ -87,28 +86,6 @@ def _step(step: StepLine) -> tuple[Cell, ...]:
         Cell(words.exact(step.took), tone=Tone.PLAIN if step.took is not None else Tone.UNKNOWN),
         words.duration(step.budget),
         _unknown() if used is None else Cell(words.percent(used), tone=Tone.BAD if over else Tone.PLAIN, gauge=used),
-    )
-
-
-def mirror_table(timeline: Timeline) -> Table:
-    """Every mirror of every repository, compared with its source ref by ref."""
-    headings = ("Repository", "Mirror", "Refs equal", "Was behind", "Behind", "Worst in 7 days", "Verdict", "Wrong")
-    rows = tuple(_mirror(seen, timeline.opened.rpo) for seen in timeline.mirrors)
-    return Table("Mirrors against their sources", headings, rows)
-
-
-def _mirror(seen: MirrorSeen, rpo: timedelta) -> tuple[Cell, ...]:
-    verdict = Measure(rpo, seen.lag).verdict
-    equal = Cell(f"{seen.equal} of {seen.refs}", tone=Tone.GOOD if seen.equal == seen.refs else Tone.BAD)
-    return cells(
-        seen.repository,
-        f"{seen.place}, from {seen.source}",
-        equal,
-        _unknown() if seen.was is None else words.exact(seen.was),
-        _unknown() if seen.behind is None else words.exact(seen.behind),
-        _unknown() if seen.worst is None else words.exact(seen.worst),
-        Cell(verdict.value, tone=tone_of(verdict)),
-        "; ".join(seen.problems) or "-",
     )
 
 
@@ -213,31 +190,27 @@ def forecast_table(timeline: Timeline) -> Table:
         return Table("Foretold before the approval", (), ())
     took = {span.phase: span.took for span in timeline.spans}
     rows = (
-        cells("so far", _foretold(foretold.so_far), "-", foretold.so_far_source, "-"),
+        cells("so far", span(foretold.so_far), "-", foretold.so_far_source, "-"),
         *(
             cells(
                 str(part.phase),
-                _foretold(part.expected),
-                _foretold(part.worst),
+                span(part.expected),
+                span(part.worst),
                 part.source,
-                _foretold(took.get(part.phase)),
+                span(took.get(part.phase)),
             )
             for part in foretold.parts
             if part.phase is not Phase.DECIDE
         ),
         cells(
             "the whole outage",
-            _foretold(foretold.expected),
-            _foretold(foretold.worst),
+            span(foretold.expected),
+            span(foretold.worst),
             foretold.verdict,
-            _foretold(timeline.rto.actual),
+            span(timeline.rto.actual),
         ),
     )
     return Table("Foretold before the approval", ("Part", "Expected", "At worst", "By what", "Came to"), rows)
-
-
-def _foretold(span: timedelta | None) -> Cell:
-    return _unknown() if span is None else Cell(words.exact(span))
 
 
 def approval_sentence(timeline: Timeline) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from defib.home import is_about_repositories
+from defib.about import About, about
 from defib.objectives import Measure, Status, Verdict
 from defib.report import outlook, parts, words
+from defib.report.copies import copies_of
 from defib.report.figures import run_exit_code
 from defib.report.gantt import gantt
 from defib.report.page import Page, Section, Table, Tile, Tone, tone_of
@@ -30,8 +31,8 @@ def run_page(timeline: Timeline) -> Page:
 
 
 def _tiles(timeline: Timeline) -> tuple[Tile, ...]:
-    """Status and objectives; what is about repositories takes nobody's service, so that it has no RTO."""
-    rto = () if is_about_repositories(timeline.opened.procedure) else (objective_tile("RTO", timeline.rto),)
+    """Status and objectives; what is about copies takes nobody's service, so that it has no RTO."""
+    rto = () if about(timeline.opened.procedure) is not About.USERS else (objective_tile("RTO", timeline.rto),)
     return (status_tile(timeline), *rto, objective_tile("RPO", timeline.rpo))
 
 
@@ -41,9 +42,11 @@ def overall(tones: tuple[Tone, ...]) -> Tone:
 
 
 def lead(timeline: Timeline) -> str:
-    """What happened to users, or to the mirrors, in one or two sentences."""
-    if is_about_repositories(timeline.opened.procedure):
-        return _mirrored(timeline)
+    """What happened to users, or to the copies, in one or two sentences."""
+    copies = copies_of(timeline.opened.procedure)
+    if copies is not None:
+        told = timeline.mirrors or timeline.replicas
+        return copies.lead(timeline) if told else f"{copies.lead(timeline)} {_ended(timeline)}"
     return f"{_ended(timeline)} {_outage(timeline)}".strip()
 
 
@@ -58,15 +61,6 @@ def _ended(timeline: Timeline) -> str:
         Status.INTERRUPTED: f"The run was stopped before its end. {left}",
         Status.REFUSED: f"Refused: a guard said no. {left}",
     }[timeline.status]
-
-
-def _mirrored(timeline: Timeline) -> str:
-    wrong = sum(bool(seen.problems) or seen.equal != seen.refs for seen in timeline.mirrors)
-    if not timeline.mirrors:
-        return f"The mirrors were not compared. {_ended(timeline)}"
-    if wrong:
-        return f"Not every mirror holds everything, or could be compared: {wrong} of {len(timeline.mirrors)}."
-    return f"Every mirror holds everything: {words.count(len(timeline.mirrors), 'mirror')}."
 
 
 def _outage(timeline: Timeline) -> str:
@@ -112,9 +106,11 @@ def next_commands(timeline: Timeline) -> tuple[str, ...]:
 
 def run_sections(timeline: Timeline, around: Around | None = None) -> tuple[Section, ...]:
     """The sections of one run in reading order."""
-    if is_about_repositories(timeline.opened.procedure):
+    copies = copies_of(timeline.opened.procedure)
+    if copies is not None:
+        tables = _filled(*copies.tables(timeline), parts.step_table(timeline))
         return (
-            Section("Mirrors", tables=_filled(parts.mirror_table(timeline), parts.step_table(timeline))),
+            Section(copies.title, tables=tables, charts=copies.charts(timeline)),
             changes_section(timeline),
             Section("Errors and notes", tables=_filled(parts.error_table(timeline), parts.note_table(timeline))),
             evidence_section(timeline),

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from defib.about import About
 from defib.drilled import Drill
-from defib.entries import MirrorSeen
 from defib.objectives import Measure, Status, Verdict
 from defib.plan import SPLIT
 from defib.report import words
+from defib.report.copies import copies_of
 from defib.timeline import Timeline
 
 
 def summary(told: Timeline) -> str:
     """Status first, then RTO, phases and RPO as far as the run came to them, then what went wrong, part by part."""
     lines = [words.status(told.status).upper()]
-    if told.mirrors:
-        lines = ["MIRRORED" if told.status is Status.RECOVERED else lines[0], *map(_mirror, told.mirrors), _rpo(told.rpo)]
+    copies = copies_of(told.opened.procedure)
+    if copies is not None and (told.mirrors or told.replicas):
+        lines = [copies.done] if told.status is Status.RECOVERED else lines
+        lines += [_line(label, text) for label, text in copies.lines(told)]
+        lines.append(_rpo(told.rpo))
     if told.reason and told.status is not Status.RECOVERED:
         lines += _trouble(told)
     if told.status is not Status.RECOVERED:
@@ -24,7 +28,7 @@ def summary(told: Timeline) -> str:
     if told.status is Status.ROLLED_BACK and told.instants.served:
         at = words.time_of_day(told.instants.served)
         lines.append(_line("users", f"served from {at} UTC until then; what they get now was not looked at"))
-    elif not told.mirrors and (told.instants.served or told.status is Status.RECOVERED):
+    elif copies is None and (told.instants.served or told.status is Status.RECOVERED):
         lines += [_rto(told), *_phases(told), _rpo(told.rpo)]
     return "\n".join(lines)
 
@@ -32,8 +36,8 @@ def summary(told: Timeline) -> str:
 def drill_summary(told: Drill, lab: str) -> str:
     """The recovery's figures beside what the eyewitness saw, and what was left; `lab` says how the lab was left."""
     proved = told.status is Status.RECOVERED
-    if told.is_about_repositories:
-        return _drill_of_mirrors(told, lab)
+    if told.about is not About.USERS:
+        return _drill_of_copies(told, lab)
     lines = ["RECOVERED, and put back as it was" if proved else f"DRILL {words.status(told.status).upper()}"]
     if not proved and told.reason:
         lines.append(_line("why", told.reason))
@@ -46,7 +50,7 @@ def drill_summary(told: Drill, lab: str) -> str:
     return "\n".join(lines)
 
 
-def _drill_of_mirrors(told: Drill, lab: str) -> str:
+def _drill_of_copies(told: Drill, lab: str) -> str:
     proved = told.status is Status.RECOVERED
     lines = ["NOTHING WAS LOST" if proved else f"DRILL {words.status(told.status).upper()}"]
     lines += [] if proved else [_line("why", told.reason)]
@@ -60,7 +64,7 @@ def next_commands(told: Timeline) -> tuple[str, ...]:
     run_id = told.opened.run_id
     if told.status is Status.RECOVERED:
         made = (
-            not told.mirrors
+            copies_of(told.opened.procedure) is None
             and told.opened.procedure != "failback"
             and any(change.state == "made" for change in told.changes)
         )
@@ -90,12 +94,6 @@ def _trouble(told: Timeline) -> list[str]:
     if more:
         lines.append(_line("but", f"not put back: {more}"))
     return [*lines, _line("next", by_hand)] if by_hand else lines
-
-
-def _mirror(seen: MirrorSeen) -> str:
-    behind = "behind by nobody knows how much" if seen.behind is None else f"{words.duration(seen.behind)} behind"
-    before = f", was {words.duration(seen.was)}" if seen.was else ""
-    return _line(seen.place, f" {seen.repository}: {seen.equal} of {seen.refs} refs equal, {behind}{before}")
 
 
 def _rto(told: Timeline, beside: str = "") -> str:

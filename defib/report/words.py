@@ -54,6 +54,11 @@ def exact(span: timedelta | None) -> str:
     return told if span < _MINUTE else f"{told} ({duration(span)})"
 
 
+def seconds(span: timedelta | None) -> float | None:
+    """Seconds with millisecond precision, for machines."""
+    return None if span is None else round(span.total_seconds(), 3)
+
+
 def offset(span: timedelta) -> str:
     """A time on an axis, from its zero: 0, +6.4 s, -2 s."""
     if not span:

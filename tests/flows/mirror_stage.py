@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from ruamel.yaml import YAML
 
-from defib import entries
+from defib import copyentries, entries
 from defib.approval import Approver, Automatic
 from defib.clock import SystemClock
 from defib.conduct import Outcome, roll_back
@@ -161,6 +161,6 @@ def notes(run: Run) -> str:
     return "\n".join(entry.text for entry in run.journal.of(entries.Noted))
 
 
-def seen(run: Run) -> dict[str, entries.MirrorSeen]:
+def seen(run: Run) -> dict[str, copyentries.MirrorSeen]:
     """The last comparison of each mirror."""
-    return {entry.place: entry for entry in run.journal.of(entries.MirrorSeen)}
+    return {entry.place: entry for entry in run.journal.of(copyentries.MirrorSeen)}

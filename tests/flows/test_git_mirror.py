@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from defib import entries
+from defib import copyentries
 from defib.errors import InputError
 from defib.objectives import Status, Verdict
 from defib.timeline import timeline
@@ -106,7 +106,7 @@ def test_one_repository_whose_store_is_broken(stage: MirrorStage) -> None:
     shutil.rmtree(store)
     store.write_text("no folder", encoding="utf-8")
     run, outcome = stage.mirror()
-    told = {(each.repository, each.place): each for each in run.journal.of(entries.MirrorSeen)}
+    told = {(each.repository, each.place): each for each in run.journal.of(copyentries.MirrorSeen)}
     assert outcome.status in {Status.FAILED, Status.REFUSED}
     assert told["pulse", "gitlab"].behind is None
     assert (told["other", "gitlab"].equal, told["other", "gitlab"].behind) == (3, timedelta(0))
