@@ -5,6 +5,7 @@
     runs/<run id>/    journal.jsonl, site.yaml and runbook.md as they were, report.{json,md,html}
     sites/<site>/     lease.json, automatic.json, outage.json, users-build.json, kill-switch
     mirrors/<site>/   the local copy of each of its repositories, a bundle of it, and how far its mirrors are behind
+    replicas/<site>/  what was proved of its buckets' replicas, and what they lacked over time
     git/<site>.git    what the site's remotes were last seen to hold
     artefacts/<site>/ what builds of the site left, a folder each
     fleets/           plans of many sites, by their digest
@@ -67,6 +68,10 @@ class Home:
     def mirrors(self, site: str, *, lab: bool = False) -> Path:
         """The folder of the local copies of a site's repositories; those of a lab last as long as it does."""
         return (self.path / "lab" if lab else self.path) / "mirrors" / site
+
+    def replicas(self, site: str, *, lab: bool = False) -> Path:
+        """The folder of what is known of a site's replicas; that of a lab lasts as long as it does."""
+        return (self.path / "lab" if lab else self.path) / "replicas" / site
 
     def site(self, site: str) -> Path:
         """The folder of one site's lease and records."""

@@ -17,11 +17,13 @@ from defib.observe.names import find_names
 from defib.observe.web import WebObservers
 from defib.ports import Answers, Cdn, DnsZone, Host, Observers
 from defib.providers.open import open_cdn, open_host, open_last_resort, open_mirrors, open_sources, open_zone
+from defib.providers.open_replicas import open_replicas
 from defib.providers.secret import resolve
 from defib.providers.wrappers import ReadOnlyCdn, ReadOnlyHost, ReadOnlyZone
 from defib.redact import Redactor
 from defib.redeploy.place import LastResort
 from defib.redeploy.workshop import Workshop
+from defib.replication.pair import Replicas
 from defib.site import Site
 from defib.trust import CaaPolicies, Certificates
 
@@ -56,6 +58,7 @@ class Outside:
     last_resort: LastResort | None = None
     workshop: Workshop | None = None
     mirrors: Mirrors | None = None
+    replicas: Replicas | None = None
     fence: Fence = field(default_factory=Fence)
 
     @property
@@ -111,6 +114,7 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
         last_resort=open_last_resort(site, secret, fence),
         workshop=Workshop(site, home, sources) if sources and site.build else None,
         mirrors=open_mirrors(site, home, secret, fence),
+        replicas=open_replicas(site, home, secret, fence),
         fence=fence,
     )
     find_names(site, home.path, clock)

@@ -6,7 +6,7 @@ A range is the unit of work: of a thread here, of a worker elsewhere, of going o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from defib.replication.listing import ranges, versions
 from defib.replication.merge import Counted, Unlike, merged
 from defib.replication.pair import Pair
 from defib.replication.port import Cursor, Version
+from defib.replication.progress import Progress
 from defib.replication.proofs import Proofs
 from defib.replication.rules import BucketSettings
 from defib.replication.sameness import Sameness
@@ -31,14 +32,6 @@ _RANGES_AT_ONCE = 4
 _ASKING_AT_ONCE = 16
 _WAITING = 256
 """So many keys wait for an answer at most: what is in memory does not grow with what is wrong."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What was compared before: the tally of each range, and who is told of the next one."""
-
-    done: dict[Cursor, Tally]
-    tell: Callable[[Cursor, Tally], None]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,57 @@
+"""How far a comparison came, so that it goes on from there after a kill -9: a line a range, each on disk before the next."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from defib.errors import HomeUnwritable
+from defib.replication.findings import Tally
+from defib.replication.port import Cursor
+
+_LINE = TypeAdapter(tuple[Cursor, Tally])
+
+
+class Progress:
+    """The ranges of one comparison that are done, kept in one file until it is over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self.done: dict[Cursor, Tally] = dict(_read(path))
+
+    def tell(self, part: Cursor, tally: Tally) -> None:
+        """This range is done."""
+        line = _LINE.dump_json((part, tally)) + b"\n"
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self._lock, self._path.open("ab") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise HomeUnwritable(
+                f"how far the comparison came cannot be written: {error.strerror}", where=str(self._path)
+            ) from error
+
+    def over(self) -> None:
+        """The comparison is over, and nobody goes on with it."""
+        self._path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> list[tuple[Cursor, Tally]]:
+    """Whole lines alone: the last may have been cut off, and its range is compared again."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            found.append(_LINE.validate_json(line))
+        except ValidationError:
+            break
+    return found
