@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from defib.copyentries import Audited, CanaryTimed, ReplicaSeen, VersionSeen
 from defib.errors import DefibError, InputError, Interrupted, ProviderError, StepFailed
 from defib.objectives import Mode
+from defib.plan import Plan
 from defib.ready.check import State
 from defib.replication import past
 from defib.replication.allowance import Allowance
@@ -25,7 +26,7 @@ from defib.replication.pair import Latency, Pair, Replicas
 from defib.replication.progress import Progress
 from defib.replication.proofs import Proofs
 from defib.replication.rules import BucketSettings
-from defib.run import Run, Step
+from defib.run import PlanReady, Run, Step
 from defib.site import Site
 
 _PAIRS_AT_ONCE = 4
@@ -156,6 +157,8 @@ def judge(step: Step, looks: Sequence[Look]) -> None:
             if number:
                 look.trouble(f"{number} {kind.value}: {REMEDY[kind]}")
         step.record(_seen(step, look, seen))
+    if step.run.mode is Mode.PLAN:
+        raise PlanReady(Plan(step.run.runbook.procedure, step.site.site, ()))
     wrong = [f"{look.pair.name}: {text}" for look in looks for text in look.problems]
     if wrong:
         then = f"defib report {step.run.id}"

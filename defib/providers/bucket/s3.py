@@ -11,7 +11,9 @@ from defib.errors import NotFound, Unavailable
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
 from defib.providers.bucket.pages import RAW, raw_pages, read_folders, read_page
+from defib.providers.bucket.settings import read_settings
 from defib.replication.port import Cursor, Details, Page, Status
+from defib.replication.rules import BucketSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -43,7 +45,7 @@ _HEADERS = {
 
 
 class S3Bucket:
-    """Fulfils :class:`defib.replication.port.WritableBucket`, but for how it is configured."""
+    """Fulfils :class:`defib.replication.port.WritableBucket`."""
 
     def __init__(self, name: str, access: AwsAccess) -> None:
         self._name, self._region = name, access.region
@@ -120,6 +122,9 @@ class S3Bucket:
             return hashed.hexdigest()
 
         return self._ask(read, "GetObject", key, within)
+
+    def settings(self, *, within: Deadline) -> BucketSettings:
+        return read_settings(self._name, self.where, self._clients, within)
 
     def put(self, key: str, content: bytes, *, within: Deadline) -> str:
         def write(client: S3Client) -> Any:

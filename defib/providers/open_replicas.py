@@ -1,0 +1,44 @@
+"""The pairs of buckets that a site file names, ready to be asked; nothing is asked yet."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from defib.home import Home
+from defib.providers.open import Secrets, aws_access, free
+from defib.providers.wrappers.fenced import Check
+from defib.replication.pair import Latency, Pair, Replicas
+from defib.replication.port import WritableBucket
+from defib.site import Site
+from defib.sitereplication import BucketAt, Replicated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def open_replicas(site: Site, home: Home, secrets: Secrets, before_write: Check = free) -> Replicas | None:
+    """Every pair of `site`; None where its file names none. `before_write` is called right before each write."""
+    folder = home.replicas(site.site, lab=site.lab)
+    pairs = tuple(_pair(config, folder / config.name, secrets, before_write) for config in site.replication)
+    return Replicas(pairs) if pairs else None
+
+
+def _pair(config: Replicated, folder: Path, secrets: Secrets, before_write: Check) -> Pair:
+    return Pair(
+        config,
+        open_bucket(config.source, secrets, before_write),
+        open_bucket(config.replica, secrets, before_write),
+        folder,
+        lambda *_: (),
+        lambda *_: Latency(),
+    )
+
+
+def open_bucket(config: BucketAt, secrets: Secrets, before_write: Check = free) -> WritableBucket:
+    """One bucket in the region that the site file names."""
+    from defib.providers.bucket.retrying import RetryingBucket  # noqa: PLC0415 - vendors' libraries are imported when used
+    from defib.providers.bucket.s3 import S3Bucket  # noqa: PLC0415
+
+    chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
+    return RetryingBucket(S3Bucket(config.bucket, aws_access(config.aws, secrets)), before_write, chance)
