@@ -11,7 +11,7 @@ from defib.errors import ProviderError
 from defib.replication.findings import Finding, Kind
 from defib.replication.merge import Unlike
 from defib.replication.port import Bucket, Cursor, Status, Version
-from defib.replication.rules import BucketSettings, Expiry, rule_of
+from defib.replication.rules import BucketSettings, Expiry, Rule, rule_of
 from defib.replication.sameness import Same, Sameness
 
 LATE = timedelta(minutes=15)
@@ -103,10 +103,10 @@ class Judge:
         """A delete marker that the replica does not have."""
         if unlike.replica_latest is None or unlike.replica_latest.marker or not ours.latest:
             return  # what it deleted is not to be seen at the replica either
-        if self.settings is None:
+        if not self._rules_are_known():
             yield _found(Kind.UNKNOWN, ours, "deleted at the source; nobody may read whether a rule replicates deletions")
             return
-        rule = rule_of(self.settings.rules, self.replica.name, ours.key)
+        rule = self._rule(ours.key)
         if rule is None or not rule.markers:
             yield _found(Kind.EXPECTED, ours, "deleted at the source, and no rule replicates deletions")
         elif self.now - ours.modified <= LATE:
@@ -137,10 +137,16 @@ class Judge:
 
     def _deleted(self, key: str, within: Deadline) -> bool:
         """Whether the source has a delete marker for the key and no rule brings it to the replica."""
-        rule = rule_of(self.settings.rules, self.replica.name, key) if self.settings else None
+        rule = self._rule(key)
         page = self.source.page(Cursor(key), within=within)
         newest = next((version for version in page.versions if version.key == key), None)
         return newest is not None and newest.marker and not (rule is not None and rule.markers)
+
+    def _rule(self, key: str) -> Rule | None:
+        return rule_of(self.settings.rules, self.replica.name, key) if self.settings is not None else None
+
+    def _rules_are_known(self) -> bool:
+        return self.settings is not None and "rules" not in dict(self.settings.unread)
 
     def _expired(self, theirs: Version) -> bool:
         rules = self.settings.expiries if self.settings is not None else ()

@@ -57,8 +57,10 @@ def ranges(bucket: Bucket, prefix: str, most: int, within: Deadline) -> tuple[Cu
 
 
 def _cuts(bucket: Bucket, prefix: str, most: int, within: Deadline) -> list[str]:
+    if most < 2:  # noqa: PLR2004 - one part has no cut
+        return []
     folders = bucket.folders(prefix, within=within)
     while len(folders) == 1 and folders[0] != prefix:
         folders = bucket.folders(folders[0], within=within)
-    step = max(1, -(-len(folders) // max(1, most - 1)))
+    step = max(1, -(-len(folders) // (most - 1)))
     return list(folders[::step])

@@ -1,0 +1,115 @@
+"""Two buckets in memory, and replication that happens when a test says so."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from defib.clock import Deadline, SimulatedClock
+from defib.providers.bucket.memory import Kept, MemoryBucket
+from defib.replication.allowance import Allowance
+from defib.replication.comparison import Comparer
+from defib.replication.findings import Finding, Kind, Tally
+from defib.replication.pair import Latency, Pair
+from defib.replication.port import Status
+from defib.replication.progress import Progress
+from defib.replication.proofs import Proofs
+from defib.replication.rules import BucketSettings, Rule
+from defib.sitereplication import BucketAt, Replicated
+
+SOURCE, REPLICA = "assets", "assets-replica"
+RULE = Rule("all", enabled=True, destination=REPLICA)
+OPAQUE = "9b2cf535f27731c974343645a3985328-2"
+"""An ETag of an upload in parts."""
+
+
+def settings(*rules: Rule, versioning: str = "Enabled", region: str = "us-east-1") -> BucketSettings:
+    """Of a source with these rules."""
+    return BucketSettings(region, versioning, "arn:aws:iam::123456789012:role/replication", rules)
+
+
+@dataclass
+class Buckets:
+    """A source with one rule for everything, and its replica, both at first without anything."""
+
+    folder: Path
+    clock: SimulatedClock = field(default_factory=SimulatedClock)
+    page_size: int = 1000
+
+    def __post_init__(self) -> None:
+        replica = BucketSettings("eu-west-1", "Enabled")
+        self.source = MemoryBucket(SOURCE, "us-east-1", self.clock, settings(RULE), self.page_size)
+        self.replica = MemoryBucket(REPLICA, "eu-west-1", self.clock, replica, self.page_size)
+        self.replica.beside[SOURCE] = self.source
+        self.source.beside[REPLICA] = self.replica
+        self.config = Replicated(name="assets", source=BucketAt(bucket=SOURCE), replica=BucketAt(bucket=REPLICA))
+
+    @property
+    def within(self) -> Deadline:
+        """A minute from now."""
+        return Deadline.after(self.clock, timedelta(minutes=1))
+
+    @property
+    def pair(self) -> Pair:
+        """Both as a pair."""
+        return Pair(self.config, self.source, self.replica, self.folder, lambda *_: (), lambda *_: Latency())
+
+    def configure(self, **parts: Any) -> None:
+        """Let the site file say something else of the pair."""
+        self.config = self.config.model_copy(update=parts)
+
+    def write(self, key: str, content: bytes = b"content", status: Status = Status.PENDING, **parts: Any) -> str:
+        """Write a version at the source; gives its id."""
+        version = self.source.put(key, content, within=self.within)
+        self.source.change(key, version, status=status, **parts)
+        return version
+
+    def delete(self, key: str) -> str:
+        """Delete at the source, which leaves a marker; gives its id."""
+        return self.source.mark_deleted(key, within=self.within)
+
+    def replicate(self, key: str, version: str, content: bytes | None = None, etag: str = "") -> None:
+        """Bring one version to the replica as S3 does, or with another content, or with another ETag."""
+        held = self.source.kept(key, version)
+        assert held is not None, "only what is there is replicated"
+        self.source.change(key, version, status=Status.COMPLETED)
+        body = held.content if content is None else content
+        told = etag or (held.version.etag if content is None else md5(body))
+        copied = held.version._replace(size=len(body), etag=told)
+        self.replica.keep(Kept(copied, body, Status.REPLICA, held.plain and not etag, headers=held.headers, tags=held.tags))
+
+    def written(self, key: str, content: bytes = b"content", **parts: Any) -> str:
+        """Write at the source, and let it be replicated."""
+        version = self.write(key, content, **parts)
+        self.replicate(key, version)
+        return version
+
+    def compare(self, progress: Progress | None = None) -> Tally:
+        """Compare as a check does, now."""
+        with Proofs(self.folder / "proofs.sqlite3") as proofs:
+            allowance = Allowance(self.config.ask_at_most, self.config.read_at_most)
+            known = self.source.settings(within=self.within)
+            comparer = Comparer(self.pair, known, allowance, proofs, self.clock.now(), timedelta(hours=1))
+            told = progress or Progress(self.folder / "run.jsonl")
+            tally = comparer.compare(comparer.parts(self.within), told, self.within)
+        told.over()
+        return tally
+
+    def found(self) -> Mapping[str, Finding]:
+        """What a comparison finds, by key; a key of which it finds two things fails the test."""
+        tally = self.compare()
+        assert len({finding.key for finding in tally.findings}) == len(tally.findings), tally.findings
+        return {finding.key: finding for finding in tally.findings}
+
+    def kinds(self) -> dict[str, Kind]:
+        """The kind of what is found, by key."""
+        return {key: finding.kind for key, finding in self.found().items()}
+
+
+def md5(content: bytes) -> str:
+    """As S3 makes an ETag of what was uploaded at once."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

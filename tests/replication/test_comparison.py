@@ -1,0 +1,176 @@
+"""Two buckets compared range by range: the same answer however they are cut, cut off, or asked for."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from defib.clock import Deadline
+from defib.errors import Unavailable
+from defib.providers.bucket.retrying import RetryingBucket
+from defib.replication.findings import AT_RISK, SHOWN, Finding, Kind, Tally, total
+from defib.replication.listing import ranges, versions
+from defib.replication.port import Cursor, Page, Status, Version
+from defib.replication.progress import Progress
+from tests.replication.buckets import OPAQUE, Buckets
+
+KEYS = st.sampled_from(
+    ["a", "a/", "a/b", "a/c/d", "a//e", "a0", "b/x", "b/y", "c", "ä/ö", "z z", "z+z", "%41", "\U0001f600", "\uffee"]
+)
+EDIT = st.tuples(
+    st.sampled_from(
+        ["written", "pending", "failed", "uncovered", "lost", "flipped", "resized", "parts", "deleted", "extra", "again"]
+    ),
+    KEYS,
+)
+
+
+def _edit(buckets: Buckets, lost: set[tuple[str, str]], what: str, key: str) -> None:
+    content = f"{what} {key}".encode()
+    if what == "deleted":
+        buckets.delete(key)
+        return
+    if what == "extra":
+        buckets.replica.put(key, b"extra", within=buckets.within)
+        return
+    if what == "again":
+        held = buckets.source.kept(key)
+        if held is not None and not held.version.marker:
+            buckets.replica.copy(key, "assets", held.version.id, within=buckets.within)
+            lost -= {each for each in lost if each == (key, held.version.id)}
+        return
+    states = {"pending": Status.PENDING, "failed": Status.FAILED, "uncovered": Status.NONE, "lost": Status.COMPLETED}
+    version = buckets.write(key, content, states.get(what, Status.PENDING), plain=what != "parts")
+    if what in states:
+        lost.add((key, version))
+    elif what == "flipped":
+        buckets.replicate(key, version, content[:-1] + b"?")
+        lost.add((key, version))
+    elif what == "resized":
+        buckets.replicate(key, version, content + b"!")
+        lost.add((key, version))
+    else:
+        buckets.replicate(key, version, etag=OPAQUE if what == "parts" else "")
+
+
+@settings(max_examples=200, deadline=None)
+@given(edits=st.lists(EDIT, max_size=25), page_size=st.integers(1, 7))
+def test_what_is_at_risk_is_what_a_naive_model_says(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, str]], page_size: int
+) -> None:
+    """Whatever was done to both sides, and however the listings come in pages."""
+    buckets, lost = Buckets(tmp_path_factory.mktemp("pair"), page_size=page_size), set[tuple[str, str]]()
+    for what, key in edits:
+        _edit(buckets, lost, what, key)
+        buckets.clock.sleep(timedelta(seconds=1))
+    found = buckets.compare().findings
+    assert {(each.key, each.version) for each in found if each.kind in AT_RISK} == lost
+    assert not [each for each in found if each.kind is Kind.UNKNOWN]
+
+
+@settings(max_examples=100, deadline=None)
+@given(keys=st.sets(KEYS), most=st.integers(1, 5), page_size=st.integers(1, 4))
+def test_ranges_hold_every_key_once(
+    tmp_path_factory: pytest.TempPathFactory, keys: set[str], most: int, page_size: int
+) -> None:
+    """However the keys are cut, no key is in two parts, and none is in no part."""
+    buckets = Buckets(tmp_path_factory.mktemp("pair"), page_size=page_size)
+    for key in keys:
+        buckets.write(key)
+    parts = ranges(buckets.source, "", most, buckets.within)
+    listed = [key for part in parts for key, _ in versions(buckets.source, part, buckets.within)]
+    assert listed == sorted(keys)
+    assert len(parts) <= most
+
+
+def test_a_comparison_goes_on_where_it_was_cut_off(buckets: Buckets) -> None:
+    """S14: ranges that were compared before a kill -9 are not compared again, and count all the same."""
+    for folder in "abcd":
+        buckets.write(f"{folder}/lacking")
+    path = buckets.folder / "run.jsonl"
+    cut_off = Progress(path)
+    listed = buckets.source.page
+
+    def fails_at_c(cursor: Cursor, *, within: Deadline) -> Page:
+        if cursor.after >= "c":
+            raise Unavailable("cut off", where="here")
+        return listed(cursor, within=within)
+
+    buckets.source.page = fails_at_c  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        buckets.compare(cut_off)
+    done = Progress(path).done
+    assert done
+    asked: list[Cursor] = []
+
+    def counted(cursor: Cursor, *, within: Deadline) -> Page:
+        asked.append(cursor)
+        return listed(cursor, within=within)
+
+    buckets.source.page = counted  # type: ignore[method-assign]
+    tally = buckets.compare(Progress(path))
+    assert tally.counts == {Kind.PENDING: 4}
+    assert not {(cursor.after, cursor.until) for cursor in asked} & {(part.after, part.until) for part in done}
+
+
+def test_a_line_that_was_cut_off_is_compared_again(tmp_path: Path) -> None:
+    """A kill -9 in the middle of a line loses that range alone."""
+    path = tmp_path / "run.jsonl"
+    progress = Progress(path)
+    progress.tell(Cursor("a/"), Tally(source=1))
+    progress.tell(Cursor("b/"), Tally(source=2))
+    path.write_bytes(path.read_bytes()[:-10])
+    assert Progress(path).done == {Cursor("a/"): Tally(source=1)}
+
+
+def test_a_listing_that_slows_down_is_asked_again(buckets: Buckets) -> None:
+    """S16: 503 SlowDown, and the result is right."""
+    for number in range(30):
+        buckets.written(f"{number:02}")
+    chance = random.Random(1)
+    listed = buckets.source.page
+
+    def slow(cursor: Cursor, *, within: Deadline) -> Page:
+        if chance.random() < 0.5:
+            raise Unavailable("ListObjectVersions: AWS cannot answer now", seen="SlowDown")
+        return listed(cursor, within=within)
+
+    buckets.source.page = slow  # type: ignore[method-assign]
+    patient = RetryingBucket(buckets.source, lambda: None, random.Random(2))
+    told = [key for key, _ in versions(patient, Cursor(), Deadline.after(buckets.clock, timedelta(minutes=10)))]
+    assert len(told) == 30
+
+
+def test_an_unreachable_replica_ends_the_comparison(buckets: Buckets) -> None:
+    """S15: a side that refuses all calls gives no result, and never that all is missing."""
+    buckets.written("a")
+    buckets.replica.failing = Unavailable("ListObjectVersions: no answer", where="eu-west-1")
+    with pytest.raises(Unavailable):
+        buckets.compare()
+
+
+def test_an_unsorted_listing_is_refused(buckets: Buckets) -> None:
+    """A merge of what is not sorted would be wrong without a word."""
+    page = Page([_version("b"), _version("a")], None)
+    buckets.source.page = lambda *_, **__: page  # type: ignore[method-assign]
+    with pytest.raises(Unavailable, match="not sorted"):
+        list(versions(buckets.source, Cursor(), buckets.within))
+
+
+def _version(key: str) -> Version:
+    return Version(key, "1", 1, "e", datetime(2026, 1, 1, tzinfo=UTC), marker=False, latest=True)
+
+
+def test_findings_are_counted_without_limit_and_told_up_to_one(buckets: Buckets) -> None:
+    """S14: a replica that has nothing does not fill the memory."""
+    part = Tally()
+    for number in range(SHOWN + 50):
+        part.add(Finding(Kind.PENDING, str(number), "1", buckets.clock.now(), 1))
+    whole = total([part, part])
+    assert whole.counts == {Kind.PENDING: 2 * (SHOWN + 50)}
+    assert len(whole.findings) == SHOWN
