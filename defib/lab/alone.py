@@ -17,6 +17,7 @@ from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.furniture import cloudflare_zones, furnish
 from defib.lab.inbox import Inbox
 from defib.lab.plan import AddressPlan
+from defib.lab.replication.furniture import furnish as furnish_replication
 from defib.lab.statuspage import StatuspageApi
 from defib.lab.strict.signature import Credentials
 from defib.ports import RecordSet
@@ -58,6 +59,7 @@ def serve_aws(
     clock: Clock | None = None,
     settles_in: timedelta = timedelta(milliseconds=50),
     deploys_in: timedelta = timedelta(milliseconds=300),
+    replicates_in: timedelta = timedelta(milliseconds=300),
 ) -> Iterator[RunningAws]:
     """AWS with no name servers behind it: a change is INSYNC after `settles_in`. One at a time in a process."""
     with BackgroundLoop() as loop:
@@ -69,7 +71,7 @@ def serve_aws(
             return everywhere
 
         async def build() -> Aws:
-            aws = Aws(address, port, credentials, publish, clock, deploys_in=deploys_in)
+            aws = Aws(address, port, credentials, publish, clock, deploys_in=deploys_in, replicates_in=replicates_in)
             furnish(aws, AddressPlan())
             await aws.start()
             return aws
@@ -79,6 +81,14 @@ def serve_aws(
             yield RunningAws(aws.server.url, credentials, aws, loop)
         finally:
             loop.run(aws.stop())
+
+
+@contextmanager
+def serve_replicated(*, replicates_in: timedelta = timedelta(milliseconds=100)) -> Iterator[RunningAws]:
+    """AWS with the two buckets of :mod:`defib.lab.replication.furniture`, and what copies from one to the other."""
+    with serve_aws(replicates_in=replicates_in) as running:
+        furnish_replication(running.aws.replication.configurations, SystemClock().now())
+        yield running
 
 
 @contextmanager

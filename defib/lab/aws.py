@@ -21,10 +21,12 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from defib.clock import Clock, SystemClock
 from defib.lab.faults import Fault, FaultSwitch
+from defib.lab.replication.engine import Replication
 from defib.lab.strict import s3, xml
 from defib.lab.strict.cloudfront import StrictCloudFront
 from defib.lab.strict.headers_policies import HeadersPolicies
 from defib.lab.strict.identity import StrictIdentity
+from defib.lab.strict.objects import StrictObjects
 from defib.lab.strict.route53 import Publish, StrictRoute53
 from defib.lab.strict.signature import Credentials, authenticate, service_of
 from defib.lab.strict.xml import AwsError
@@ -46,6 +48,7 @@ class Aws:
         *,
         deploys_in: timedelta = timedelta(seconds=2),
         invalidates_in: timedelta = timedelta(milliseconds=300),
+        replicates_in: timedelta = timedelta(milliseconds=300),
     ) -> None:
         moto_api_backend.reset()
         clock = clock or SystemClock()
@@ -65,13 +68,17 @@ class Aws:
             invalidates_in=invalidates_in,
         )
         self.headers_policies = HeadersPolicies(self.cloudfront.headers_policies_in_use)
+        self.replication = Replication(self._one_at_a_time, clock, replicates_in, lambda _region: False)
+        self._objects = StrictObjects(self.replication)
 
     async def start(self) -> None:
-        """Listen."""
+        """Listen, and replicate."""
         await self.server.start()
+        self.replication.start()
 
     async def stop(self) -> None:
         """Stop listening."""
+        await self.replication.stop()
         await self.server.stop()
 
     async def _answer(self, request: Request) -> Response | None:
@@ -104,10 +111,12 @@ class Aws:
             return await self._through_cloudfront(request, lying=lying)
         if service in ("iam", "sts"):
             return self.identity.answer(request, service)
+        if service != "s3":
+            return await self._moto(request)
         s3.check_body(request)
         s3.judge_by_us(request)
         told = s3.lie(request) if lying else None
-        return told or await self._moto(s3.in_pages(request))
+        return told or await self._objects.through(request, self._moto)
 
     async def _through_cloudfront(self, request: Request, *, lying: bool) -> Response:
         answered = self.cloudfront.conflicts(request) or self.headers_policies.answer(request)

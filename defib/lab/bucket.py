@@ -29,9 +29,9 @@ class Bucket:
             return False
         return True
 
-    def create(self) -> None:
+    def create(self, region: str = "us-east-1") -> None:
         """Make the bucket; it must not exist."""
-        self._backend.create_bucket(self.name, "us-east-1")
+        self._backend.create_bucket(self.name, region)
 
     def let_everybody_read(self) -> None:
         """Give the bucket a policy under which its objects are read without a signature."""

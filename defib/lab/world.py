@@ -31,6 +31,7 @@ from defib.lab.names import NameService
 from defib.lab.others import OthersApi, Reference
 from defib.lab.plan import API_PORT, SMTP_PORT, WEB_PORT, AddressPlan
 from defib.lab.registry import Registry
+from defib.lab.replication.furniture import furnish as furnish_replication
 from defib.lab.s3origin import S3Origin, endpoint_of
 from defib.lab.siteserver import SiteServer
 from defib.lab.statuspage import StatuspageApi
@@ -104,6 +105,7 @@ class World:
         self.names = NameService(plan, keys.tsig_key, self.authority)
         self.aws = Aws(plan.at("1.1"), API_PORT, keys.aws, self.names.publish, self.clock)
         furniture.furnish(self.aws, plan, standby.cdn_with_releases(self.authority))
+        furnish_replication(self.aws.replication.configurations, self.clock.now())
         zones = furniture.cloudflare_zones(plan, self.clock.now())
         self.cloudflare = CloudflareApi(
             plan.at("1.2"), API_PORT, keys.cloudflare_token, zones, self.clock, publish=self.names.publish_cloudflare

@@ -14,6 +14,7 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import s3_backends
 
+from defib.lab.strict import checksums
 from defib.lab.strict.policy import Verdict, judge
 from defib.lab.strict.xml import AwsError
 from defib.lab.web import Request, Response
@@ -65,10 +66,12 @@ def check_body(request: Request) -> None:
     if _DIGEST.fullmatch(signed) and signed != hashlib.sha256(request.body).hexdigest():
         told = "The provided 'x-amz-content-sha256' header does not match what was computed."
         raise AwsError(400, "XAmzContentSHA256Mismatch", told)
-    for header, algorithm in (("content-md5", "md5"), ("x-amz-checksum-sha256", "sha256")):
-        made = base64.b64encode(hashlib.new(algorithm, request.body, usedforsecurity=False).digest()).decode()
-        if request.headers.get(header, made) != made and "aws-chunked" not in request.headers.get("content-encoding", ""):
-            raise AwsError(400, "BadDigest", f"The {header} you specified did not match the calculated checksum.")
+    if "aws-chunked" in request.headers.get("content-encoding", ""):
+        return
+    made = base64.b64encode(hashlib.md5(request.body, usedforsecurity=False).digest()).decode()
+    wrong = "Content-MD5" if request.headers.get("content-md5", made) != made else checksums.mismatch(request)
+    if wrong:
+        raise AwsError(400, "BadDigest", f"The {wrong} you specified did not match the calculated checksum.")
 
 
 def in_pages(request: Request) -> Request:

@@ -35,6 +35,12 @@ def service_of(request: Request) -> str:
     return match["service"] if match else ""
 
 
+def region_of(request: Request) -> str:
+    """The Region of the credential scope, "" for a request that is not signed."""
+    match = _AUTHORIZATION.match(request.headers.get("authorization", ""))
+    return match["region"] if match else ""
+
+
 def authenticate(request: Request, credentials: Credentials) -> None:
     """Refuse with 403 a request that is unsigned, of another access key, or wrongly signed."""
     authorization = request.headers.get("authorization", "")

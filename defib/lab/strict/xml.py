@@ -14,14 +14,22 @@ CLOUDFRONT = "http://cloudfront.amazonaws.com/doc/2020-05-31/"
 
 
 class AwsError(Exception):
-    """A refusal as AWS words it: HTTP status, code and message."""
+    """A refusal as AWS words it: HTTP status, code and message, and what S3 tells beside it."""
 
-    def __init__(self, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        headers: tuple[tuple[str, str], ...] = (),
+        details: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.status = status
         self.code = code
         self.message = message
         self.headers = headers
+        self.details = details
 
 
 def parse(body: bytes) -> Element:
@@ -63,7 +71,8 @@ def refuse(error: AwsError, namespace: str) -> Response:
     kind = "Sender" if error.status < HTTPStatus.INTERNAL_SERVER_ERROR else "Receiver"
     request_id = secrets.token_hex(16)
     if not namespace:
-        parts = leaf("Code", error.code) + leaf("Message", error.message) + leaf("RequestId", request_id)
+        told = (("Code", error.code), ("Message", error.message), *error.details, ("RequestId", request_id))
+        parts = "".join(leaf(name, value) for name, value in told)
         body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{parts}</Error>'
     else:
         parts = leaf("Type", kind) + leaf("Code", error.code) + leaf("Message", error.message)
