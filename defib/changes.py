@@ -15,7 +15,7 @@ from defib.errors import BudgetSpent, DefibError, ForeignChange, Interrupted, Pr
 from defib.journal import Journal, Record
 from defib.lease import Lease
 from defib.plan import SPLIT, Change
-from defib.ports import DnsZone, RecordKey, RecordSet
+from defib.ports import DnsZone, RecordChange, RecordKey, RecordSet
 
 UNDO_BUDGET = timedelta(minutes=2)
 """For each change that is put back."""
@@ -53,14 +53,14 @@ class Changes:
         if present == change.after:
             self._journal.append(entries.ChangeMade(number, already=True, undo=undo))
             return
-        if present != change.before:
+        if not _may_be_made(change, present):
             raise foreign(change, present)
         self.lease.check()
         if within.expired():
             raise BudgetSpent(f"no time is left to change {change.names}", where=change.target)
         self._journal.append(entries.ChangeIntended(number, change, self.lease.number, undo=undo))
         self.lease.check()
-        receipt = zone.replace(change.records, within=within)
+        receipt = zone.replace(_left(change, present), within=within)
         self._read_back(zone, change)
         self._journal.append(entries.ChangeMade(number, receipt.id, undo=undo))
 
@@ -140,6 +140,20 @@ class Changes:
                 expected=", ".join(f"{vendor}/{name}" for vendor, name in self._zones),
             )
         return zone
+
+
+def _may_be_made(change: Change, present: Sequence[RecordSet | None]) -> bool:
+    """Whether everything is as before; of what is made piecemeal a part may be as after."""
+    if not change.piecemeal:
+        return present == change.before
+    return all(now in (each.before, each.after) for each, now in zip(change.records, present, strict=True))
+
+
+def _left(change: Change, present: Sequence[RecordSet | None]) -> tuple[RecordChange, ...]:
+    """What of a change is still to be made."""
+    if not change.piecemeal:
+        return change.records
+    return tuple(each for each, now in zip(change.records, present, strict=True) if now != each.after)
 
 
 def standing(records: Sequence[Record]) -> tuple[tuple[int, Change], ...]:

@@ -64,7 +64,7 @@ class Outside:
     @property
     def changeable(self) -> tuple[DnsZone, ...]:
         """Everything in which a plan may change record sets."""
-        others = (part.changeable for part in (self.last_resort, self.mirrors) if part)
+        others = (part.changeable for part in (self.last_resort, self.mirrors, self.replicas) if part)
         return (*self.zones, *chain.from_iterable(others))
 
     @property

@@ -18,7 +18,8 @@ SPLIT = "SPLIT STATE"
 
 
 POINTER_VENDOR, GROUND_VENDOR, COPY_VENDOR, SOURCE_VENDOR = "cloudfront-pointer", "aws-standby", "git", "git-source"
-"""What stands for a vendor in a plan where a change is of no zone: see :mod:`defib.redeploy`."""
+OBJECT_VENDOR, JOB_VENDOR = "s3-objects", "s3-batch"
+"""What stands for a vendor in a plan where a change is of no zone: see :mod:`defib.redeploy`, :mod:`defib.replication`."""
 
 
 class Decides(StrEnum):
@@ -35,12 +36,14 @@ _OTHERWISE = {
     GROUND_VENDOR: Decides.GROUND,
     COPY_VENDOR: Decides.COPY,
     SOURCE_VENDOR: Decides.COPY,
+    OBJECT_VENDOR: Decides.COPY,
+    JOB_VENDOR: Decides.COPY,
 }
 
 
 @dataclass(frozen=True)
 class Change:
-    """One reversible change of record sets in one zone at one vendor: all of them at once, or none.
+    """One reversible change of record sets in one zone at one vendor: all of them at once, or none, unless `piecemeal`.
 
     `purpose` is what it does to users, in a person's words. Steering by weights or by a pre-armed switch adds a second
     kind of `records` here; nothing else asks what they are.
@@ -60,6 +63,11 @@ class Change:
     def decides(self) -> Decides:
         """What it decides."""
         return _OTHERWISE.get(self.vendor, Decides.WAY)
+
+    @property
+    def piecemeal(self) -> bool:
+        """Whether its records are made one by one, so that after a kill -9 some are as before and some as after."""
+        return self.vendor == OBJECT_VENDOR
 
     @property
     def names(self) -> str:

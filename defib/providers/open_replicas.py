@@ -10,6 +10,7 @@ from defib.providers.open import Secrets, aws_access, free
 from defib.providers.wrappers.fenced import Check
 from defib.replication.pair import Latency, Pair, Replicas
 from defib.replication.port import WritableBucket
+from defib.replication.proofs import Proofs
 from defib.site import Site
 from defib.sitereplication import BucketAt, Replicated
 
@@ -32,6 +33,8 @@ def _pair(config: Replicated, folder: Path, secrets: Secrets, before_write: Chec
         folder,
         lambda *_: (),
         lambda *_: Latency(),
+        Proofs(folder / "proofs.sqlite3"),
+        tuple(open_bucket(each, secrets, before_write) for each in config.restore_into),
     )
 
 

@@ -24,7 +24,6 @@ from defib.replication.exposure import Exposure, exposure
 from defib.replication.findings import REMEDY, WRONG, Kind, Tally
 from defib.replication.pair import Latency, Pair, Replicas
 from defib.replication.progress import Progress
-from defib.replication.proofs import Proofs
 from defib.replication.rules import BucketSettings
 from defib.run import PlanReady, Run, Step
 from defib.site import Site
@@ -104,15 +103,16 @@ def _compare(step: Step, look: Look) -> None:
     if progress.done:
         step.note(f"{pair.name}: {len(progress.done)} ranges of keys were compared before, and are not compared again")
     settings = look.source if isinstance(look.source, BucketSettings) else None
-    with Proofs(pair.folder / "proofs.sqlite3") as proofs:
-        allowance = Allowance(pair.config.ask_at_most, pair.config.read_at_most)
-        comparer = Comparer(pair, settings, allowance, proofs, look.at, look.rpo)
-        try:
-            look.tally = comparer.compare(comparer.parts(step.within), progress, step.within)
-        except ProviderError as error:
-            look.trouble(f"unreachable, and so not compared: {error}")
-            step.note(f"{pair.name}: {error}", warning=True)
-            return
+    allowance = Allowance(pair.config.ask_at_most, pair.config.read_at_most)
+    comparer = Comparer(pair, settings, allowance, look.at, look.rpo)
+    try:
+        look.tally = comparer.compare(comparer.parts(step.within), progress, step.within)
+    except ProviderError as error:
+        look.trouble(f"unreachable, and so not compared: {error}")
+        step.note(f"{pair.name}: {error}", warning=True)
+        return
+    finally:
+        pair.proofs.close()
     progress.over()
     step.note(f"{pair.name}: {_counted(look.tally)}")
 
@@ -149,6 +149,17 @@ def _time_canary(step: Step, look: Look) -> None:
 
 def judge(step: Step, looks: Sequence[Look]) -> None:
     """Say how much would be lost now; whatever is not as it must be, and no matter of time, fails the run."""
+    tell(step, looks)
+    if step.run.mode is Mode.PLAN:
+        raise PlanReady(Plan(step.run.runbook.procedure, step.site.site, ()))
+    wrong = [f"{look.pair.name}: {text}" for look in looks for text in look.problems]
+    if wrong:
+        then = f"defib report {step.run.id}"
+        raise StepFailed("not every replica is as it must be", seen="; ".join(wrong[:_SHOWN]), then=then)
+
+
+def tell(step: Step, looks: Sequence[Look]) -> None:
+    """Write down how much would be lost now, and what is wrong."""
     for look in looks:
         seen = exposure(look.tally, look.at or step.clock.now(), look.rpo)
         _tell_versions(step, look)
@@ -157,12 +168,6 @@ def judge(step: Step, looks: Sequence[Look]) -> None:
             if number:
                 look.trouble(f"{number} {kind.value}: {REMEDY[kind]}")
         step.record(_seen(step, look, seen))
-    if step.run.mode is Mode.PLAN:
-        raise PlanReady(Plan(step.run.runbook.procedure, step.site.site, ()))
-    wrong = [f"{look.pair.name}: {text}" for look in looks for text in look.problems]
-    if wrong:
-        then = f"defib report {step.run.id}"
-        raise StepFailed("not every replica is as it must be", seen="; ".join(wrong[:_SHOWN]), then=then)
 
 
 def _tell_versions(step: Step, look: Look) -> None:

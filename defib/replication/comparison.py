@@ -20,7 +20,6 @@ from defib.replication.merge import Counted, Unlike, merged
 from defib.replication.pair import Pair
 from defib.replication.port import Cursor, Version
 from defib.replication.progress import Progress
-from defib.replication.proofs import Proofs
 from defib.replication.rules import BucketSettings
 from defib.replication.sameness import Sameness
 from defib.replication.spotcheck import SpotCheck
@@ -41,7 +40,6 @@ class Comparer:
     pair: Pair
     settings: BucketSettings | None
     allowance: Allowance
-    proofs: Proofs
     now: datetime
     young: timedelta
 
@@ -96,7 +94,7 @@ class Comparer:
         return list(judge.findings(unlike, within))
 
     def _sameness(self) -> Sameness:
-        return Sameness(self.pair.source, self.pair.replica, self.allowance, self.proofs)
+        return Sameness(self.pair.source, self.pair.replica, self.allowance, self.pair.proofs)
 
     def _spot_check(self) -> SpotCheck:
         return SpotCheck(self.pair.source, self.pair.replica, self.allowance, self.now, self.young)

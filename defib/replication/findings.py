@@ -86,16 +86,14 @@ class Finding:
 class Tally:
     """What was found in one part of the keys; `sums` add up.
 
-    `oldest` is for each kind when the oldest version of it was written. `asked` are the requests beyond listings, `read` the
-    bytes that were read, `checked` the versions whose headers and tags were compared.
+    `oldest` is for each kind when the oldest version of it was written. `checked` are the versions whose headers and tags
+    were compared.
     """
 
     source: int = 0
     replica: int = 0
     size: int = 0
     same: int = 0
-    asked: int = 0
-    read: int = 0
     checked: int = 0
     counts: dict[Kind, int] = field(default_factory=dict)
     sizes: dict[Kind, int] = field(default_factory=dict)
@@ -124,7 +122,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
     """All of them as one."""
     whole = Tally()
     for part in tallies:
-        for name in ("source", "replica", "size", "same", "asked", "read", "checked"):
+        for name in ("source", "replica", "size", "same", "checked"):
             setattr(whole, name, getattr(whole, name) + getattr(part, name))
         for kind, number in part.counts.items():
             whole.counts[kind] = whole.counts.get(kind, 0) + number

@@ -8,10 +8,17 @@ from datetime import timedelta
 from pathlib import Path
 
 from defib.clock import Deadline
+from defib.ports import DnsZone
 from defib.ready.check import Check
+from defib.replication.allowance import Allowance
+from defib.replication.objects import ObjectsZone
 from defib.replication.port import WritableBucket
+from defib.replication.proofs import Proofs
 from defib.replication.rules import BucketSettings
+from defib.replication.sameness import Sameness
 from defib.sitereplication import Replicated
+
+_ALL = 2**62
 
 Audit = Callable[[BucketSettings | str, BucketSettings | str, Deadline], tuple[Check, ...]]
 """Looks at the configuration of source and replica; a text says why one of them could not be read."""
@@ -39,11 +46,23 @@ class Pair:
     folder: Path
     audit: Audit
     metrics: Metrics
+    proofs: Proofs
+    others: tuple[WritableBucket, ...] = ()
+    """The buckets that its objects may be restored into beside their own."""
 
     @property
     def name(self) -> str:
         """Its name in the site file."""
         return self.config.name
+
+    def zone(self, target: WritableBucket, source: WritableBucket) -> ObjectsZone:
+        """The objects of `target`, which are to hold versions of `source`. All of them may be read to tell what they are."""
+        return ObjectsZone(target, source, Sameness(source, target, Allowance(_ALL, _ALL), self.proofs))
+
+    def zones(self) -> tuple[DnsZone, ...]:
+        """Everything that a plan may change: the replica as the source, and each bucket as either of them was."""
+        targets = (self.source, self.replica, *self.others)
+        return tuple(self.zone(target, source) for target in targets for source in (self.source, self.replica))
 
 
 @dataclass(frozen=True)
@@ -51,3 +70,8 @@ class Replicas:
     """Every pair of a site."""
 
     pairs: tuple[Pair, ...]
+
+    @property
+    def changeable(self) -> tuple[DnsZone, ...]:
+        """What a plan may change of them."""
+        return tuple(zone for pair in self.pairs for zone in pair.zones())

@@ -95,6 +95,7 @@ class Details:
     modified: datetime
     status: Status
     plain: bool
+    version: str = ""
     checksums: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     tagged: int = 0

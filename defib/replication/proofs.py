@@ -9,8 +9,6 @@ import sqlite3
 import threading
 from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from defib.errors import HomeUnwritable
 from defib.replication.port import Version
@@ -20,24 +18,12 @@ _WAIT = 10.0
 
 
 class Proofs:
-    """Proofs in one file; :class:`HomeUnwritable` where it cannot be used."""
+    """Proofs in one file, which is opened when it is first asked; :class:`HomeUnwritable` where it cannot be used."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = sqlite3.connect(path, timeout=_WAIT, check_same_thread=False, isolation_level=None)
-            self._file.execute("PRAGMA journal_mode=WAL")
-            self._file.execute("CREATE TABLE IF NOT EXISTS same (pair BLOB PRIMARY KEY) WITHOUT ROWID")
-        except (OSError, sqlite3.Error) as error:
-            raise self._unusable(error) from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._file.close()
+        self._file: sqlite3.Connection | None = None
 
     def holds(self, ours: Version, theirs: Version) -> bool:
         """Whether these two were proved to hold the same bytes."""
@@ -47,20 +33,32 @@ class Proofs:
         """From now on they are known to. Idempotent."""
         self._run("INSERT OR IGNORE INTO same VALUES (?)", ours, theirs)
 
+    def close(self) -> None:
+        """Close the file; it is opened again where it is asked again."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
     def _run(self, statement: str, ours: Version, theirs: Version) -> bool:
         try:
             with self._lock:
+                self._file = self._file or self._opened()
                 return self._file.execute(statement, (_pair(ours, theirs),)).fetchone() is not None
-        except sqlite3.Error as error:
-            raise self._unusable(error) from error
+        except (OSError, sqlite3.Error) as error:
+            raise HomeUnwritable(
+                "what was proved of replicas cannot be kept",
+                where=str(self._path),
+                seen=str(error),
+                then=f"remove {self._path}: what it holds is proved anew",
+            ) from error
 
-    def _unusable(self, error: Exception) -> HomeUnwritable:
-        return HomeUnwritable(
-            "what was proved of replicas cannot be kept",
-            where=str(self._path),
-            seen=str(error),
-            then=f"remove {self._path}: what it holds is proved anew",
-        )
+    def _opened(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = sqlite3.connect(self._path, timeout=_WAIT, check_same_thread=False, isolation_level=None)
+        file.execute("PRAGMA journal_mode=WAL")
+        file.execute("CREATE TABLE IF NOT EXISTS same (pair BLOB PRIMARY KEY) WITHOUT ROWID")
+        return file
 
 
 def _pair(ours: Version, theirs: Version) -> bytes:

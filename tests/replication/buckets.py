@@ -56,7 +56,8 @@ class Buckets:
     @property
     def pair(self) -> Pair:
         """Both as a pair."""
-        return Pair(self.config, self.source, self.replica, self.folder, lambda *_: (), lambda *_: Latency())
+        proofs = Proofs(self.folder / "proofs.sqlite3")
+        return Pair(self.config, self.source, self.replica, self.folder, lambda *_: (), lambda *_: Latency(), proofs)
 
     def configure(self, **parts: Any) -> None:
         """Let the site file say something else of the pair."""
@@ -90,12 +91,11 @@ class Buckets:
 
     def compare(self, progress: Progress | None = None) -> Tally:
         """Compare as a check does, now."""
-        with Proofs(self.folder / "proofs.sqlite3") as proofs:
-            allowance = Allowance(self.config.ask_at_most, self.config.read_at_most)
-            known = self.source.settings(within=self.within)
-            comparer = Comparer(self.pair, known, allowance, proofs, self.clock.now(), timedelta(hours=1))
-            told = progress or Progress(self.folder / "run.jsonl")
-            tally = comparer.compare(comparer.parts(self.within), told, self.within)
+        allowance = Allowance(self.config.ask_at_most, self.config.read_at_most)
+        known = self.source.settings(within=self.within)
+        comparer = Comparer(self.pair, known, allowance, self.clock.now(), timedelta(hours=1))
+        told = progress or Progress(self.folder / "run.jsonl")
+        tally = comparer.compare(comparer.parts(self.within), told, self.within)
         told.over()
         return tally
 

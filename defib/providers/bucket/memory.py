@@ -114,6 +114,7 @@ class MemoryBucket:
             told.modified,
             found.status,
             found.plain,
+            told.id,
             found.checksums,
             found.headers,
             len(found.tags),

@@ -175,6 +175,7 @@ def _details(told: Mapping[str, Any]) -> Details:
         modified=told["LastModified"],
         status=Status(_renamed(told.get("ReplicationStatus", ""))),
         plain=plain,
+        version=str(told.get("VersionId", "")),
         checksums={name: told[field] for name, field in _CHECKSUMS.items() if field in told and whole},
         headers={name: told[field] for name, field in _HEADERS.items() if field in told} | metadata,
         tagged=told.get("TagCount", 0),

@@ -1,0 +1,75 @@
+"""Steps that mend replicas: what they lack or hold wrongly is copied from the source, as a plan that was approved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from defib.errors import StepFailed
+from defib.plan import Change, Plan
+from defib.ports import RecordKey
+from defib.replication.checking import Look
+from defib.replication.findings import Finding, Kind
+from defib.replication.objectplans import changes_to, keys_of
+from defib.replication.objects import OBJECT, object_key
+from defib.run import Step
+from defib.steering import approve
+
+COPIED = frozenset({Kind.DIFFERENT, Kind.UNLIKE, Kind.MISSING, Kind.HIDDEN, Kind.FAILED, Kind.NOT_COVERED, Kind.NOT_ASKED})
+"""What a copy of the source's object mends, where it is what the key holds now."""
+
+
+def plan_of_repair(step: Step, looks: Sequence[Look]) -> Plan:
+    """Every object that is to be copied again, before and after; approved by its digest."""
+    changes: list[Change] = []
+    for look in looks:
+        if look.tally is None:
+            step.note(f"{look.pair.name}: not compared, and so not mended", warning=True)
+            continue
+        wanted = _wanted(step, look, look.tally.findings)
+        zone = look.pair.zone(look.pair.replica, look.pair.source)
+        changes += changes_to(zone, wanted, "copy what the source has to the replica", step.within)
+    plan = Plan(step.run.runbook.procedure, step.site.site, tuple(changes))
+    return approve(step, plan, also=keys_of(changes))
+
+
+def _wanted(step: Step, look: Look, findings: Sequence[Finding]) -> list[RecordKey]:
+    """The objects whose current version the replica does not hold as it is; older ones are told and left alone."""
+    keys: dict[str, RecordKey] = {}
+    older = 0
+    for finding in findings:
+        if finding.kind not in COPIED or finding.key in keys:
+            continue
+        now = look.pair.source.details(finding.key, "", within=step.within)
+        if now is not None and (finding.kind is Kind.HIDDEN or now.version == finding.version):
+            keys[finding.key] = object_key(finding.key, now.version)
+        else:
+            older += 1
+    if older:
+        step.note(
+            f"{look.pair.name}: {older} versions are not what their keys hold now; copied now, they would be the newest. "
+            "S3 Batch Replication alone brings them with their ids",
+            warning=True,
+        )
+    return list(keys.values())
+
+
+def copy_objects(step: Step, plan: Plan) -> None:
+    """Copy what the plan names, a few objects at a time."""
+    step.apply(plan, only=lambda change: change.records[0].key.type == OBJECT)
+
+
+def must_be_mended(step: Step, looks: Sequence[Look], plan: Plan) -> None:
+    """Compare once more: none of what the plan named may be wrong still."""
+    named = {key.name for key in keys_of(plan.changes)}
+    for look in looks:
+        if look.tally is None:
+            raise StepFailed("the replica could not be compared again", where=look.pair.name, seen="; ".join(look.problems))
+        left = [each for each in look.tally.findings if each.key in named and each.kind in COPIED]
+        if left:
+            first = left[0]
+            raise StepFailed(
+                f"{len(left)} versions are still not as they must be",
+                where=look.pair.replica.where,
+                seen=f"{first.key}: {first.kind.value}, {first.why}",
+            )
+        step.note(f"{look.pair.name}: of what was copied, nothing is wrong any more")
