@@ -93,6 +93,18 @@ def mirror(site: SiteName, no_prefect: NoPrefect = False, as_json: AsJson = Fals
 
 
 @app.command()
+def replicas(site: SiteName, no_prefect: NoPrefect = False, as_json: AsJson = False) -> int:
+    """Compare every replica of a bucket with its source.
+
+    As it is done every 15 minutes: every version, how old what is missing is, and how long an object takes to arrive.
+    """
+    from defib.cli import recover  # noqa: PLC0415
+
+    asked = recover.Asked(REDACT, as_json, not no_prefect)
+    return recover.run(asked, "replication-check", site, Mode.INCIDENT, "", "by schedule", automatic=True)
+
+
+@app.command()
 def resume(run_id: RunId, approve: Approve = "", no_prefect: NoPrefect = False, as_json: AsJson = False) -> int:
     """Bring a run that was killed or interrupted to its end."""
     from defib.cli import recover  # noqa: PLC0415
@@ -131,7 +143,7 @@ def failback(
 def drill(
     procedure: Procedure,
     site: SiteName,
-    fault: Annotated[str, typer.Option(help="How the primary fails; see: defib lab status.")] = "refuse",
+    fault: Annotated[str, typer.Option(help="How it fails; see: defib lab status. Left out: as it usually does.")] = "",
     net: Annotated[str, typer.Option(help="The network of the lab, if one has to be started.")] = DEFAULT_NET,
     live: Annotated[bool, typer.Option("--live", help="Break nothing, and move the users of a site in earnest.")] = False,
     approve: Approve = "",

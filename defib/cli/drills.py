@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 from defib.about import About, about
 from defib.cli import labs, procedures
@@ -14,18 +16,37 @@ from defib.cli.recover import FAILBACK, Asked, by_flow, carry_out
 from defib.cli.say import aside, fold_parts, say
 from defib.clock import SystemClock
 from defib.drill import Stage, run_drill
+from defib.drilled import Drill
 from defib.errors import InputError, Refused
 from defib.herald import hush, outlets_of
 from defib.lab.bench import LabBench
-from defib.lab.faults import EDGE_FAULTS, GIT_FAULTS, Fault, check
+from defib.lab.faults import EDGE_FAULTS, GIT_FAULTS, REPLICATION_FAULTS, Fault, check
 from defib.mirror.rehearsal import rehearse_loss
 from defib.objectives import Status
+from defib.replication.rehearsal import rehearse_stall
 from defib.report.as_json import as_json
 from defib.report.figures import drill_exit_code, drill_figures
 from defib.report.summary import drill_summary
 from defib.report.write import write_drill
 from defib.runbook import load_runbook
 from defib.site import load_site
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How procedures of one kind are rehearsed: what may fail, how it usually does, and the part of the site file it needs."""
+
+    rehearse: Callable[[Stage, str, str, str], tuple[str, Drill]]
+    faults: tuple[str, ...]
+    part: str
+    usual: str = "refuse"
+
+
+_WAYS = {
+    About.USERS: _Way(run_drill, EDGE_FAULTS, "cdns or hosts"),
+    About.REPOSITORIES: _Way(rehearse_loss, GIT_FAULTS, "git"),
+    About.ASSETS: _Way(rehearse_stall, REPLICATION_FAULTS, "replication", "stall"),
+}
 
 
 def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) -> int:
@@ -48,11 +69,12 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) ->
         raise InputError(
             "a promotion is rehearsed by itself", then="defib git promote --site lab --to gitlab --mode rehearsal"
         )
+    way = _WAYS[about(procedure)]
+    fault = fault or way.usual
     faults = load_runbook(procedure, at.runbooks).failing(site, fault)
     if not faults:
-        raise InputError(f"the site {site.site} has nothing to mirror", expected="git: in its file")
-    repositories = about(procedure) is About.REPOSITORIES
-    check({faults[0][0]: GIT_FAULTS if repositories else EDGE_FAULTS}, faults[0][0], Fault(fault))
+        raise InputError(f"the site {site.site} has nothing that {procedure} is about", expected=f"{way.part}: in its file")
+    check({faults[0][0]: way.faults}, faults[0][0], Fault(fault))
     with ExitStack() as stack:
         stack.enter_context(signals_interrupt(clock, lines.stopping))
         brought = not labs.is_up(at.home)
@@ -64,8 +86,7 @@ def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) ->
         for trouble in hush(outlets_of(site, at.home, at.redact), clock):
             aside(trouble)  # a page that nobody can ask is in the fingerprint all the same
         stage = Stage(at, bench, lambda run: carry_out(at, run, by_flow(prefect=asked.prefect)))
-        rehearse = rehearse_loss if repositories else run_drill
-        drill_id, told = rehearse(stage, procedure, site_name, fault)
+        drill_id, told = way.rehearse(stage, procedure, site_name, fault)
     page = write_drill(at.home.path / "runs" / drill_id, told)
     if asked.as_json:
         say(as_json(drill_figures(told, page)))

@@ -64,15 +64,15 @@ def _arrived(pair: Pair, key: str, version: str, within: Deadline) -> bool:
     return pair.replica.details(key, version, within=within) is not None
 
 
-def sweep(pair: Pair, within: Deadline) -> tuple[str, ...]:
-    """Remove everything below the canary's prefix from both buckets; what could not be removed, by name."""
-    left: list[str] = []
+def sweep(pair: Pair, within: Deadline, prefix: str = "") -> tuple[str, ...]:
+    """Remove everything below the canary's prefix, or another, from both buckets; what could not be removed, by name."""
+    prefix, left = prefix or pair.config.canary, []
     for bucket in (pair.source, pair.replica):
         try:
-            for version in _versions(bucket, pair.config.canary, within):
+            for version in _versions(bucket, prefix, within):
                 bucket.remove(version.key, version.id, within=within)
         except DefibError as error:
-            left.append(f"{bucket.where}, {pair.config.canary}: {error.what}")
+            left.append(f"{bucket.where}, {prefix}: {error.what}")
     return tuple(left)
 
 
