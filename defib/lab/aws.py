@@ -20,6 +20,7 @@ from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.replication.engine import Replication
 from defib.lab.strict import refusals, s3
 from defib.lab.strict.cloudfront import StrictCloudFront
+from defib.lab.strict.cloudwatch import StrictCloudWatch
 from defib.lab.strict.headers_policies import HeadersPolicies
 from defib.lab.strict.identity import StrictIdentity
 from defib.lab.strict.objects import StrictObjects
@@ -76,6 +77,7 @@ class Aws:
         self.replication = Replication(self._one_at_a_time, clock, replicates_in, self._cut_off)
         self.switches["s3-replication"] = self.replication.switch
         self._objects = StrictObjects(self.replication)
+        self._cloudwatch = StrictCloudWatch(self.replication, clock)
 
     async def start(self) -> None:
         """Listen, and replicate."""
@@ -130,6 +132,8 @@ class Aws:
             return await self._through_cloudfront(request, lying=lying)
         if service in ("iam", "sts"):
             return self.identity.answer(request, service) or await self._moto(request)
+        if service == "monitoring":
+            self._cloudwatch.tell(region_of(request))
         if service != "s3":
             return await self._moto(request)
         s3.check_body(request)
