@@ -282,11 +282,18 @@ def lab_status(as_json: AsJson = False) -> int:
 
 
 @lab_app.command("break")
-def lab_break(target: str, fault: str, as_json: AsJson = False) -> int:
+def lab_break(
+    target: str,
+    fault: str,
+    options: Annotated[
+        list[str] | None, typer.Option("--with", metavar="NAME=NUMBER", help="An option of the fault.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
     """Break one part of the lab."""
     from defib.cli import labs  # noqa: PLC0415
 
-    return labs.break_(target, fault, as_json=as_json)
+    return labs.break_(target, fault, options or (), as_json=as_json)
 
 
 @lab_app.command("heal")

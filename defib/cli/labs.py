@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from defib.cli.desk import runbooks_folder
 from defib.cli.say import say, say_json, table
-from defib.errors import LabDown
+from defib.errors import InputError, LabDown
 from defib.home import Home
 from defib.lab import process
 from defib.lab.control import LabStatus
@@ -88,14 +89,24 @@ def status(*, as_json: bool) -> int:
     return 0
 
 
-def break_(target: str, fault: str, *, as_json: bool) -> int:
+def break_(target: str, fault: str, options: Sequence[str] = (), *, as_json: bool) -> int:
     """Break one part of the lab."""
-    process.break_(Home.open().path, target, fault)
+    process.break_(Home.open().path, target, fault, dict(map(_option, options)))
     if as_json:
         say_json({"target": target, "fault": fault})
     else:
         say(f"{target}: {fault}. Heal it with: defib lab heal {target}")
     return 0
+
+
+def _option(told: str) -> tuple[str, float]:
+    name, _, number = told.partition("=")
+    try:
+        return name, float(number)
+    except ValueError as error:
+        raise InputError(
+            f"not an option of a fault: {told!r}", expected="NAME=NUMBER, as in seconds=30", seen=told
+        ) from error
 
 
 def heal(target: str, *, as_json: bool) -> int:

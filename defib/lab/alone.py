@@ -33,7 +33,7 @@ class RunningAws:
     loop: BackgroundLoop
 
     def set_fault(self, service: str, fault: Fault | None) -> None:
-        """Break ``route53``, ``cloudfront`` or ``s3``, or heal it with None."""
+        """Break ``route53``, ``s3-replication``, ``s3-eu-west-1`` or another of its switches, or heal it with None."""
         self.loop.run(_set(self.aws.switches[service], fault))
 
 

@@ -8,11 +8,7 @@ process: one :class:`Aws` a process.
 from __future__ import annotations
 
 import asyncio
-import io
-import sys
 from datetime import timedelta
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
@@ -22,21 +18,31 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from defib.clock import Clock, SystemClock
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.replication.engine import Replication
-from defib.lab.strict import s3, xml
+from defib.lab.strict import refusals, s3
 from defib.lab.strict.cloudfront import StrictCloudFront
+from defib.lab.strict.cloudwatch import StrictCloudWatch
 from defib.lab.strict.headers_policies import HeadersPolicies
 from defib.lab.strict.identity import StrictIdentity
 from defib.lab.strict.objects import StrictObjects
 from defib.lab.strict.route53 import Publish, StrictRoute53
-from defib.lab.strict.signature import Credentials, authenticate, service_of
+from defib.lab.strict.signature import Credentials, authenticate, check_time, region_of, service_of
+from defib.lab.strict.spoiling import ahead, reads_only, spoil
 from defib.lab.strict.xml import AwsError
 from defib.lab.web import Request, Response, WebServer
+from defib.lab.wsgi import call
 
-_NAMESPACES = {"route53": xml.ROUTE53, "cloudfront": xml.CLOUDFRONT}
+SERVICES = ("route53", "cloudfront", "s3", "s3control", "monitoring")
+"""What can be broken by itself."""
+
+REGIONS = ("us-east-1", "eu-west-1")
+"""Where the lab's buckets are."""
+
+_CUT_OFF = ("refuse", "hang", "500")
+"""Faults of a Region in which nobody can reach it, S3's replication either."""
 
 
 class Aws:
-    """Route 53, CloudFront and S3 on one address; `switches` break each of them."""
+    """Route 53, CloudFront, S3 and what belongs to them on one address; `switches` break each of them."""
 
     def __init__(
         self,
@@ -55,9 +61,9 @@ class Aws:
         self._credentials = credentials
         self._app = DomainDispatcherApplication(create_backend_app)
         self._one_at_a_time = asyncio.Lock()
-        self.switches = {service: FaultSwitch() for service in ("route53", "cloudfront", "s3")}
+        self.switches = {name: FaultSwitch() for name in (*SERVICES, *(f"s3-{region}" for region in REGIONS))}
         self.identity = StrictIdentity(
-            DEFAULT_ACCOUNT_ID, lambda service: service in self.switches and _reads_only(self.switches[service].fault)
+            DEFAULT_ACCOUNT_ID, lambda service: service in self.switches and reads_only(self.switches[service].fault)
         )
         self.server = WebServer(address, port, self._answer)
         self.route53 = StrictRoute53(get_backend("route53")[DEFAULT_ACCOUNT_ID]["aws"], clock, publish)
@@ -68,8 +74,10 @@ class Aws:
             invalidates_in=invalidates_in,
         )
         self.headers_policies = HeadersPolicies(self.cloudfront.headers_policies_in_use)
-        self.replication = Replication(self._one_at_a_time, clock, replicates_in, lambda _region: False)
+        self.replication = Replication(self._one_at_a_time, clock, replicates_in, self._cut_off)
+        self.switches["s3-replication"] = self.replication.switch
         self._objects = StrictObjects(self.replication)
+        self._cloudwatch = StrictCloudWatch(self.replication, clock)
 
     async def start(self) -> None:
         """Listen, and replicate."""
@@ -81,27 +89,40 @@ class Aws:
         await self.replication.stop()
         await self.server.stop()
 
+    def _cut_off(self, region: str) -> bool:
+        switch = self.switches.get(f"s3-{region}")
+        return switch is not None and switch.fault is not None and switch.fault.name in _CUT_OFF
+
     async def _answer(self, request: Request) -> Response | None:
         anybody = s3.readable_by_all(request)
         service = "s3" if anybody else service_of(request)
-        fault = Fault("none")
         try:
             if not anybody:
                 authenticate(request, self._credentials)
-            switch = self.switches.get(service)
-            if switch is not None:
-                fault = switch.spend() or fault
+            faults = [switch.spend() or Fault("none") for switch in self._switches(service, request)]
+            for switch, fault in zip(self._switches(service, request), faults, strict=True):
+                if fault.name == "refuse":
+                    return None
                 if fault.name == "hang":
                     await switch.changed()
                     return None
-                await _spoil(fault, service, request)
+                await spoil(fault, service, request)
+            if not anybody:
+                # Clients sign by the time of the machine, whatever the time of the lab is.
+                check_time(request, SystemClock().now() + sum(map(ahead, faults), timedelta(0)))
+            names = {fault.name for fault in faults}
             async with self._one_at_a_time:
-                response = await self._through(request, service, lying=fault.name == "lying")
+                response = await self._through(request, service, lying="lying" in names)
         except AwsError as error:
-            return xml.refuse(error, _NAMESPACES.get(service, ""))
-        if fault.name == "short-listing":
+            return refusals.refuse(error, service, request)
+        if "short-listing" in names:
             response = s3.without_last(response)
-        return None if fault.name == "lost-answer" else response
+        return None if "lost-answer" in names else response
+
+    def _switches(self, service: str, request: Request) -> list[FaultSwitch]:
+        """Those of the service, and of S3 in the Region that the request is signed for."""
+        named = (service, f"s3-{region_of(request)}" if service == "s3" else "")
+        return [self.switches[name] for name in named if name in self.switches]
 
     async def _through(self, request: Request, service: str, *, lying: bool) -> Response:
         if service == "route53":
@@ -110,7 +131,9 @@ class Aws:
         if service == "cloudfront":
             return await self._through_cloudfront(request, lying=lying)
         if service in ("iam", "sts"):
-            return self.identity.answer(request, service)
+            return self.identity.answer(request, service) or await self._moto(request)
+        if service == "monitoring":
+            self._cloudwatch.tell(region_of(request))
         if service != "s3":
             return await self._moto(request)
         s3.check_body(request)
@@ -129,69 +152,4 @@ class Aws:
         return self.cloudfront.after(request, await self._moto(request))
 
     async def _moto(self, request: Request) -> Response:
-        return await asyncio.to_thread(_call, self._app, request, self.server.address, self.server.port)
-
-
-def _reads_only(fault: Fault | None) -> bool:
-    return fault is not None and fault.name == "read-only"
-
-
-async def _spoil(fault: Fault, service: str, request: Request) -> None:
-    """Refuse as the fault says, or make it wait."""
-    if fault.name == "429":
-        # AWS throttles with 400 and a code, not with 429:
-        # https://docs.aws.amazon.com/Route53/latest/APIReference/CommonErrors.html
-        # S3 with 503: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-        wait = ("Retry-After", f"{fault.option('retry_after', 1):g}")
-        if service == "s3":
-            raise AwsError(503, "SlowDown", "Please reduce your request rate.", (wait,))
-        raise AwsError(400, "Throttling", "Rate exceeded", (wait,))
-    if fault.name == "500":
-        raise AwsError(500, "InternalFailure", "We encountered an internal error. Please try again.")
-    if fault.name == "denied" or (_reads_only(fault) and request.method not in ("GET", "HEAD")):
-        who = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:user/defib"
-        raise AwsError(403, "AccessDenied", f"User: {who} is not authorized to perform: {service}:*")
-    if fault.name == "slow":
-        await asyncio.sleep(fault.option("delay", 5))
-
-
-def _call(app: DomainDispatcherApplication, request: Request, address: str, port: int) -> Response:
-    """One WSGI call, all of its answer at once."""
-    answered: list[tuple[int, tuple[tuple[str, str], ...]]] = []
-
-    def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> None:
-        answered.append((int(status[:3]), tuple(headers)))
-
-    chunks = app(_environ(request, address, port), start_response)
-    body = b"".join(chunks)
-    status, headers = answered[-1]
-    return Response(status, headers, body)
-
-
-def _environ(request: Request, address: str, port: int) -> dict[str, Any]:
-    url = urlsplit(request.target)
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote(url.path, "latin-1"),
-        "RAW_URI": request.target,
-        "REQUEST_URI": request.target,
-        "QUERY_STRING": url.query,
-        "SERVER_NAME": address,
-        "SERVER_PORT": str(port),
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": address,
-        "CONTENT_LENGTH": str(len(request.body)),
-        "CONTENT_TYPE": request.headers.get("content-type", ""),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(request.body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    for name, value in request.headers.items():
-        if name not in ("content-type", "content-length", "transfer-encoding"):
-            environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
-    return environ
+        return await asyncio.to_thread(call, self._app, request, self.server.address, self.server.port)

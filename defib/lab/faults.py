@@ -26,7 +26,10 @@ REFERENCE_FAULTS = ("refuse", "hang")
 ORIGIN_FAULTS = ("refuse", "hang", "slow", "5xx")
 OTHERS_API_FAULTS = ("refuse", "hang", "5xx")
 AWS_FAULTS = ("429", "500", "denied", "read-only", "slow", "hang", "lying", "lost-answer")
-S3_FAULTS = (*AWS_FAULTS, "short-listing")
+S3_FAULTS = (*AWS_FAULTS, "short-listing", "skewed")
+READ_FAULTS = ("429", "500", "denied", "slow", "hang")
+REGION_FAULTS = ("refuse", *READ_FAULTS, "skewed")
+REPLICATION_FAULTS = ("stall", "lag", "corrupt", "drop", "fail")
 CLOUDFLARE_FAULTS = (*AWS_FAULTS, "ignored")
 LFS_FAULTS = ("lfs-missing", "lfs-429")
 GIT_FAULTS = ("refuse", "hang", "slow", "5xx", "expired-token", "emptied", "force-pushed", "behind", *LFS_FAULTS)
@@ -39,6 +42,8 @@ OPTIONS = {
     "age": "seconds by which a stale build is older (10800)",
     "commits": "commits by which a Git host is behind (1)",
     "objects": "objects that a Git host's LFS server has lost (1)",
+    "seconds": "seconds by which replication lags (60)",
+    "silent": "1 for a corrupt copy that has the ETag of its source (0)",
     "every": "of so many requests one is spoiled (1, that is each)",
     "times": "number of requests to spoil before the fault heals itself (no limit)",
 }
@@ -50,11 +55,14 @@ _OWN_OPTION = {
     "behind": "commits",
     "lfs-missing": "objects",
     "lfs-429": "retry_after",
+    "lag": "seconds",
+    "corrupt": "silent",
 }
 # These are states of a server, not of its answers, so there is nothing to count.
 _UNCOUNTED = (
     *("refuse", "hang", "expired-certificate", "wrong-certificate"),
     *("emptied", "force-pushed", "behind", "lfs-missing", "renamed"),
+    *("stall", "lag"),
 )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from defib.clock import Clock, SystemClock
 from defib.errors import InputError
 from defib.lab import faults, faulty, furniture, standby
-from defib.lab.aws import Aws
+from defib.lab.aws import REGIONS, Aws
 from defib.lab.certificates import LabAuthority
 from defib.lab.cloudflare import CloudflareApi
 from defib.lab.edge import Edge, Vendor
@@ -216,6 +216,9 @@ class World:
         apis: dict[str, tuple[str, ...]]
         apis = dict.fromkeys(("route53-api", "cloudfront-api"), faults.AWS_FAULTS)
         apis["s3-api"] = faults.S3_FAULTS
+        apis |= {f"s3-{region}": faults.REGION_FAULTS for region in REGIONS}
+        apis["s3-replication"] = faults.REPLICATION_FAULTS
+        apis |= dict.fromkeys(("s3control-api", "monitoring-api"), faults.READ_FAULTS)
         apis["cloudflare-api"] = faults.CLOUDFLARE_FAULTS
         apis |= dict.fromkeys(self.hosting.switches, faults.AWS_FAULTS)
         apis |= {f"{name}-api": faults.FORGE_FAULTS for name in self.git}

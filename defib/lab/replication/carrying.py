@@ -8,10 +8,11 @@ from typing import Any
 
 from defib.lab.faults import Fault
 from defib.lab.replication import standing
-from defib.lab.replication.copying import copy, copy_metadata
-from defib.lab.replication.permissions import Role, failure
+from defib.lab.replication.copying import Damage, copy, copy_metadata
+from defib.lab.replication.permissions import failure
 from defib.lab.replication.rules import Rule
 from defib.lab.strict import versions
+from defib.lab.strict.roles import Role
 
 
 @dataclass
@@ -56,14 +57,20 @@ def carry(task: Task, fault: Fault | None) -> str:
     source: Any = versions.bucket(task.operation.source)
     reason = failure(version, source, task.rule, task.role) or ("SrcReplicationNotPermitted" if name == "fail" else "")
     if not reason and name != "drop":
-        _copy(version, task, corrupt=name == "corrupt" and versions.is_object(version))
+        _copy(version, task, _damage(fault))
     from_replica = task.metadata and getattr(version, "is_replica", False)
     told = standing.FAILED if reason else standing.REPLICA if from_replica else standing.COMPLETED
     standing.set_status(version, task.rule.destination, told)
     return reason
 
 
-def _copy(version: Any, task: Task, *, corrupt: bool) -> None:
+def _damage(fault: Fault | None) -> Damage:
+    if fault is None or fault.name != "corrupt":
+        return Damage.NONE
+    return Damage.HIDDEN if fault.option("silent", 0) else Damage.SHOWN
+
+
+def _copy(version: Any, task: Task, damage: Damage) -> None:
     """The whole version, or what changed of it where it is there already.
 
     Without the permission for tags S3 copies objects without them.
@@ -74,4 +81,4 @@ def _copy(version: Any, task: Task, *, corrupt: bool) -> None:
     if task.metadata and versions.is_object(there):
         copy_metadata(version, there, with_tags=with_tags)
     elif not (task.metadata and getattr(version, "is_replica", False)):
-        copy(version, task.rule, with_tags=with_tags, corrupt=corrupt)
+        copy(version, task.rule, with_tags=with_tags, damage=damage)

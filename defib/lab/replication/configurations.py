@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from defib.lab.replication.rules import Configuration, configuration_of
+from defib.lab.replication.rules import Configuration, Rule, configuration_of
 from defib.lab.strict import versions, xml
 from defib.lab.strict.listing import NAMESPACE
 from defib.lab.strict.place import Place
@@ -33,6 +34,12 @@ class Configurations:
     def of(self, bucket: str) -> Configuration | None:
         """The configuration in force, None where there is none."""
         return self._held.get(bucket) if versions.bucket(bucket) is not None else None
+
+    def rules(self) -> Iterator[tuple[str, Rule]]:
+        """Every rule in force, with its bucket."""
+        for bucket in self._held:
+            held = self.of(bucket)
+            yield from ((bucket, rule) for rule in held.rules) if held is not None else ()
 
     def put(self, bucket: str, body: bytes) -> None:
         """Put a configuration in place of any other; :class:`AwsError` where S3 would refuse it."""

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-what-is-isnot-
 from __future__ import annotations
 
 import hashlib
+from enum import Enum
 from typing import Any
 
 from moto.s3.models import FakeDeleteMarker, FakeKey
@@ -16,14 +17,22 @@ from defib.lab.replication.standing import make_replica
 from defib.lab.strict import checksums, versions
 
 
-def copy(version: Any, rule: Rule, *, with_tags: bool, corrupt: bool = False) -> None:
-    """Put a replica of the version into the rule's destination; a corrupt one has one byte that is not its source's."""
+class Damage(Enum):
+    """What is wrong with a copy: one byte of it, which its ETag and checksum show or do not."""
+
+    NONE = "none"
+    SHOWN = "shown"
+    HIDDEN = "hidden"
+
+
+def copy(version: Any, rule: Rule, *, with_tags: bool, damage: Damage = Damage.NONE) -> None:
+    """Put a replica of the version into the rule's destination."""
     destination: Any = versions.bucket(rule.destination)
     if versions.is_marker(version):
         replica: Any = FakeDeleteMarker(version.key)
         replica._version_id = version.version_id  # noqa: SLF001 - moto gives it no other way
     else:
-        replica = _object(version, destination, rule, corrupt=corrupt)
+        replica = _object(version, destination, rule, damage)
     replica.last_modified = version.last_modified
     make_replica(replica)
     versions.insert(destination, replica)
@@ -47,15 +56,15 @@ def copy_tags(version: Any, replica: Any) -> None:
         tagger.copy_tags(version.arn, replica.arn)
 
 
-def _object(version: Any, destination: Any, rule: Rule, *, corrupt: bool) -> Any:
-    body = _flipped(version.value) if corrupt else version.value
+def _object(version: Any, destination: Any, rule: Rule, damage: Damage) -> Any:
+    body = version.value if damage is Damage.NONE else _flipped(version.value)
     replica: Any = FakeKey(
         version.name,
         body,
         account_id=version.account_id,
         region_name=version.region_name,
         storage=rule.storage_class or version.storage_class,
-        etag=_etag(version, body, rule, corrupt=corrupt),
+        etag=_etag(version, body, rule, damage),
         is_versioned=True,
         version_id=version.version_id,
         multipart=version.multipart,
@@ -70,10 +79,10 @@ def _object(version: Any, destination: Any, rule: Rule, *, corrupt: bool) -> Any
     replica.set_metadata(dict(version.metadata))
     replica.website_redirect_location = version.website_redirect_location
     replica.checksum_algorithm, replica.checksum_type = version.checksum_algorithm, version.checksum_type
-    if not corrupt:
+    if damage is Damage.NONE:
         replica.kept_checksum = getattr(version, "kept_checksum", None)
-    elif version.checksum_type == "COMPOSITE":
-        replica.checksum_type = "FULL_OBJECT"  # the parts that it shares are still those of the source
+    elif damage is Damage.HIDDEN:
+        replica.kept_checksum = checksums.of(version)
     return replica
 
 
@@ -82,8 +91,8 @@ def _flipped(body: bytes) -> bytes:
     return body[:at] + bytes((body[at] ^ 0x01,)) + body[at + 1 :] if body else body
 
 
-def _etag(version: Any, body: bytes, rule: Rule, *, corrupt: bool) -> str:
-    """The source's; of a corrupt copy its own; of what is encrypted anew one that says nothing of the content.
+def _etag(version: Any, body: bytes, rule: Rule, damage: Damage) -> str:
+    """The source's; its own of a copy that shows its damage; of what is encrypted anew one that says nothing of the content.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
     """
@@ -91,7 +100,7 @@ def _etag(version: Any, body: bytes, rule: Rule, *, corrupt: bool) -> str:
     if by_kms(version):
         return opaque_etag(body, f"{rule.replica_key} {version.version_id}")
     parts = [size for _, size in checksums.parts_of(version)]
-    if not corrupt:
+    if damage is not Damage.SHOWN:
         return kept
     return _of_parts(body, parts) if parts else hashlib.md5(body, usedforsecurity=False).hexdigest()
 

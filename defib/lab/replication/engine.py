@@ -17,14 +17,15 @@ from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.replication import standing
 from defib.lab.replication.carrying import Operation, Task, carry
 from defib.lab.replication.configurations import Configurations
-from defib.lab.replication.permissions import Role, by_kms
+from defib.lab.replication.permissions import by_kms
 from defib.lab.replication.rules import Rule, Subject
 from defib.lab.strict import versions
+from defib.lab.strict.roles import Role
 from defib.lab.strict.writes import Write
 from defib.lab.web import Request
 
 _AGAIN = 0.05
-"""Seconds between two looks at what is due and held back by a fault."""
+"""Seconds between two looks at what a fault holds back."""
 
 _METADATA = ("tagging", "retention", "legal-hold")
 _SPOILING = ("corrupt", "drop", "fail")
@@ -110,7 +111,8 @@ class Replication:
         if not self._tasks:
             return None
         left = min(task.since for task in self._tasks) + self._lag_now() - self._clock.monotonic()
-        return left.total_seconds() if left > timedelta(0) else _AGAIN
+        # Nobody says when a fault is healed.
+        return left.total_seconds() if left > timedelta(0) and self.switch.fault is None else _AGAIN
 
     def _lag_now(self) -> timedelta:
         fault = self.switch.fault

@@ -26,7 +26,7 @@ _FOR_MOTO = {
 }
 _PAGE = 1000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_CONTENTS = re.compile(rb"<Contents>.*?</Contents>", re.DOTALL)
+_CONTENTS = re.compile(rb"<(Contents|Version)>.*?</\1>", re.DOTALL)
 
 
 def readable_by_all(request: Request) -> bool:

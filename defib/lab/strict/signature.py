@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from defib.lab.strict.xml import AwsError
@@ -19,6 +19,9 @@ _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request,"
     r"\s*SignedHeaders=(?P<signed>[^,]+),\s*Signature=(?P<signature>[0-9a-f]+)"
 )
+
+_BORNE = timedelta(minutes=15)
+"""By how much a client's clock may be wrong: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,29 @@ def authenticate(request: Request, credentials: Credentials) -> None:
             "The request signature we calculated does not match the signature you provided. "
             "Check your AWS Secret Access Key and signing method.",
         )
+
+
+def check_time(request: Request, now: datetime) -> None:
+    """Refuse what was signed at another time than the server's."""
+    stamp = request.headers.get("x-amz-date", "")
+    try:
+        signed = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError as error:
+        told = "AWS authentication requires a valid Date or x-amz-date header"
+        raise AwsError(403, "AccessDenied", told) from error
+    if abs(now - signed) <= _BORNE:
+        return
+    if service_of(request) in ("s3", "s3control"):
+        told = "The difference between the request time and the current time is too large."
+        times = (
+            ("RequestTime", stamp),
+            ("ServerTime", f"{now:%Y-%m-%dT%H:%M:%SZ}"),
+            ("MaxAllowedSkewMilliseconds", "900000"),
+        )
+        raise AwsError(403, "RequestTimeTooSkewed", told, details=times)
+    raise AwsError(
+        403, "SignatureDoesNotMatch", f"Signature expired: {stamp} is not within 15 minutes of {now:%Y%m%dT%H%M%SZ}"
+    )
 
 
 def sign(request: Request, credentials: Credentials, *, service: str, when: datetime) -> Request:

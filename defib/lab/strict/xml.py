@@ -83,5 +83,12 @@ def refuse(error: AwsError, namespace: str) -> Response:
     return Response(error.status, (*_headers(request_id), *error.headers), body.encode())
 
 
+def refuse_as_s3control(error: AwsError) -> Response:
+    """The error in the form of S3's control API."""
+    told = leaf("Code", error.code) + leaf("Message", error.message)
+    body = element("ErrorResponse", element("Error", told), leaf("RequestId", secrets.token_hex(16)))
+    return Response(error.status, (*_headers(), *error.headers), f'<?xml version="1.0"?>\n{body}'.encode())
+
+
 def _headers(request_id: str = "") -> tuple[tuple[str, str], ...]:
     return ("Content-Type", "text/xml"), ("x-amzn-RequestId", request_id or secrets.token_hex(16))
