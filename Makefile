@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 SITE ?= lab
 PROCEDURE ?= cdn-failover
-FAULT ?= refuse
+FAULT ?=
 export DEFIB_HOME ?= $(CURDIR)/.defib
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -26,7 +26,7 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	@touch $@
 
 drill: $(VENV)/installed ## Break the primary CDN in the lab, recover, fail back, prove it: the whole story in a minute
-	@$(VENV)/bin/defib drill $(PROCEDURE) --site $(SITE) --fault $(FAULT)
+	@$(VENV)/bin/defib drill $(PROCEDURE) --site $(SITE) $(if $(FAULT),--fault $(FAULT))
 
 test: $(VENV)/installed ## Run all tests: unprivileged, loopback only
 	@mkdir -p build

@@ -34,7 +34,7 @@ from defib.site import load_site
 
 @dataclass(frozen=True)
 class _Way:
-    """How procedures of one kind are rehearsed: what may fail, how it usually does, and the part of the site file it needs."""
+    """How procedures of one kind are rehearsed: what may fail, how it usually does, and the part of the site file for it."""
 
     rehearse: Callable[[Stage, str, str, str], tuple[str, Drill]]
     faults: tuple[str, ...]
@@ -49,25 +49,28 @@ _WAYS = {
 }
 
 
+_WITH_OTHERS = {
+    FAILBACK: "defib drill cdn-failover --site lab",
+    "git-promote": "defib git promote --site lab --to gitlab --mode rehearsal",
+    "replication-repair": "defib drill replication-check --site lab",
+    "asset-restore": "defib assets restore --site lab --at TIME --mode rehearsal",
+}
+"""What is rehearsed together with something else, or by hand, and how."""
+
+
 def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) -> int:
     """Break, notice, recover, heal, fail back, compare; the lab is started for it and stopped after it unless it was up."""
     procedures.engine().prepare(asked.prefect)
     clock = SystemClock()
     lines = Lines(aside)
     at = desk(clock, asked.redact, lines)
-    if procedure == FAILBACK:
-        raise InputError(
-            "a failback is drilled together with what it takes back", then="defib drill cdn-failover --site lab"
-        )
+    if procedure in _WITH_OTHERS:
+        raise InputError(f"{procedure} is not drilled by itself", then=_WITH_OTHERS[procedure])
     site = load_site(at.site_path(site_name))
     must_match(at, procedure)
     if not site.lab:
         raise Refused(
             f"{site.site} is not in the lab", expected="a site file with lab: true, or --live", then="defib drill --help"
-        )
-    if procedure == "git-promote":
-        raise InputError(
-            "a promotion is rehearsed by itself", then="defib git promote --site lab --to gitlab --mode rehearsal"
         )
     way = _WAYS[about(procedure)]
     fault = fault or way.usual
