@@ -28,12 +28,8 @@ class Replicated(Part):
 
     A listing tells neither status nor metadata, and each question for them is a request: `ask_at_most` bounds them in one
     check, `read_at_most` the bytes that are read where nothing else tells two objects apart. `canary` is the prefix of the
-<<<<<<< HEAD
     object that is written, timed and removed in each check: a rule must lead from it to the replica. `account` is whose the
     source is, for jobs of S3 Batch Operations; `restore_into` are other buckets that its objects may be restored into.
-=======
-    object that is written, timed and removed in each check: a rule must lead from it to the replica.
->>>>>>> 806790c9190b06369e8346828b2e5c90dfc5eb79
     """
 
     name: Name
@@ -47,10 +43,7 @@ class Replicated(Part):
     canary: str = ".defib-canary/"
     canary_within: Duration = timedelta(minutes=10)
     account: str = Field(default="", pattern=r"^(\d{12})?$")
-<<<<<<< HEAD
     restore_into: tuple[BucketAt, ...] = ()
-=======
->>>>>>> 806790c9190b06369e8346828b2e5c90dfc5eb79
 
     @model_validator(mode="after")
     def _two_places(self) -> Self:

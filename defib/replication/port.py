@@ -95,10 +95,7 @@ class Details:
     modified: datetime
     status: Status
     plain: bool
-<<<<<<< HEAD
     version: str = ""
-=======
->>>>>>> 806790c9190b06369e8346828b2e5c90dfc5eb79
     checksums: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     tagged: int = 0

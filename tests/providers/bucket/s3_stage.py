@@ -38,10 +38,7 @@ _OTHERWISE: Told = {
     "object-lock": Refusal(404, "ObjectLockConfigurationNotFoundError"),
     "ownershipControls": Refusal(404, "OwnershipControlsNotFoundError"),
     "encryption": Refusal(404, "ServerSideEncryptionConfigurationNotFoundError"),
-<<<<<<< HEAD
-=======
     "policy": Refusal(404, "NoSuchBucketPolicy"),
->>>>>>> 806790c9190b06369e8346828b2e5c90dfc5eb79
 }
 
 
