@@ -18,8 +18,10 @@ from defib.plan import Plan
 from defib.ready.check import State
 from defib.replication import past
 from defib.replication.allowance import Allowance
+from defib.replication.audit import audit as judged
 from defib.replication.canary import time_canary
 from defib.replication.comparison import Comparer
+from defib.replication.evidence import gather
 from defib.replication.exposure import Exposure, exposure
 from defib.replication.findings import REMEDY, WRONG, Kind, Tally
 from defib.replication.pair import Latency, Pair, Replicas
@@ -37,11 +39,11 @@ _SHOWN = 3
 
 @dataclass
 class Look:
-    """One pair, with what was seen of it. `source` is a text where nobody may read its configuration."""
+    """One pair, with what was seen of it. `settings` are those of the source, None where they could not be read."""
 
     pair: Pair
     rpo: timedelta
-    source: BucketSettings | str = "it was not asked"
+    settings: BucketSettings | None = None
     tally: Tally | None = None
     at: datetime | None = None
     canary: CanaryTimed | None = None
@@ -77,19 +79,17 @@ def audit(step: Step, looks: Sequence[Look]) -> None:
 
 
 def _audit(step: Step, look: Look) -> None:
-    look.source = _settings(lambda: look.pair.source.settings(within=step.within))
-    replica = _settings(lambda: look.pair.replica.settings(within=step.within))
-    for found in look.pair.audit(look.source, replica, step.within):
-        step.record(Audited(look.pair.name, found.name, found.state.value, found.text, found.then))
-        if found.state is State.FAIL:
-            look.trouble(f"{found.name}: {found.text}")
-
-
-def _settings(ask: Callable[[], BucketSettings]) -> BucketSettings | str:
-    try:
-        return ask()
-    except ProviderError as error:
-        return str(error)
+    pair = look.pair
+    evidence = gather(pair.config, step.run.objectives, pair.sides, step.within)
+    look.settings = evidence.source if isinstance(evidence.source, BucketSettings) else None
+    found = judged(evidence)
+    for check in found:
+        step.record(Audited(pair.name, f"{check.name} ({check.about})", check.state.value, check.text, check.then))
+        if check.state is State.FAIL:
+            look.trouble(f"{check.name}: {check.text}")
+    unknown = sum(check.state is State.UNKNOWN for check in found)
+    if unknown:
+        step.note(f"{pair.name}: {unknown} of {len(found)} things of the configuration cannot be told", warning=True)
 
 
 def compare(step: Step, looks: Sequence[Look]) -> None:
@@ -102,9 +102,8 @@ def _compare(step: Step, look: Look) -> None:
     progress = Progress(pair.folder / f"{step.run.id}.jsonl")
     if progress.done:
         step.note(f"{pair.name}: {len(progress.done)} ranges of keys were compared before, and are not compared again")
-    settings = look.source if isinstance(look.source, BucketSettings) else None
     allowance = Allowance(pair.config.ask_at_most, pair.config.read_at_most)
-    comparer = Comparer(pair, settings, allowance, look.at, look.rpo)
+    comparer = Comparer(pair, look.settings, allowance, look.at, look.rpo)
     try:
         look.tally = comparer.compare(comparer.parts(step.within), progress, step.within)
     except ProviderError as error:
@@ -129,7 +128,10 @@ def ask_metrics(step: Step, looks: Sequence[Look]) -> None:
 
 
 def _ask_metrics(step: Step, look: Look) -> None:
-    look.latency = look.pair.metrics(look.source, step.within)
+    if look.settings is None:
+        look.latency = Latency(None, "the rules are not known")
+        return
+    look.latency = look.pair.metrics(look.settings, step.within)
 
 
 def time_canaries(step: Step, looks: Sequence[Look]) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from defib.clock import Deadline
 from defib.ports import DnsZone
-from defib.ready.check import Check
 from defib.replication.allowance import Allowance
+from defib.replication.evidence import Sides
 from defib.replication.objects import ObjectsZone
 from defib.replication.port import WritableBucket
 from defib.replication.proofs import Proofs
@@ -20,8 +20,6 @@ from defib.sitereplication import Replicated
 
 _ALL = 2**62
 
-Audit = Callable[[BucketSettings | str, BucketSettings | str, Deadline], tuple[Check, ...]]
-"""Looks at the configuration of source and replica; a text says why one of them could not be read."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Latency:
     why: str = "it was not asked for"
 
 
-Metrics = Callable[[BucketSettings | str, Deadline], Latency]
+Metrics = Callable[[BucketSettings, Deadline], Latency]
 """Asks for the metrics of the rules that the source has."""
 
 
@@ -44,7 +42,7 @@ class Pair:
     source: WritableBucket
     replica: WritableBucket
     folder: Path
-    audit: Audit
+    sides: Sides
     metrics: Metrics
     proofs: Proofs
     others: tuple[WritableBucket, ...] = ()
