@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from defib.home import Home
 from defib.providers.open import Secrets, aws_access, free
 from defib.providers.wrappers.fenced import Check
+from defib.replication.evidence import Sides
 from defib.replication.pair import Latency, Pair, Replicas
 from defib.replication.port import WritableBucket
 from defib.replication.proofs import Proofs
@@ -26,12 +27,16 @@ def open_replicas(site: Site, home: Home, secrets: Secrets, before_write: Check 
 
 
 def _pair(config: Replicated, folder: Path, secrets: Secrets, before_write: Check) -> Pair:
+    from defib.providers.bucket.authority import AwsAuthority  # noqa: PLC0415 - vendors' libraries are imported when used
+
+    source, replica = (open_bucket(side, secrets, before_write) for side in (config.source, config.replica))
+    at_source, at_replica = (AwsAuthority(aws_access(side.aws, secrets)) for side in (config.source, config.replica))
     return Pair(
         config,
-        open_bucket(config.source, secrets, before_write),
-        open_bucket(config.replica, secrets, before_write),
+        source,
+        replica,
         folder,
-        lambda *_: (),
+        Sides(source, replica, at_source, at_replica),
         lambda *_: Latency(),
         Proofs(folder / "proofs.sqlite3"),
         tuple(open_bucket(each, secrets, before_write) for each in config.restore_into),
@@ -40,7 +45,7 @@ def _pair(config: Replicated, folder: Path, secrets: Secrets, before_write: Chec
 
 def open_bucket(config: BucketAt, secrets: Secrets, before_write: Check = free) -> WritableBucket:
     """One bucket in the region that the site file names."""
-    from defib.providers.bucket.retrying import RetryingBucket  # noqa: PLC0415 - vendors' libraries are imported when used
+    from defib.providers.bucket.retrying import RetryingBucket  # noqa: PLC0415 - as above
     from defib.providers.bucket.s3 import S3Bucket  # noqa: PLC0415
 
     chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret

@@ -21,7 +21,6 @@ from defib.sitereplication import Replicated
 _ALL = 2**62
 
 
-
 @dataclass(frozen=True)
 class Latency:
     """How far the replica is behind by the word of the vendor's metrics; None where they do not say, and `why` why not."""

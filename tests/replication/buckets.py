@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 from defib.clock import Deadline, SimulatedClock
 from defib.providers.bucket.memory import Kept, MemoryBucket
 from defib.replication.allowance import Allowance
+from defib.replication.authority import BATCH, REPLICATION, Key, Need, Role
 from defib.replication.comparison import Comparer
+from defib.replication.evidence import Sides
 from defib.replication.findings import Finding, Kind, Tally
 from defib.replication.pair import Latency, Pair
 from defib.replication.port import Status
@@ -54,10 +57,15 @@ class Buckets:
         return Deadline.after(self.clock, timedelta(minutes=1))
 
     @property
+    def sides(self) -> Sides:
+        """Both, with an IAM and a KMS that allow everything."""
+        return Sides(self.source, self.replica, _Generous(), _Generous())
+
+    @property
     def pair(self) -> Pair:
         """Both as a pair."""
         proofs = Proofs(self.folder / "proofs.sqlite3")
-        return Pair(self.config, self.source, self.replica, self.folder, lambda *_: (), lambda *_: Latency(), proofs)
+        return Pair(self.config, self.source, self.replica, self.folder, self.sides, lambda *_: Latency(), proofs)
 
     def configure(self, **parts: Any) -> None:
         """Let the site file say something else of the pair."""
@@ -108,6 +116,19 @@ class Buckets:
     def kinds(self) -> dict[str, Kind]:
         """The kind of what is found, by key."""
         return {key: finding.kind for key, finding in self.found().items()}
+
+
+class _Generous:
+    """Whoever asks it, every role is there and may do everything, and every key may be used."""
+
+    def role(self, arn: str, needs: Sequence[Need], *, within: Deadline) -> Role:
+        del needs, within
+        who = {"Effect": "Allow", "Principal": {"Service": [REPLICATION, BATCH]}, "Action": "sts:AssumeRole"}
+        return Role(arn, there=True, trust=json.dumps({"Version": "2012-10-17", "Statement": [who]}))
+
+    def key(self, key: str, *, within: Deadline) -> Key:
+        del within
+        return Key(key, usable=True, state="Enabled")
 
 
 def md5(content: bytes) -> str:
