@@ -23,11 +23,14 @@ from defib.replication.progress import Progress
 from defib.replication.proofs import Proofs
 from defib.replication.rules import BucketSettings, Rule
 from defib.sitereplication import BucketAt, Replicated
+from defib.sitevalues import Aws
 
 SOURCE, REPLICA = "assets", "assets-replica"
 RULE = Rule("all", enabled=True, destination=REPLICA)
 OPAQUE = "9b2cf535f27731c974343645a3985328-2"
 """An ETag of an upload in parts."""
+
+FAR = BucketAt(bucket=REPLICA, aws=Aws(region="eu-west-1"))
 
 
 def settings(*rules: Rule, versioning: str = "Enabled", region: str = "us-east-1") -> BucketSettings:
@@ -49,7 +52,7 @@ class Buckets:
         self.replica = MemoryBucket(REPLICA, "eu-west-1", self.clock, replica, self.page_size)
         self.replica.beside[SOURCE] = self.source
         self.source.beside[REPLICA] = self.replica
-        self.config = Replicated(name="assets", source=BucketAt(bucket=SOURCE), replica=BucketAt(bucket=REPLICA))
+        self.config = Replicated(name="assets", source=BucketAt(bucket=SOURCE), replica=FAR)
 
     @property
     def within(self) -> Deadline:
