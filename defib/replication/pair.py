@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
-from defib.clock import Deadline
 from defib.ports import DnsZone
 from defib.replication.allowance import Allowance
 from defib.replication.evidence import Sides
+from defib.replication.metrics import Metrics
 from defib.replication.objects import ObjectsZone
 from defib.replication.port import WritableBucket
 from defib.replication.proofs import Proofs
-from defib.replication.rules import BucketSettings
 from defib.replication.sameness import Sameness
 from defib.sitereplication import Replicated
 
 _ALL = 2**62
-
-
-@dataclass(frozen=True)
-class Latency:
-    """How far the replica is behind by the word of the vendor's metrics; None where they do not say, and `why` why not."""
-
-    behind: timedelta | None = None
-    why: str = "it was not asked for"
-
-
-Metrics = Callable[[BucketSettings, Deadline], Latency]
-"""Asks for the metrics of the rules that the source has."""
 
 
 @dataclass(frozen=True)
