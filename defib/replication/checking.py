@@ -106,7 +106,8 @@ def _compare(step: Step, look: Look) -> None:
     allowance = Allowance(pair.config.ask_at_most, pair.config.read_at_most)
     comparer = Comparer(pair, look.settings, allowance, look.at, look.rpo)
     try:
-        look.tally = comparer.compare(comparer.parts(step.within), progress, step.within)
+        spread = pair.spread and pair.spread(pair.name, look.at)
+        look.tally = comparer.compare(comparer.parts(step.within), progress, step.within, spread)
     except ProviderError as error:
         look.trouble(f"unreachable, and so not compared: {error}")
         step.note(f"{pair.name}: {error}", warning=True)
