@@ -24,7 +24,7 @@ MEASURED = {"Destination": {"Bucket": f"arn:aws:s3:::{REPLICA}", "Metrics": {"St
 def operation(queued: float, ended: float | None, *, failed: bool = False, size: int = 10) -> Operation:
     """One that was queued and ended so many seconds after noon."""
     over = NOON + timedelta(seconds=ended) if ended is not None else None
-    return Operation("here", RULE, size, NOON + timedelta(seconds=queued), over, failed)
+    return Operation("here", RULE, size, NOON + timedelta(seconds=queued), over, "because" if failed else "")
 
 
 def told(operations: list[Operation], seconds: float) -> dict[str, list[tuple[int, float]]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from defib.lab.replication.configurations import Configurations
 from defib.lab.replication.furniture import REPLICA, ROLE, SOURCE
+from defib.lab.replication.permissions import SERVICE
 from defib.lab.strict import versions
 from defib.lab.strict.roles import Role
 
@@ -18,7 +19,7 @@ def state(configurations: Configurations) -> dict[str, Any]:
     held = configurations.of(SOURCE)
     rules = [repr(rule) for rule in held.rules] if held is not None else []
     role = Role(held.role if held is not None else ROLE)
-    return {**buckets, "rules": rules, "role": {"trusted": role.for_replication(), "policies": list(role.policies())}}
+    return {**buckets, "rules": rules, "role": {"trusted": role.trusts(SERVICE), "policies": list(role.policies())}}
 
 
 def _bucket(held: Any) -> dict[str, Any]:
