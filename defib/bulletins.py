@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from defib import entries
+from defib import copyentries, entries
 from defib.alert import Alert, AlertKind, Notice, Severity, Stage
 from defib.journal import Record
 from defib.objectives import Mode, Phase, Status, Verdict
@@ -16,7 +16,7 @@ from defib.site import Site
 from defib.timeline import timeline
 
 BURNS = (50, 75, 90)
-"""Per cent of the RTO at which people are told that it runs out."""
+"""Per cent of the RTO, or of the RPO of replicas, at which people are told that it runs out."""
 
 QUIET = timedelta(minutes=10)
 """The same news of the same run is not told again within this time, however often the run is taken up."""
@@ -80,6 +80,8 @@ class Bulletins:
                 self._undecided = None
             case entries.UsersServed():
                 self._lost = None
+            case copyentries.ReplicaSeen() as seen:
+                return self._exposed(record, seen)
             case entries.Closed() as closed:
                 self._lost = self._undecided = None
                 return self._closed(record, closed)
@@ -126,6 +128,21 @@ class Bulletins:
         severity = Severity.FAILURE if passed[-1] == BURNS[-1] else Severity.WARNING
         what = f"{passed[-1]} % of the RTO is used"
         return (self._made(AlertKind.BURN, f"burn:{passed[-1]}", what, text, self._loudness(severity)),)
+
+    def _exposed(self, record: Record, seen: copyentries.ReplicaSeen) -> tuple[Alert, ...]:
+        """The alert that more would be lost than at the look before: once for each part of the RPO that it has passed."""
+        before = seen.past[-2][1] if len(seen.past) > 1 else None
+        known = before or timedelta(0)
+        if seen.exposure is None:
+            return ()
+        passed = [burn for burn in (*BURNS, 100) if known * 100 < seen.rpo * burn <= seen.exposure * 100]
+        if not passed:
+            return ()
+        text = f"If the region of {seen.source} burned now, {words.duration(seen.exposure)} of {words.duration(seen.rpo)}"
+        text += f" would be lost.\n{seen.why}\nNext: defib report {self.opened.run_id} --form md"
+        severity = self._loudness(Severity.FAILURE if passed[-1] >= BURNS[-1] else Severity.WARNING)
+        what = f"{passed[-1]} % of the RPO of {seen.pair} is used"
+        return self._alert(record.at, AlertKind.BURN, f"exposed:{seen.pair}:{passed[-1]}", what, text, severity)
 
     def _closed(self, record: Record, closed: entries.Closed) -> tuple[Alert, ...]:
         told = timeline(self._records)

@@ -109,7 +109,8 @@ class ReplicaSeen:
 
     `exposure` is how old the oldest version is that would be lost if the source's region burned now; None where nobody
     knows, and `why` then says why. `worst` is the largest of the last days, `past` every look of the last day. `latency` is
-    what CloudWatch says. `counts` are the versions of each kind of finding, which are told one by one up to a number.
+    what CloudWatch says, and `pending` the bytes that it says are on their way. `counts` are the versions of each kind of
+    finding, which are told one by one up to a number.
     """
 
     pair: str
@@ -126,6 +127,7 @@ class ReplicaSeen:
     canary_why: str = ""
     latency: timedelta | None = None
     latency_why: str = ""
+    pending: int | None = None
     worst: timedelta | None = None
     past: tuple[tuple[datetime, timedelta | None], ...] = ()
     problems: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -66,10 +66,10 @@ class Outlets:
     channels: tuple[Outlet, ...] = ()
     pages: tuple[PageOutlet, ...] = ()
 
-    def of_failures(self) -> Outlets:
-        """Those channels that want to hear of failures, of nothing else, and no page."""
-        wanting = (each for each in self.channels if AlertKind.FAILED in each.kinds)
-        return Outlets(tuple(replace(each, kinds=(AlertKind.FAILED,)) for each in wanting))
+    def only(self, kinds: Collection[AlertKind]) -> Outlets:
+        """Those channels that want to hear of one of these kinds, of nothing else, and no page."""
+        wanted = [(each, tuple(kind for kind in each.kinds if kind in kinds)) for each in self.channels]
+        return Outlets(tuple(replace(each, kinds=those) for each, those in wanted if those))
 
 
 def outlets_of(site: Site, home: Home, redact: Redactor) -> Outlets:
@@ -85,12 +85,15 @@ def outlets_of(site: Site, home: Home, redact: Redactor) -> Outlets:
 
 
 def outlets_for(run: Run, home: Home, redact: Redactor) -> Outlets:
-    """Whom to tell of this run. Of what comes round every 15 minutes people hear only where it has just begun to fail."""
+    """Whom to tell of this run.
+
+    Of what comes round every 15 minutes people hear only where it has just begun to fail, and of how much would be lost.
+    """
     outlets = outlets_of(run.site, home, redact)
     if about(run.runbook.procedure) is About.USERS:
         return outlets
     failed_before = status_before(home, run.id) in {Status.FAILED, Status.REFUSED}
-    return Outlets() if failed_before else outlets.of_failures()
+    return outlets.only({AlertKind.BURN} if failed_before else {AlertKind.BURN, AlertKind.FAILED})
 
 
 @contextmanager

@@ -16,14 +16,19 @@ from prefect.client.schemas.objects import State
 from flows.replication_check import PROCEDURE
 from flows.rounds import come_round
 from flows.scheduled import serve_sites
+from flows.spreading import spread_over
 
 EVERY = timedelta(minutes=15)
 
 
 @flow(name="replication-check", flow_run_name="replication-check-{site}", persist_result=False)
-def replicating(site: str) -> State[Any]:
-    """Compare one site's replicas, publish ``SITE-replicas``, and fail where one is not as it must be."""
-    return come_round(PROCEDURE, site, "Compared")
+def replicating(site: str, ranges: str = "") -> State[Any]:
+    """Compare one site's replicas, publish ``SITE-replicas``, and fail where one is not as it must be.
+
+    `ranges` is the deployment (``replication-range/NAME``) whose runs compare the parts, on as many workers as its work pool
+    has; without it this process compares all of them.
+    """
+    return come_round(PROCEDURE, site, "Compared", spread_over(ranges, site) if ranges else lambda _: None)
 
 
 def main(sites: list[str]) -> None:

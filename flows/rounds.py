@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from flows.published import copy_artifacts
 from flows.scheduled import desk
 
 
-def come_round(procedure: Procedure, site: str, well: str) -> State[Any]:
+def come_round(procedure: Procedure, site: str, well: str, prepare: Callable[[Run], None] = lambda _: None) -> State[Any]:
     """One run inside the flow run that this is called in; `well` is the name of a state in which nothing is wrong.
 
     While another run has what it needs, it is skipped: the next one is due soon.
@@ -39,6 +40,7 @@ def come_round(procedure: Procedure, site: str, well: str) -> State[Any]:
         run = new_run(at, order)
     except LeaseHeld as error:
         return Completed(name="Skipped", message=str(error))
+    prepare(run)
     told = _carried_out(procedure, at, run)
     _publish(context.flow_run.id, told)
     if told.status is not Status.RECOVERED:

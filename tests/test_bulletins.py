@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from defib import entries
+from defib import copyentries, entries
 from defib.alert import Alert, AlertKind, Notice, Severity, Stage
 from defib.bulletins import Bulletins, PublicWords, Resolution, Word
 from defib.objectives import Mode, Phase, Plane, Status
@@ -285,3 +285,38 @@ def _followed() -> Pen:
 
 def _decision() -> tuple[Phase, Plane, float]:
     return Phase.DECIDE, Plane.HUMAN, 900
+
+
+def _replica(exposure: timedelta | None, *before: timedelta | None) -> copyentries.ReplicaSeen:
+    """A replica with an hour to lose, and what was seen of it at the looks before."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    past = tuple((now, each) for each in (*before, exposure))
+    return copyentries.ReplicaSeen(
+        "assets", "s3://assets", "s3://replica", timedelta(hours=1), 9, 8, 1, (), exposure, "1 pending", past=past
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (0, 29, []),
+        (0, 31, ["exposed:assets:50"]),
+        (31, 44, []),
+        (31, 46, ["exposed:assets:75"]),
+        (0, 55, ["exposed:assets:90"]),
+        (55, 61, ["exposed:assets:100"]),
+        (61, 90, []),
+        (90, 5, []),
+        (None, 40, ["exposed:assets:50"]),
+        (40, None, []),
+    ],
+)
+def test_people_hear_as_more_of_the_recovery_point_is_used(before: int | None, now: int | None, told: list[str]) -> None:
+    """At 50, 75, 90 and 100 per cent of what may be lost, each once as it is passed, and not at every look."""
+    pen = Pen()
+    pen.open(mode=Mode.INCIDENT)
+    looks = (None if each is None else timedelta(minutes=each) for each in (before, now))
+    earlier, exposure = looks
+    pen.write(_replica(exposure, earlier))
+    _, alerts = news(pen)
+    assert [alert.subject for alert in alerts if alert.kind is AlertKind.BURN] == told

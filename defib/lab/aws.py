@@ -18,13 +18,15 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from defib.clock import Clock, SystemClock
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.replication.engine import Replication
-from defib.lab.strict import refusals, s3
+from defib.lab.replication.jobs import Jobs
+from defib.lab.strict import refusals, s3, s3control
 from defib.lab.strict.cloudfront import StrictCloudFront
 from defib.lab.strict.cloudwatch import StrictCloudWatch
 from defib.lab.strict.headers_policies import HeadersPolicies
 from defib.lab.strict.identity import StrictIdentity
 from defib.lab.strict.objects import StrictObjects
 from defib.lab.strict.route53 import Publish, StrictRoute53
+from defib.lab.strict.s3control import is_control
 from defib.lab.strict.signature import Credentials, authenticate, check_time, region_of, service_of
 from defib.lab.strict.spoiling import ahead, reads_only, spoil
 from defib.lab.strict.xml import AwsError
@@ -36,6 +38,9 @@ SERVICES = ("route53", "cloudfront", "s3", "s3control", "monitoring")
 
 REGIONS = ("us-east-1", "eu-west-1")
 """Where the lab's buckets are."""
+
+_JOB_STEP = timedelta(milliseconds=50)
+"""How long a job of batch replication keeps a status before the next."""
 
 _CUT_OFF = ("refuse", "hang", "500")
 """Faults of a Region in which nobody can reach it, S3's replication either."""
@@ -76,6 +81,7 @@ class Aws:
         self.headers_policies = HeadersPolicies(self.cloudfront.headers_policies_in_use)
         self.replication = Replication(self._one_at_a_time, clock, replicates_in, self._cut_off)
         self.switches["s3-replication"] = self.replication.switch
+        self.jobs = Jobs(self.replication, self._one_at_a_time, clock, _JOB_STEP)
         self._objects = StrictObjects(self.replication)
         self._cloudwatch = StrictCloudWatch(self.replication, clock)
 
@@ -83,9 +89,11 @@ class Aws:
         """Listen, and replicate."""
         await self.server.start()
         self.replication.start()
+        self.jobs.start()
 
     async def stop(self) -> None:
         """Stop listening."""
+        await self.jobs.stop()
         await self.replication.stop()
         await self.server.stop()
 
@@ -95,7 +103,7 @@ class Aws:
 
     async def _answer(self, request: Request) -> Response | None:
         anybody = s3.readable_by_all(request)
-        service = "s3" if anybody else service_of(request)
+        service = "s3" if anybody else "s3control" if is_control(request) else service_of(request)
         try:
             if not anybody:
                 authenticate(request, self._credentials)
@@ -121,7 +129,7 @@ class Aws:
 
     def _switches(self, service: str, request: Request) -> list[FaultSwitch]:
         """Those of the service, and of S3 in the Region that the request is signed for."""
-        named = (service, f"s3-{region_of(request)}" if service == "s3" else "")
+        named = (service, f"s3-{region_of(request)}" if service in ("s3", "s3control") else "")
         return [self.switches[name] for name in named if name in self.switches]
 
     async def _through(self, request: Request, service: str, *, lying: bool) -> Response:
@@ -132,6 +140,8 @@ class Aws:
             return await self._through_cloudfront(request, lying=lying)
         if service in ("iam", "sts"):
             return self.identity.answer(request, service) or await self._moto(request)
+        if service == "s3control":
+            return s3control.answer(request, self.jobs)
         if service == "monitoring":
             self._cloudwatch.tell(region_of(request))
         if service != "s3":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from defib.lab import furniture, standby
 from defib.lab.cloudflare_state import CloudflareZone
 from defib.lab.dns.zone import PublishedZone
+from defib.lab.replication.state import state as replication_state
 from defib.ports import RecordSet
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ _TIMES = ("created_on", "modified_on", "activated_on")
 def fingerprint(world: World) -> str:
     """Everything that can be changed by way of an API, and the faults in force.
 
-    Zones, distributions, hosts, refs, LFS objects, releases, the pre-armed switch, Cloudflare's zones, open incidents.
-    What changes without meaning is left out: SOA serials, ETags, times of change and the ids of Cloudflare's records,
-    which are new where a record was removed and comes back.
+    Zones, distributions, hosts, refs, LFS objects, releases, the assets in two Regions with every version, the pre-armed
+    switch, Cloudflare's zones, open incidents. What changes without meaning is left out: SOA serials, ETags, times of change
+    and the ids of Cloudflare's records, which are new where a record was removed and comes back.
     """
     route53 = world.aws.route53
     state = {
@@ -36,6 +37,7 @@ def fingerprint(world: World) -> str:
         "switch": {"turned": world.switch_bucket.get(furniture.SWITCH_KEY) is not None},
         "hosting": world.hosting.state(),
         "releases": standby.releases(world.standby_bucket),
+        "assets": replication_state(world.aws.replication.configurations),
         "git": {name: each.refs() for name, each in world.git.items()},
         "lfs": {name: each.lfs.held() for name, each in world.git.items()},
         "faults": world.active_plain(),

@@ -9,7 +9,7 @@ from defib.home import Home
 from defib.providers.open import Secrets, aws_access, free
 from defib.providers.wrappers.fenced import Check
 from defib.replication.evidence import Sides
-from defib.replication.pair import Latency, Pair, Replicas
+from defib.replication.pair import Pair, Replicas
 from defib.replication.port import WritableBucket
 from defib.replication.proofs import Proofs
 from defib.site import Site
@@ -28,16 +28,17 @@ def open_replicas(site: Site, home: Home, secrets: Secrets, before_write: Check 
 
 def _pair(config: Replicated, folder: Path, secrets: Secrets, before_write: Check) -> Pair:
     from defib.providers.bucket.authority import AwsAuthority  # noqa: PLC0415 - vendors' libraries are imported when used
+    from defib.providers.bucket.metrics import CloudWatchMetrics  # noqa: PLC0415
 
     source, replica = (open_bucket(side, secrets, before_write) for side in (config.source, config.replica))
-    at_source, at_replica = (AwsAuthority(aws_access(side.aws, secrets)) for side in (config.source, config.replica))
+    sides = [aws_access(side.aws, secrets) for side in (config.source, config.replica)]
     return Pair(
         config,
         source,
         replica,
         folder,
-        Sides(source, replica, at_source, at_replica),
-        lambda *_: Latency(),
+        Sides(source, replica, *map(AwsAuthority, sides)),
+        CloudWatchMetrics(config.source.bucket, config.replica.bucket, *sides),
         Proofs(folder / "proofs.sqlite3"),
         tuple(open_bucket(each, secrets, before_write) for each in config.restore_into),
     )

@@ -24,9 +24,10 @@ from defib.replication.comparison import Comparer
 from defib.replication.evidence import gather
 from defib.replication.exposure import Exposure, exposure
 from defib.replication.findings import REMEDY, WRONG, Kind, Tally
-from defib.replication.pair import Latency, Pair, Replicas
+from defib.replication.latency import Latency, of_rules
+from defib.replication.pair import Pair, Replicas
 from defib.replication.progress import Progress
-from defib.replication.rules import BucketSettings
+from defib.replication.rules import BucketSettings, leading
 from defib.run import PlanReady, Run, Step
 from defib.site import Site
 
@@ -105,7 +106,8 @@ def _compare(step: Step, look: Look) -> None:
     allowance = Allowance(pair.config.ask_at_most, pair.config.read_at_most)
     comparer = Comparer(pair, look.settings, allowance, look.at, look.rpo)
     try:
-        look.tally = comparer.compare(comparer.parts(step.within), progress, step.within)
+        spread = pair.spread and pair.spread(pair.name, look.at)
+        look.tally = comparer.compare(comparer.parts(step.within), progress, step.within, spread)
     except ProviderError as error:
         look.trouble(f"unreachable, and so not compared: {error}")
         step.note(f"{pair.name}: {error}", warning=True)
@@ -128,10 +130,11 @@ def ask_metrics(step: Step, looks: Sequence[Look]) -> None:
 
 
 def _ask_metrics(step: Step, look: Look) -> None:
-    if look.settings is None:
-        look.latency = Latency(None, "the rules are not known")
+    if look.settings is None or "rules" in dict(look.settings.unread):
+        look.latency = Latency(why="the rules are not known")
         return
-    look.latency = look.pair.metrics(look.settings, step.within)
+    rules = leading(look.settings.rules, look.pair.replica.name)
+    look.latency = of_rules(look.pair.metrics.of([rule.id for rule in rules], within=step.within))
 
 
 def time_canaries(step: Step, looks: Sequence[Look]) -> None:
@@ -203,6 +206,7 @@ def _seen(step: Step, look: Look, seen: Exposure) -> ReplicaSeen:
         canary_why=look.canary.why if look.canary else "none was written",
         latency=look.latency.behind,
         latency_why=look.latency.why,
+        pending=look.latency.pending,
         worst=past.worst([each for each in looks if now - each.at < past.KEPT]),
         past=tuple((each.at, each.exposure) for each in looks if now - each.at < past.DRAWN),
         problems=tuple(look.problems),

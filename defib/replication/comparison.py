@@ -6,8 +6,8 @@ A range is the unit of work: of a thread here, of a worker elsewhere, of going o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,6 +23,7 @@ from defib.replication.progress import Progress
 from defib.replication.rules import BucketSettings
 from defib.replication.sameness import Sameness
 from defib.replication.spotcheck import SpotCheck
+from defib.replication.spread import Spread
 
 RANGES = 32
 """Into so many parts or fewer the keys below a prefix are cut."""
@@ -53,22 +54,33 @@ class Comparer:
             for each in cursors
         )
 
-    def compare(self, parts: Iterable[Cursor], progress: Progress, within: Deadline) -> Tally:
-        """Every range that was not compared before, and what was found in all; the first error ends it."""
-        wanted = [part for part in parts if part not in progress.done]
-        with ThreadPoolExecutor(_RANGES_AT_ONCE, thread_name_prefix="defib-ranges") as pool:
-            futures = [pool.submit(self._told, part, progress, within) for part in wanted]
-            try:
-                found = [future.result() for future in futures]
-            finally:
-                for future in futures:
-                    future.cancel()
-        return total([*progress.done.values(), *found])
+    def compare(self, parts: Iterable[Cursor], progress: Progress, within: Deadline, spread: Spread | None = None) -> Tally:
+        """Every range that was not compared before, here or as `spread` does, and what was found in all.
 
-    def _told(self, part: Cursor, progress: Progress, within: Deadline) -> Tally:
-        tally = self.range(part, within)
-        progress.tell(part, tally)
-        return tally
+        The first error ends it; what was compared by then is not compared again.
+        """
+        wanted = [part for part in parts if part not in progress.done]
+        for part, tally in (spread or self.in_threads)(wanted, within):
+            progress.tell(part, tally)
+        return total(progress.done.values())
+
+    def in_threads(self, parts: Sequence[Cursor], within: Deadline) -> Iterator[tuple[Cursor, Tally]]:
+        """Some ranges at a time, in this process, as each is done; after an error none is begun, and what is done counts."""
+        failed: Exception | None = None
+        with ThreadPoolExecutor(_RANGES_AT_ONCE, thread_name_prefix="defib-ranges") as pool:
+            futures = {pool.submit(self.range, part, within): part for part in parts}
+            for future in as_completed(futures):
+                if future.cancelled():
+                    continue
+                try:
+                    found = future.result()
+                except Exception as error:  # raised once all that had begun is told
+                    failed = failed or error
+                    pool.shutdown(wait=False, cancel_futures=True)
+                else:
+                    yield futures[future], found
+        if failed is not None:
+            raise failed
 
     def range(self, part: Cursor, within: Deadline) -> Tally:
         """One range; raises what the listing of either side raises."""

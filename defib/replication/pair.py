@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from defib.clock import Deadline
+from defib.errors import InputError
 from defib.ports import DnsZone
 from defib.replication.allowance import Allowance
 from defib.replication.evidence import Sides
+from defib.replication.metrics import Metrics
 from defib.replication.objects import ObjectsZone
 from defib.replication.port import WritableBucket
 from defib.replication.proofs import Proofs
-from defib.replication.rules import BucketSettings
 from defib.replication.sameness import Sameness
+from defib.replication.spread import SpreadOf
 from defib.sitereplication import Replicated
 
 _ALL = 2**62
-
-
-@dataclass(frozen=True)
-class Latency:
-    """How far the replica is behind by the word of the vendor's metrics; None where they do not say, and `why` why not."""
-
-    behind: timedelta | None = None
-    why: str = "it was not asked for"
-
-
-Metrics = Callable[[BucketSettings, Deadline], Latency]
-"""Asks for the metrics of the rules that the source has."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +33,8 @@ class Pair:
     proofs: Proofs
     others: tuple[WritableBucket, ...] = ()
     """The buckets that its objects may be restored into beside their own."""
+    spread: SpreadOf | None = None
+    """Who compares its ranges elsewhere; None compares all of them here."""
 
     @property
     def name(self) -> str:
@@ -72,3 +61,14 @@ class Replicas:
     def changeable(self) -> tuple[DnsZone, ...]:
         """What a plan may change of them."""
         return tuple(zone for pair in self.pairs for zone in pair.zones())
+
+    def spread_by(self, spread: SpreadOf) -> Replicas:
+        """The same pairs, whose ranges are compared elsewhere."""
+        return Replicas(tuple(replace(pair, spread=spread) for pair in self.pairs))
+
+    def named(self, name: str) -> Pair:
+        """The pair of that name; :class:`InputError` where there is none."""
+        found = next((pair for pair in self.pairs if pair.name == name), None)
+        if found is None:
+            raise InputError(f"no pair is named {name!r}", expected=", ".join(pair.name for pair in self.pairs))
+        return found

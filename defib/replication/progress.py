@@ -25,6 +25,7 @@ class Progress:
 
     def tell(self, part: Cursor, tally: Tally) -> None:
         """This range is done."""
+        self.done[part] = tally
         line = _LINE.dump_json((part, tally)) + b"\n"
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -24,7 +24,7 @@ _AGAIN = timedelta(milliseconds=100)
 STAMPED = timedelta(seconds=1)
 """How exact it can be: S3 stamps versions to the second."""
 
-_AHEAD = timedelta(seconds=1)
+_AHEAD = timedelta(seconds=4)
 """So long before the RPO is missed the check begins that must see it met."""
 
 

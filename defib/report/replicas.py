@@ -25,6 +25,7 @@ _COMPARED = (
     "Verdict",
     "Wrong",
 )
+_BAD_FIRST = ("fail", "unknown", "warn", "ok")
 _TOLD = 100
 """So many versions stand in a report; the journal has more of them, and all are counted."""
 
@@ -51,6 +52,7 @@ class ReplicaFigures:
     """From the writing of an object to its arrival."""
     latency_s: float | None
     """What CloudWatch says, null where it says nothing."""
+    pending_bytes: int | None
     worst_s: float | None
     """The largest exposure of the last seven days."""
     problems: tuple[str, ...]
@@ -73,6 +75,7 @@ def figures(told: Timeline) -> tuple[ReplicaFigures, ...]:
             why=seen.why,
             canary_s=words.seconds(seen.canary),
             latency_s=words.seconds(seen.latency),
+            pending_bytes=seen.pending,
             worst_s=words.seconds(seen.worst),
             problems=seen.problems,
         )
@@ -85,19 +88,17 @@ def _measure(seen: ReplicaSeen) -> Measure:
 
 
 def lead(told: Timeline) -> str:
-    """What would be lost now, in a sentence."""
+    """What would be lost now, in a sentence, and what is wrong, in another."""
     if not told.replicas:
         return "The replicas were not compared."
     wrong = sum(bool(seen.problems) for seen in told.replicas)
-    if wrong:
-        return f"Not every replica is as it must be, or could be compared: {wrong} of {len(told.replicas)}."
+    also = f" Not every replica is as it must be, or could be compared: {wrong} of {len(told.replicas)}." if wrong else ""
     if told.rpo.actual is None:
-        return f"What would be lost is not known: {told.rpo.why}."
+        return f"What would be lost is not known: {told.rpo.why}.{also}"
     if not told.rpo.actual:
-        return f"Every replica holds everything: {words.count(len(told.replicas), 'replica')}."
-    return (
-        f"If the source's region burned now, what was written in the last {words.duration(told.rpo.actual)} would be lost."
-    )
+        return f"Nothing would be lost: {words.count(len(told.replicas), 'replica')} compared.{also}"
+    lost = words.duration(told.rpo.actual)
+    return f"If the source's region burned now, what was written in the last {lost} could be lost.{also}"
 
 
 def lines(told: Timeline) -> tuple[tuple[str, str], ...]:
@@ -122,7 +123,10 @@ def _canary(seen: ReplicaSeen) -> str:
 
 
 def _latency(seen: ReplicaSeen) -> str:
-    return f"{words.duration(seen.latency)} behind" if seen.latency is not None else seen.latency_why or words.UNKNOWN
+    if seen.latency is None:
+        return f"{words.UNKNOWN}, {seen.latency_why}" if seen.latency_why else words.UNKNOWN
+    pending = "" if seen.pending is None else f", {words.count(seen.pending, 'byte')} pending"
+    return f"{words.duration(seen.latency)} behind{pending}" + (f"; {seen.latency_why}" if seen.latency_why else "")
 
 
 def tables(told: Timeline) -> tuple[Table, ...]:
@@ -139,10 +143,11 @@ def tables(told: Timeline) -> tuple[Table, ...]:
         "Wrong",
     )
     compared = Table("Replicas against their sources", headings, tuple(map(_row, told.replicas)))
-    wrong = ("Pair", "What", "Object", "Version", "Written", "Why", "What to do")
+    wrong = ("Pair", "Finding", "Object", "Version", "Written", "Why", "What to do")
     versions = Table("Versions that are not as they must be", wrong, tuple(map(_version, told.versions[:_TOLD])))
-    looked = ("Pair", "Looked at", "State", "Seen", "What to do")
-    audited = Table("How replication is configured", looked, tuple(map(_audited, told.audited)))
+    looked = ("Looked at", "State", "Seen", "What to do")
+    found = sorted(told.audited, key=lambda seen: _BAD_FIRST.index(seen.state))
+    audited = Table("How replication is configured", looked, tuple(map(_audited, found)))
     return tuple(table for table in (compared, versions, audited) if table.rows)
 
 
@@ -156,7 +161,7 @@ def _row(seen: ReplicaSeen) -> tuple[Cell, ...]:
         span(seen.exposure),
         span(seen.worst),
         span(seen.canary) if seen.canary is not None else Cell(_canary(seen), tone=Tone.UNKNOWN),
-        span(seen.latency) if seen.latency is not None else Cell(_latency(seen), tone=Tone.UNKNOWN),
+        Cell(_latency(seen), tone=Tone.PLAIN if seen.latency is not None else Tone.UNKNOWN),
         Cell(verdict.value, tone=tone_of(verdict)),
         "; ".join(seen.problems) or "-",
     )
@@ -168,9 +173,7 @@ def _version(seen: VersionSeen) -> tuple[Cell, ...]:
 
 
 def _audited(seen: Audited) -> tuple[Cell, ...]:
-    return cells(
-        seen.pair, seen.name, Cell(seen.state, tone=_STATES.get(seen.state, Tone.UNKNOWN)), seen.text, seen.then or "-"
-    )
+    return cells(seen.name, Cell(seen.state, tone=_STATES.get(seen.state, Tone.UNKNOWN)), seen.text, seen.then or "-")
 
 
 def charts(told: Timeline) -> tuple[Chart, ...]:

@@ -153,6 +153,12 @@ def test_an_unknown_fault(defib: Defib) -> None:
     assert_nothing_done(defib.home)
 
 
+def test_an_option_of_a_fault_that_is_no_number(defib: Defib) -> None:
+    """What an option looks like is said before a lab is looked for."""
+    told = defib("lab", "break", "s3-replication", "lag", "--with", "seconds=many")
+    assert_told(told, 2, "'seconds=many'", "NAME=NUMBER")
+
+
 def test_a_rehearsal_outside_of_the_lab(defib: Defib) -> None:
     """A rehearsal approves its own plan, so it must not reach what users depend on."""
     here = replace(defib, extra={"CLOUDFLARE_API_TOKEN": "x" * 40})

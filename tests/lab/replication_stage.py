@@ -15,6 +15,7 @@ from defib.lab.alone import RunningAws
 from defib.lab.replication.furniture import REPLICA, ROLE, SOURCE
 
 CLOCK = SystemClock()
+ACCOUNT = "123456789012"
 
 
 def client(aws: RunningAws, region: str = "us-east-1", service: str = "s3", **more: Any) -> Any:
@@ -28,6 +29,17 @@ def client(aws: RunningAws, region: str = "us-east-1", service: str = "s3", **mo
         aws_secret_access_key=aws.credentials.secret_key,
         config=Config(retries={"total_max_attempts": 1}, **more),
     )
+
+
+def control(aws: RunningAws) -> Any:
+    """A client of S3's control API, which puts the account into the host where an address has no room for it."""
+    made = client(aws, service="s3control")
+
+    def without_account(request: Any, **_: Any) -> None:
+        request.url = request.url.replace(f"{ACCOUNT}.", "", 1)
+
+    made.meta.events.register_first("request-created.s3-control", without_account)
+    return made
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,12 @@ class Operation:
     size: int
     queued: datetime
     ended: datetime | None = None
-    failed: bool = False
+    reason: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without a copy, and why that is."""
+        return bool(self.reason)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Replication:
         self._lag = lag
         self._unreachable = unreachable
         self._tasks: list[Task] = []
+        self._removed: set[tuple[str, str, str]] = set()
         self._stirred = asyncio.Event()
         self._worker: asyncio.Task[None] | None = None
 
@@ -60,18 +61,30 @@ class Replication:
 
     def judge(self, write: Write, request: Request) -> None:
         """See what a request did, and queue what is to be copied of it; the caller holds the lock."""
+        self._removed |= {(write.place.bucket, each.name, each.version_id) for each in write.removed()}
         for version in write.made():
-            self.add(write.place.bucket, version)
+            self.again(write.place.bucket, version)
         query = write.place.query
         if write.before and request.method in ("PUT", "DELETE") and any(each in query for each in _METADATA):
             version = versions.find(write.bucket, write.place.key, query.get("versionId", ""))
             if versions.is_object(version):
                 self._add_change(write.place.bucket, version)
 
-    def add(self, bucket: str, version: Any) -> None:
-        """Queue a version for every destination that a rule gives it."""
-        for rule, role in self._rules(bucket, version):
+    def eligible(self, bucket: str, version: Any) -> bool:
+        """Whether a rule of today would copy the version."""
+        return bool(self._rules(bucket, version))
+
+    def again(self, bucket: str, version: Any) -> list[Operation]:
+        """Queue a version for every destination that a rule of today gives it.
+
+        Where it was deleted by its version id it is not brought back:
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-batch.html
+        """
+        return [
             self._queue(bucket, version, rule, role)
+            for rule, role in self._rules(bucket, version)
+            if (rule.destination, version.name, version.version_id) not in self._removed
+        ]
 
     def _add_change(self, bucket: str, version: Any) -> None:
         """Queue a change of metadata, of what was copied; of a replica where its own bucket's rule sends changes back.
@@ -87,13 +100,14 @@ class Replication:
         held = self.configurations.of(bucket)
         return [(rule, Role(held.role)) for rule in held.for_version(_subject(version))] if held is not None else []
 
-    def _queue(self, bucket: str, version: Any, rule: Rule, role: Role, *, metadata: bool = False) -> None:
+    def _queue(self, bucket: str, version: Any, rule: Rule, role: Role, *, metadata: bool = False) -> Operation:
         standing.set_status(version, rule.destination, standing.PENDING)
         size = version.size if versions.is_object(version) and not metadata else 0
         operation = Operation(bucket, rule, size, self._clock.now())
         self.operations.append(operation)
         self._tasks.append(Task(version.name, version.version_id, role, operation, self._clock.monotonic(), metadata))
         self._stirred.set()
+        return operation
 
     async def _work(self) -> None:
         while True:
@@ -131,8 +145,8 @@ class Replication:
         return stalled or (destination is not None and self._unreachable(destination.region_name))
 
     def _carry(self, task: Task) -> None:
-        reason = carry(task, self._spoiled())
-        task.operation.ended, task.operation.failed = self._clock.now(), bool(reason)
+        task.operation.reason = carry(task, self._spoiled())
+        task.operation.ended = self._clock.now()
 
     def _spoiled(self) -> Fault | None:
         """The fault that spoils the next copy; what holds copies back is not used up by them."""

@@ -21,12 +21,16 @@ from defib.lab.bucket import Bucket
 from defib.lab.replication import standing
 from defib.lab.replication.configurations import Configurations
 from defib.lab.replication.copying import copy
+from defib.lab.replication.jobs import SERVICE as BATCH_SERVICE
+from defib.lab.replication.permissions import SERVICE
 from defib.lab.strict import versions
 
 SOURCE, SOURCE_REGION = "pulse-assets", "us-east-1"
 REPLICA, REPLICA_REGION = "pulse-assets-replica", "eu-west-1"
 RULE = "assets"
 ROLE_NAME = "pulse-assets-replication"
+BATCH_ROLE_NAME = "pulse-assets-batch-replication"
+BATCH_ROLE = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/{BATCH_ROLE_NAME}"
 ROLE = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/{ROLE_NAME}"
 
 _PART = 5 * 1024 * 1024
@@ -77,7 +81,7 @@ def furnish(configurations: Configurations, now: datetime) -> None:
         bucket.create(region)
         bucket.keep_private()
         versions.backend().put_bucket_lifecycle_configuration(name, [dict(_LIFECYCLE)])
-    make_role()
+    make_roles()
     configurations.put(SOURCE, CONFIGURATION.encode())
     for number, asset in enumerate(assets()):
         _put(asset, now.astimezone(UTC).replace(microsecond=0, tzinfo=None) - _OLDEST + _APART * number)
@@ -100,31 +104,47 @@ CONFIGURATION = (
 )
 
 
-def make_role() -> None:
-    """The role of the replication, with what AWS asks it to have.
+def make_roles() -> None:
+    """The role of the replication and that of its jobs, with what AWS asks them to have.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-policies.html
     """
+    source, replica = f"arn:aws:s3:::{SOURCE}", f"arn:aws:s3:::{REPLICA}"
+    read = ["s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"]
+    write = ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"]
+    document = _policy(
+        {"Effect": "Allow", "Action": ["s3:GetReplicationConfiguration", "s3:ListBucket"], "Resource": source},
+        {"Effect": "Allow", "Action": read, "Resource": f"{source}/*"},
+        {"Effect": "Allow", "Action": write, "Resource": f"{replica}/*"},
+    )
+    _make_role(ROLE_NAME, SERVICE, document)
+    generate = ["s3:GetReplicationConfiguration", "s3:PutInventoryConfiguration"]
+    start = ["s3:InitiateReplication", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"]
+    _make_role(
+        BATCH_ROLE_NAME,
+        BATCH_SERVICE,
+        _policy(
+            {"Effect": "Allow", "Action": generate, "Resource": source},
+            {"Effect": "Allow", "Action": start, "Resource": f"{source}/*"},
+        ),
+    )
+
+
+def _make_role(name: str, service: str, document: str) -> None:
     iam = get_backend("iam")[DEFAULT_ACCOUNT_ID]["aws"]
-    trust = _policy({"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"})
     iam.create_role(
-        role_name=ROLE_NAME,
-        assume_role_policy_document=trust,
+        role_name=name,
+        assume_role_policy_document=_policy(
+            {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+        ),
         path="/",
         permissions_boundary=None,
         description="Pulse Trading, assets",
         tags=[],
         max_session_duration="3600",
     )
-    read = ["s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging"]
-    write = ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"]
-    source, replica = f"arn:aws:s3:::{SOURCE}", f"arn:aws:s3:::{REPLICA}"
-    document = _policy(
-        {"Effect": "Allow", "Action": ["s3:GetReplicationConfiguration", "s3:ListBucket"], "Resource": source},
-        {"Effect": "Allow", "Action": read, "Resource": f"{source}/*"},
-        {"Effect": "Allow", "Action": write, "Resource": f"{replica}/*"},
-    )
-    iam.put_role_policy(ROLE_NAME, "replicate", document)
+    iam.put_role_policy(name, "replicate", document)
 
 
 def _policy(*statements: dict[str, Any]) -> str:

@@ -17,12 +17,13 @@ from defib.lab.strict import versions
 from defib.lab.strict.policy import Verdict, judge
 from defib.lab.strict.roles import Role
 
+SERVICE = "s3.amazonaws.com"
 _KMS = ("aws:kms", "aws:kms:dsse")
 
 
 def failure(version: Any, source: Any, rule: Rule, role: Role) -> str:
     """Why the version cannot be copied by the rule, "" where it can."""
-    if not role.for_replication():
+    if not role.trusts(SERVICE):
         return "AssumeRoleNotPermitted"
     destination = versions.bucket(rule.destination)
     return (

@@ -16,7 +16,7 @@ def status(version: Any) -> str:
     told = set(held.values())
     if not told:
         return REPLICA if getattr(version, "is_replica", False) else ""
-    return next(each for each in (FAILED, PENDING, COMPLETED) if each in told)
+    return next(each for each in (FAILED, PENDING, COMPLETED, REPLICA) if each in told)
 
 
 def set_status(version: Any, destination: str, told: str) -> None:

@@ -13,8 +13,6 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from defib.lab.strict.policy import Verdict, judge
 
-_SERVICE = "s3.amazonaws.com"
-
 
 @dataclass(frozen=True)
 class Role:
@@ -29,11 +27,11 @@ class Role:
             documents = [*held.policies.values(), *(each.document for each in held.managed_policies.values())]
             yield from (json.loads(unquote(each)) for each in documents)
 
-    def for_replication(self) -> bool:
-        """Whether S3 may take the role."""
+    def trusts(self, service: str) -> bool:
+        """Whether a service of AWS may take the role."""
         held = self._held()
         document = json.loads(unquote(held.assume_role_policy_document)) if held is not None else {}
-        return any(_trusts(each) for each in _statements(document))
+        return any(_trusts(each, service) for each in _statements(document))
 
     def exists(self) -> bool:
         """Whether there is such a role."""
@@ -58,11 +56,11 @@ def _statements(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [told] if isinstance(told, Mapping) else list(told)
 
 
-def _trusts(statement: Mapping[str, Any]) -> bool:
+def _trusts(statement: Mapping[str, Any], service: str) -> bool:
     principal = statement.get("Principal")
     named = principal.get("Service", ()) if isinstance(principal, Mapping) else ()
     action = statement.get("Action", ())
-    return statement.get("Effect") == "Allow" and _SERVICE in _listed(named) and "sts:AssumeRole" in _listed(action)
+    return statement.get("Effect") == "Allow" and service in _listed(named) and "sts:AssumeRole" in _listed(action)
 
 
 def _listed(value: Any) -> list[str]:
