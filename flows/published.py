@@ -15,9 +15,9 @@ from defib.timeline import Timeline
 
 
 def copy_artifacts(told: Timeline, flow_run: UUID) -> Iterator[ArtifactCreate]:
-    """``SITE-mirrors`` or ``SITE-replicas``, and with figures over time ``…-over-time``; none for a run about users."""
+    """``SITE-mirrors``, ``-replicas`` or ``-restored``, and with figures over time ``…-over-time``; none about users."""
     copies = copies_of(told.opened.procedure)
-    if copies is None or not (told.mirrors or told.replicas):
+    if copies is None or not told.tells_of_copies:
         return
     key = f"{told.opened.site}-{copies.key}"
     data = json.dumps(copies.rows(told))
