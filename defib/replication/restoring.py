@@ -20,6 +20,7 @@ from defib.replication.pastwanted import REPLICA, SOURCE, command, prefixes_of, 
 from defib.replication.port import Cursor, WritableBucket
 from defib.replication.rewinding import MOST, Apart, Left, Loss, Rewinder, Rewound
 from defib.replication.rules import BucketSettings, Expiry
+from defib.report import words
 from defib.run import Run, Step
 from defib.steering import approve
 
@@ -234,8 +235,8 @@ def thawing(bucket: str, left: Left) -> str:
 def _counted(asked: Restoration) -> str:
     found = asked.found
     at = stamp(asked.wanted.at)
-    changed = f"{len(found.apart)} objects of {asked.target.where} are not as they were"
-    return f"{asked.past.where} held {found.held} objects {asked.below} at {at}; {changed}"
+    changed = f"{words.count(len(found.apart), 'object')} of {asked.target.where} to change"
+    return f"{asked.past.where} held {words.count(found.held, 'object')} {asked.below} at {at}; {changed}"
 
 
 def approve_the_restore(step: Step, asked: Restoration) -> Planned:
@@ -285,7 +286,7 @@ def prove_the_restore(step: Step, asked: Restoration, planned: Planned) -> None:
     if found.apart:
         shown = "; ".join(f"{each.key}, written at {stamp(each.last or asked.wanted.at)}" for each in found.apart[:_SHOWN])
         raise StepFailed(
-            f"{len(found.apart)} objects were written meanwhile, and are not as they were",
+            f"{words.count(len(found.apart), 'object')} not as before: written meanwhile by somebody else",
             where=asked.target.where,
             seen=shown,
             then=f"stop who writes, then defib {command(step.site.site, asked.wanted)}: it changes only these",

@@ -118,6 +118,7 @@ class Rewinder:
     at: datetime
     now: datetime
     rules: Sequence[Expiry] = ()
+    most: int = MOST
     ignored: str = ""
     """Keys with this beginning are left out: the canary's."""
 
@@ -126,7 +127,7 @@ class Rewinder:
         self.beside_failed: ProviderError | None = None
 
     def read(self, prefixes: Sequence[str], within: Deadline) -> Rewound:
-        """Everything below the prefixes; :class:`Refused` for more than :data:`MOST` objects that are not as they were."""
+        """Everything below the prefixes; :class:`Refused` for more than `most` objects that are not as they were."""
         parts = [part for prefix in prefixes for part in ranges(self.past, prefix, _RANGES, within)]
         whole = Rewound()
         with ThreadPoolExecutor(_RANGES_AT_ONCE, thread_name_prefix="defib-past") as pool:
@@ -188,8 +189,8 @@ class Rewinder:
         elif judged is not None:
             rewound.apart.append(judged)
             self.found += 1
-            if self.found > MOST:
-                raise Refused(f"more than {MOST:,} objects are not as they were", where=self.target.where)
+            if self.found > self.most:
+                raise Refused(f"more than {self.most:,} objects are not as they were", where=self.target.where)
 
     def _is_as_it_was(self, here: Sequence[Version], there: Sequence[Version], beside: Sequence[Version]) -> bool:
         """Whether the listings alone show that a key holds what it held, and that nothing of then is gone."""

@@ -11,10 +11,10 @@ from defib.plan import Decides
 from tests.flows.restore_stage import RestoreStage, restored
 
 
-@pytest.fixture
-def stage(tmp_path: Path) -> RestoreStage:
+def damaged(home: Path) -> RestoreStage:
     """Four objects, one of which was deleted before the moment; then one is spoilt, one deleted, one new."""
-    made = RestoreStage(tmp_path)
+    home.mkdir(parents=True, exist_ok=True)
+    made = RestoreStage(home)
     for name in ("index.html", "images/logo.svg", "images/old.webp", "images/banner.webp"):
         made.put(name, name.encode())
     made.delete("images/old.webp")
@@ -23,6 +23,12 @@ def stage(tmp_path: Path) -> RestoreStage:
     made.delete("images/banner.webp")
     made.put("images/new.webp", b"new")
     return made
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> RestoreStage:
+    """Something went wrong after a good moment."""
+    return damaged(tmp_path)
 
 
 GOOD = {
