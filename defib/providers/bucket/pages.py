@@ -22,6 +22,7 @@ RAW = "DefibPage"
 """Under this key stands the body of an answered listing."""
 
 _SPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
+_LISTINGS = {"ListVersionsResult", "ListBucketResult"}
 _EMPTY = b"<Listing/>"
 _OK = 200
 
@@ -51,6 +52,8 @@ def read_page(body: bytes, cursor: Cursor, where: str) -> Page:
     """
     try:
         root = ET.fromstring(body)  # noqa: S314 - who signs the request trusts the answer; expat bounds entities
+        if root.tag.removeprefix(_SPACE) not in _LISTINGS:
+            raise ValueError(f"it is a {root.tag}")
         found = list(_versions(root, versions=cursor.versions))
         onwards = _onwards(root, cursor, found)
     except (ET.ParseError, ValueError, KeyError) as error:
