@@ -61,7 +61,7 @@ class TestMemoryBucket(BucketContract):
     """The one that tests are made with."""
 
     @pytest.fixture
-    def world(self) -> BucketWorld:  # type: ignore[override] # nothing is left to do afterwards
+    def world(self) -> BucketWorld:
         """Two that know each other."""
         clock = SystemClock()
         made = [MemoryBucket(name, "here", clock, BucketSettings("here", "Enabled"), 3) for name in ("one", "other")]
