@@ -20,6 +20,7 @@ from defib.objectives import Objectives
 from defib.ports import RecordKey
 from defib.sitealerts import AlertChannel, StatusPageConfig
 from defib.sitegit import Build, Git
+from defib.sitereplication import Replicated
 from defib.sitevalues import Duration, HostName, Part
 from defib.sitevendors import CdnConfig, CdnOfSite, DnsZoneConfig, FailoverSwitch, HostConfig, HostOfSite, Server
 from defib.yamlfile import Misplaced, load_model
@@ -168,6 +169,7 @@ class Site(Part):
     hosts: tuple[HostConfig, ...] = ()
     git: Git | None = None
     build: Build | None = None
+    replication: tuple[Replicated, ...] = ()
     depends: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     resolvers: tuple[Server, ...] = Field(min_length=1)
     observers: tuple[Observer, ...] = Field(min_length=1)
@@ -190,6 +192,7 @@ class Site(Part):
             ("resolvers", [server.name for server in self.resolvers]),
             ("alerts", [channel.name for channel in self.alerts]),
             ("status", [page.name for page in self.status]),
+            ("replication", [pair.name for pair in self.replication]),
             ("dns.servers", [server.name for server in self.servers]),
         ):
             for number, name in enumerate(names):

@@ -1,0 +1,54 @@
+"""Buckets that are replicated to another region: the part of a site file about the assets."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from defib.sitegit import Name
+from defib.sitevalues import Aws, Duration, Part
+from defib.yamlfile import Misplaced
+
+
+class BucketAt(Part):
+    """A bucket in the region that `aws` names, which is asked there and nowhere else."""
+
+    bucket: str
+    aws: Aws = Aws()
+
+
+class Replicated(Part):
+    """A bucket and its replica in another region.
+
+    `prefixes` are what must be in the replica; everything, where none is named. `rpo` is how old what is not yet there may
+    be, the site's own where it is left out. `unversioned` compares what keys hold now and nothing older, for buckets that
+    keep no versions, or whose replica is made by something that does not keep their ids.
+
+    A listing tells neither status nor metadata, and each question for them is a request: `ask_at_most` bounds them in one
+    check, `read_at_most` the bytes that are read where nothing else tells two objects apart. `canary` is the prefix of the
+    object that is written, timed and removed in each check: a rule must lead from it to the replica.
+    """
+
+    name: Name
+    source: BucketAt
+    replica: BucketAt
+    prefixes: tuple[str, ...] = ()
+    unversioned: bool = False
+    rpo: Duration | None = None
+    ask_at_most: int = Field(default=2000, ge=1)
+    read_at_most: int = Field(default=64 * 1024 * 1024, ge=0)
+    canary: str = ".defib-canary/"
+    canary_within: Duration = timedelta(minutes=10)
+    account: str = Field(default="", pattern=r"^(\d{12})?$")
+
+    @model_validator(mode="after")
+    def _two_places(self) -> Self:
+        source, replica = self.source, self.replica
+        if source.bucket == replica.bucket and source.aws.endpoint == replica.aws.endpoint:
+            raise Misplaced("the replica is the source itself", "replica", "bucket")
+        for number, prefix in enumerate(self.prefixes):
+            if any(prefix.startswith(other) for other in self.prefixes[:number] + self.prefixes[number + 1 :]):
+                raise Misplaced(f"{prefix!r} is part of another prefix, and would be compared twice", "prefixes", number)
+        return self
