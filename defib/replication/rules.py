@@ -88,7 +88,8 @@ class BucketSettings:
     `versioning` is ``Enabled``, ``Suspended`` or "" where it never was. `rules` and `role` are those of its replication
     configuration, none where it has none. `lock` says whether Object Lock is on, and `retention` for how long it locks what
     is written, None where it does not by itself; `owner` is the setting of object ownership. `kms_key` is what it encrypts
-    with by default, "" where that is no key of KMS; `bucket_key` says whether KMS is asked once for many objects.
+    with by default, "" where that is no key of KMS; `bucket_key` says whether KMS is asked once for many objects. `policy`
+    is the bucket's own, in JSON.
     """
 
     region: str
@@ -102,6 +103,7 @@ class BucketSettings:
     bucket_key: bool = False
     retention: timedelta | None = None
     archivings: tuple[Archiving, ...] = ()
+    policy: str = ""
     unread: tuple[tuple[str, str], ...] = ()
 
 
@@ -109,3 +111,8 @@ def rule_of(rules: Sequence[Rule], destination: str, key: str, tags: Mapping[str
     """The rule that a version of `key` falls under on its way to `destination`; None where none selects it."""
     matching = [rule for rule in rules if rule.destination == destination and rule.selects(key, tags)]
     return max(matching, key=lambda rule: rule.priority, default=None)
+
+
+def leading(rules: Sequence[Rule], destination: str) -> tuple[Rule, ...]:
+    """The enabled rules that lead to the bucket `destination`."""
+    return tuple(rule for rule in rules if rule.enabled and rule.destination == destination)

@@ -24,6 +24,7 @@ _ABSENT = {
     "ObjectLockConfigurationNotFoundError",
     "OwnershipControlsNotFoundError",
     "ServerSideEncryptionConfigurationNotFoundError",
+    "NoSuchBucketPolicy",
 }
 """Codes for: this was never configured. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
 
@@ -72,6 +73,7 @@ def read_settings(bucket: str, where: str, clients: Clients[Any], within: Deadli
         kms_key=key,
         bucket_key=bucket_key,
         archivings=archivings_of(lifecycle),
+        policy=ask.part("policy", "get_bucket_policy", _policy) or "",
         unread=tuple(ask.unread.items()),
     )
 
@@ -143,6 +145,10 @@ def _lock(told: Mapping[str, Any]) -> tuple[bool, timedelta | None]:
 
 def _owner(told: Mapping[str, Any]) -> str:
     return str(told["OwnershipControls"]["Rules"][0]["ObjectOwnership"])
+
+
+def _policy(told: Mapping[str, Any]) -> str:
+    return str(told["Policy"])
 
 
 def _encryption(told: Mapping[str, Any]) -> tuple[str, bool]:

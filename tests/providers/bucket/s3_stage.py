@@ -38,6 +38,7 @@ _OTHERWISE: Told = {
     "object-lock": Refusal(404, "ObjectLockConfigurationNotFoundError"),
     "ownershipControls": Refusal(404, "OwnershipControlsNotFoundError"),
     "encryption": Refusal(404, "ServerSideEncryptionConfigurationNotFoundError"),
+    "policy": Refusal(404, "NoSuchBucketPolicy"),
 }
 
 

@@ -69,6 +69,7 @@ def test_a_bucket_that_is_configured(access: AwsAccess) -> None:
     rule = {"ID": "old", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 30}}
     s3.put_bucket_lifecycle_configuration(Bucket="full", LifecycleConfiguration={"Rules": [rule]})
     default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "a-key"}
+    s3.put_bucket_policy(Bucket="full", Policy='{"Version": "2012-10-17", "Statement": []}')
     s3.put_bucket_encryption(
         Bucket="full",
         ServerSideEncryptionConfiguration={
@@ -84,6 +85,7 @@ def test_a_bucket_that_is_configured(access: AwsAccess) -> None:
         owner="BucketOwnerEnforced",
         kms_key="a-key",
         bucket_key=True,
+        policy='{"Version": "2012-10-17", "Statement": []}',
     )
 
 
@@ -114,7 +116,7 @@ def test_credentials_that_may_read_nothing(aws: RunningAws, access: AwsAccess) -
     aws.set_fault("s3", Fault("denied"))
     settings = ConfiguredBucket("plain", access).settings(within=soon())
     assert {name for name, _ in settings.unread} == {
-        "versioning", "rules", "expiries", "lock", "owner", "kms_key", "region",
+        "versioning", "rules", "expiries", "lock", "owner", "kms_key", "region", "policy",
     }  # fmt: skip
     assert all("AccessDenied" in why or "403" in why for _, why in settings.unread)
 
