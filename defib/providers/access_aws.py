@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from defib.clock import Deadline
 from defib.errors import Denied, NotFound
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked
+from defib.providers.simulation import Simulation, Wanted
 from defib.ready.access import Grant
 
 _ACCOUNT = "ACCOUNT"
 """Stands in a resource for the account of who asks."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Actions that a recovery needs on one resource."""
-
-    actions: tuple[str, ...]
-    resource: str
 
 
 def hosted_zone(zone_id: str) -> tuple[Wanted, ...]:
@@ -64,10 +57,7 @@ def releases(bucket: str, distribution_id: str) -> tuple[Wanted, ...]:
 class AwsPolicyAccess:
     """Fulfils :class:`defib.ready.access.Access` by ``sts:GetCallerIdentity`` and ``iam:SimulatePrincipalPolicy``.
 
-    IAM simulates identity policies, permission boundaries and the organisation's; resource policies (of a bucket) it takes
-    into account only where it is given them
-    (https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html). Who may not simulate is not
-    told. The root of an account may do everything and has no policies to simulate.
+    Who may not simulate is not told. The root of an account may do everything and has no policies to simulate.
     """
 
     def __init__(self, about: str, wanted: Sequence[Wanted], access: AwsAccess) -> None:
@@ -80,6 +70,7 @@ class AwsPolicyAccess:
             return Clients(lambda time: make(service, endpoint_url=access.endpoint or None, config=access.config(time)))
 
         self._sts, self._iam = client("sts"), client("iam")
+        self._simulation = Simulation(self._iam, about)
 
     @property
     def about(self) -> str:
@@ -94,13 +85,14 @@ class AwsPolicyAccess:
             return Grant(may_edit=True, who=arn, why="it is the root of the account, which nothing can restrict")
         try:
             principal = self._principal(arn, within)
-            verdicts = [self._simulated(principal, account, wanted, within) for wanted in self._wanted]
+            wanted = [replace(each, resource=each.resource.replace(_ACCOUNT, account)) for each in self._wanted]
+            verdicts = [self._simulation.decide(principal, each, within=within) for each in wanted]
         except Denied as error:
             return Grant(may_edit=None, who=arn, why=f"it may not ask IAM what it may do: {error.seen}")
         except NotFound as error:
             return Grant(may_edit=None, who=arn, why=f"IAM cannot say what it may do: {error.seen}")
-        missing = [action for refused, _ in verdicts for action in refused]
-        unsure = [action for _, depends in verdicts for action in depends]
+        missing = [action for verdict in verdicts for action in verdict.denied]
+        unsure = [action for verdict in verdicts for action in verdict.unsure]
         if missing:
             return Grant(may_edit=False, who=arn, why=f"it lacks {', '.join(missing)}")
         if unsure:
@@ -113,28 +105,6 @@ class AwsPolicyAccess:
             return arn
         role = arn.split("/")[1]
         return str(asked(lambda: self._iam.within(within).get_role(RoleName=role), within, "GetRole", role)["Role"]["Arn"])
-
-    def _simulated(self, principal: str, account: str, wanted: Wanted, within: Deadline) -> tuple[list[str], list[str]]:
-        """The actions that are denied, and those about which conditions decide that IAM was not told."""
-        resource = wanted.resource.replace(_ACCOUNT, account)
-        answer = asked(
-            lambda: self._iam.within(within).simulate_principal_policy(
-                PolicySourceArn=principal, ActionNames=list(wanted.actions), ResourceArns=[resource]
-            ),
-            within,
-            "SimulatePrincipalPolicy",
-            self._about,
-        )
-        decided = {each["EvalActionName"]: each for each in answer["EvaluationResults"]}
-        denied: list[str] = []
-        depends: list[str] = []
-        for action in wanted.actions:
-            found = decided.get(action, {})
-            if found.get("EvalDecision") == "allowed":
-                continue
-            unsure = not found or (found.get("EvalDecision") == "implicitDeny" and found.get("MissingContextValues"))
-            (depends if unsure else denied).append(action)
-        return denied, depends
 
 
 class CloudFrontClaims:

@@ -13,8 +13,9 @@ from defib.clock import Deadline, SystemClock
 from defib.errors import Denied, Unavailable
 from defib.lab import furniture
 from defib.lab.plan import API_PORT
-from defib.providers.access_aws import AwsPolicyAccess, CloudFrontClaims, Wanted, distribution, hosted_zone, objects, switch
+from defib.providers.access_aws import AwsPolicyAccess, CloudFrontClaims, distribution, hosted_zone, objects, switch
 from defib.providers.aws import AwsAccess
+from defib.providers.simulation import Wanted
 from tests.lab.lab_stage import PUBLIC, Stage, running_world
 
 

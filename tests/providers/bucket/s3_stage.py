@@ -1,7 +1,8 @@
-"""An S3 that tells of its one bucket what it was given, in S3's own XML, and that the rest was never configured."""
+"""An AWS of few words: S3 that tells of its one bucket what it was given, and IAM and KMS that tell nothing."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,7 +65,36 @@ def telling(told: Told) -> Iterator[AwsAccess]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the standard library
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with _serving(Handler) as access:
+        yield access
+
+
+@contextmanager
+def refusing(code: str) -> Iterator[AwsAccess]:
+    """IAM and KMS that turn every request away with 403 and this code, each in the words of its own protocol."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            if "X-Amz-Target" in self.headers:
+                sent = json.dumps({"__type": code, "message": "told so"}).encode()
+            else:
+                sent = f"<ErrorResponse>{Refusal(403, code).body}</ErrorResponse>".encode()
+            self.send_response(403)
+            self.send_header("Content-Length", str(len(sent)))
+            self.end_headers()
+            self.wfile.write(sent)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in the standard library
+            return
+
+    with _serving(Handler) as access:
+        yield access
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[AwsAccess]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
