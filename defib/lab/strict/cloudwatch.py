@@ -24,7 +24,11 @@ _REMEMBERED = timedelta(hours=3)
 
 
 class StrictCloudWatch:
-    """Tells CloudWatch of the lab's replication, in the Region of the source, whenever somebody asks."""
+    """Tells CloudWatch of the lab's replication whenever somebody asks.
+
+    Failures are published in the Region of the source, all else in that of the destination:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html.
+    """
 
     def __init__(self, replication: Replication, clock: Clock) -> None:
         self._replication = replication
@@ -38,21 +42,29 @@ class StrictCloudWatch:
         backend = get_backend("cloudwatch")[DEFAULT_ACCOUNT_ID][region]
         backend.metric_data = [each for each in backend.metric_data if not any(each is old for old in self._told)]
         before = len(backend.metric_data)
-        for flow in self._flows(region):
+        for flow in self._flows():
             mine = [each for each in self._replication.operations if Flow.of(each) == flow]
-            since = max(self._since, now - _REMEMBERED)
-            backend.put_metric_data(_NAMESPACE, [_datum(flow, each) for each in samples(mine, since, now)])
+            told = samples(mine, max(self._since, now - _REMEMBERED), now)
+            here = [_datum(flow, each) for each in told if _region_of(_published_at(flow, each)) == region]
+            backend.put_metric_data(_NAMESPACE, here)
         self._told = backend.metric_data[before:]
         _count_from_whole_minutes(backend)
 
-    def _flows(self, region: str) -> list[Flow]:
-        """Those whose source is in the Region, and whose rule has metrics now or had them for what is on its way."""
+    def _flows(self) -> list[Flow]:
+        """Those whose rule has metrics now, or had them for what is on its way."""
         found = [Flow.of(each) for each in self._replication.operations if each.rule.metrics]
         found += [
             Flow(name, rule.destination, rule.id) for name, rule in self._replication.configurations.rules() if rule.metrics
         ]
-        there = {each for each in found if getattr(versions.bucket(each.source), "region_name", "") == region}
-        return sorted(there, key=str)
+        return sorted(set(found), key=str)
+
+
+def _published_at(flow: Flow, sample: Sample) -> str:
+    return flow.source if sample.name == "OperationsFailedReplication" else flow.destination
+
+
+def _region_of(bucket: str) -> str:
+    return str(getattr(versions.bucket(bucket), "region_name", ""))
 
 
 def _datum(flow: Flow, sample: Sample) -> dict[str, Any]:
