@@ -568,9 +568,12 @@ class TestWhatIsNotSeen:
     def test_a_part_that_may_not_be_read(self, part: str, names: set[str]) -> None:
         """Promise 10: what depends on it is unknown, with the reason, and all else is judged."""
         seen = source(unread=((part, "AccessDenied: not yours"),))
-        unknown = {check.name for check in audit(seen) if check.state is UNKNOWN}
-        assert unknown == names
-        assert all("AccessDenied: not yours" in check.text for check in audit(seen) if check.state is UNKNOWN)
+        bucket, *unknown = [check for check in audit(seen) if check.state is UNKNOWN]
+        assert {check.name for check in unknown} == names
+        assert all("AccessDenied: not yours" in check.text for check in unknown)
+        assert (bucket.name, bucket.about) == ("bucket", "assets: source")
+        assert bucket.text == f"s3://assets does not tell of its {part.replace('_', ' ')}"
+        assert bucket.then.startswith("allow s3:")
 
 
 def test_pairs_are_told_apart() -> None:
