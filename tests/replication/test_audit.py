@@ -244,6 +244,10 @@ class TestTimeAndMetrics:
         check = found(pair(rpo=timedelta(minutes=5)), "replication-time")
         assert (check.state, check.text) == (WARN, "S3 promises all within 15 min, the objective is 5 min")
 
+    def test_a_time_that_is_just_the_objective(self) -> None:
+        """What arrives at the very end of it has met it."""
+        assert found(pair(rpo=timedelta(minutes=15)), "replication-time").state is OK
+
     def test_metrics_that_are_off(self) -> None:
         """S11: then nobody but a comparison knows how far behind it is."""
         check = found(rule(metrics=False), "metrics")
@@ -271,6 +275,10 @@ class TestRole:
         assert found(seen, "role").state is UNKNOWN
         assert "AccessDenied: not yours" in found(seen, "role").text
         assert "role-permissions" not in {check.name for check in audit(seen)}
+
+    def test_a_role_that_is_no_arn(self) -> None:
+        """Other people's S3 names roles in its own way: nothing follows from that, and nothing breaks."""
+        assert found(replace(source(role="copies"), role=None), "role").state is UNKNOWN
 
     def test_a_role_that_was_not_asked_for(self) -> None:
         """No answer is not a good one."""
@@ -317,9 +325,13 @@ class TestRole:
     def test_a_permission_that_only_tags_need(self) -> None:
         """Without it objects are replicated all the same."""
         need = Need(("s3:GetObjectVersionTagging",), f"arn:aws:s3:::{SOURCE}/*", without="tags are not replicated")
-        check = found(role(denied=(Lack("s3:GetObjectVersionTagging", need),)), "role-permissions")
-        assert check.state is WARN
-        assert check.text.endswith("tags are not replicated")
+        batch = Need(("s3:InitiateReplication",), f"arn:aws:s3:::{SOURCE}/*", without="no job can run")
+        lacks = Lack("s3:GetObjectVersionTagging", need), Lack("s3:InitiateReplication", batch)
+        checks = [check for check in audit(role(denied=lacks)) if check.name == "role-permissions"]
+        assert [(check.state, check.text) for check in checks] == [
+            (WARN, f"it lacks s3:GetObjectVersionTagging on arn:aws:s3:::{SOURCE}/*: tags are not replicated"),
+            (WARN, f"it lacks s3:InitiateReplication on arn:aws:s3:::{SOURCE}/*: no job can run"),
+        ]
 
     def test_a_permission_of_which_nobody_tells(self) -> None:
         """Who may not simulate is not told, and what is not told is unknown."""
@@ -363,6 +375,7 @@ class TestBucketPolicies:
         let_in = policy("Allow", Principal={"AWS": "arn:aws:iam::111111111111:root"}, Action="s3:Replicate*")
         allowed = replace(seen, replica=replica(policy=let_in).replica)
         assert found(allowed, "bucket-policy", "replica").state is OK
+        assert found(rule(account="111111111111"), "bucket-policy", "replica").state is OK
 
 
 class TestEncryption:
@@ -455,7 +468,11 @@ class TestLifecycle:
             (Expiry("x", "tmp/", current=days(9)), Expiry("y", current=days(30)), FAIL),
             (Expiry("x", tags=(("a", "b"),), current=days(9)), Expiry("y", current=days(30)), FAIL),
             (Expiry("x", above=9, current=days(9)), Expiry("y", current=days(30)), FAIL),
-            (Expiry("x", above=9, current=days(9)), Expiry("y", above=10, current=days(30)), OK),
+            (Expiry("x", above=9, current=days(9)), Expiry("y", above=9, current=days(30)), OK),
+            (Expiry("x", above=9, current=days(9)), Expiry("y", above=8, current=days(30)), FAIL),
+            (Expiry("x", below=9, current=days(9)), Expiry("y", below=9, current=days(30)), OK),
+            (Expiry("x", below=9, current=days(9)), Expiry("y", below=10, current=days(30)), FAIL),
+            (Expiry("x", below=9, current=days(9)), Expiry("y", current=days(30)), FAIL),
             (Expiry("x", current=days(9)), Expiry("y", "tmp/", (("a", "b"),), days(30), below=7), OK),
             (Expiry("x", superseded=days(30)), Expiry("y", superseded=days(30)), OK),
             (Expiry("x", superseded=days(90)), Expiry("y", superseded=days(30)), WARN),
@@ -490,6 +507,8 @@ class TestLifecycle:
         check = found(source(expiries=(Expiry("old", "tmp/", current=days(30)),)), "lifecycle", "source")
         assert check.state is OK
         assert check.text.startswith("old under tmp/ deletes what it holds after 30 days: it stays at the replica")
+        seen = replace(source(expiries=(Expiry("logs", "logs/", current=days(1)),)), pair=pair(prefixes=("img/",)).pair)
+        assert found(seen, "lifecycle", "source").text == "removes nothing"
 
 
 class TestStorageClass:
@@ -504,13 +523,26 @@ class TestStorageClass:
         """Cheaper is not slower by itself."""
         assert found(rule(storage_class="GLACIER_IR"), "storage-class").state is OK
 
-    def test_a_source_that_archives_as_well(self) -> None:
+    @pytest.mark.parametrize(
+        ("prefix", "here", "there", "state"),
+        [
+            ("", days(30), days(30), OK),
+            ("", days(30), days(60), OK),
+            ("", days(60), days(30), WARN),
+            ("img/", days(30), days(30), WARN),
+            ("", None, days(30), WARN),
+            ("", None, None, OK),
+        ],
+    )
+    def test_a_source_that_archives_as_well(
+        self, prefix: str, here: timedelta | None, there: timedelta | None, state: State
+    ) -> None:
         """What cannot be read at the source need not be readable at the replica."""
         seen = replace(
-            source(archivings=(Archiving("cold", "GLACIER", after=days(30)),)),
-            replica=replica(archivings=(Archiving("cold", "GLACIER", after=days(30)),)).replica,
+            source(archivings=(Archiving("cold", "GLACIER", prefix, here),)),
+            replica=replica(archivings=(Archiving("cold", "GLACIER", after=there),)).replica,
         )
-        assert found(seen, "storage-class").state is OK
+        assert found(seen, "storage-class").state is state
 
 
 class TestRegion:
