@@ -20,7 +20,7 @@ def of_source(seen: Evidence, source: BucketSettings) -> Iterator[Check]:
     removing = [each for each in source.expiries if _touches(seen, each.prefix) and _removes(each)]
     text = "removes nothing"
     if removing:
-        text = f"{'; '.join(_told(each) for each in removing)}: it stays at the replica until a lifecycle there removes it"
+        text = f"{'; '.join(_told(each) for each in removing)}: at the replica that stays until a lifecycle there removes it"
     yield Check("lifecycle", f"{seen.pair.name}: source", State.OK, text)
 
 

@@ -106,7 +106,7 @@ class TestRules:
     def test_all_disabled(self) -> None:
         """Rules that are there and off copy nothing."""
         check = found(rule(enabled=False), "rules")
-        assert (check.state, check.text) == (FAIL, "1 lead to s3://assets-copy, none of them enabled")
+        assert (check.state, check.text) == (FAIL, "0 of 1 rules to s3://assets-copy enabled")
         assert "set Status of all to Enabled" in check.then
 
     def test_none_where_something_else_makes_the_replica(self) -> None:
@@ -506,7 +506,7 @@ class TestLifecycle:
         """S5: what it removes stays at the replica, which is said and is no fault."""
         check = found(source(expiries=(Expiry("old", "tmp/", current=days(30)),)), "lifecycle", "source")
         assert check.state is OK
-        assert check.text.startswith("old under tmp/ deletes what it holds after 30 days: it stays at the replica")
+        assert check.text.startswith("old under tmp/ deletes what it holds after 30 days: at the replica that stays")
         seen = replace(source(expiries=(Expiry("logs", "logs/", current=days(1)),)), pair=pair(prefixes=("img/",)).pair)
         assert found(seen, "lifecycle", "source").text == "removes nothing"
 
