@@ -51,9 +51,9 @@ class TestS3Bucket(BucketContract):
 
     @pytest.fixture
     def world(self, aws: RunningAws) -> Iterator[BucketWorld]:
-        """The replica, which no rule leads from."""
+        """The source, which no rule leads to."""
         _emptied(aws, SOURCE, REPLICA)
-        yield BucketWorld(bucket(aws, REPLICA, "eu-west-1"), bucket(aws, SOURCE))
+        yield BucketWorld(bucket(aws, SOURCE), bucket(aws, REPLICA, "eu-west-1"))
         _emptied(aws, SOURCE, REPLICA)
 
 
