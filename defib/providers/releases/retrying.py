@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from defib.clock import Deadline
 from defib.errors import Unavailable
-from defib.providers.wrappers.retry import Attempts, Backoff
+from defib.providers.attempts import Attempts, Backoff
 from defib.releases.store import Listed, ReleaseStore, Stored, Upload
 
 T = TypeVar("T")
