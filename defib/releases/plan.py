@@ -8,14 +8,13 @@ https://github.com/aws/aws-cli/issues/599).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
 from defib.clock import Deadline
-from defib.releases.crowd import Crowd
+from defib.releases.crowd import Crowd, both
 from defib.releases.manifest import Entry, Manifest, ManifestBroken, decode
 from defib.releases.rules import ASK, Headers, is_html, key_of, manifest_key, prefix_of
 from defib.releases.store import Listed, ReleaseReader, Stored
@@ -117,10 +116,8 @@ def plan_of(
     `read` gives the files; it is called while the store is asked.
     """
     prefix = prefix_of(commit)
-    with ThreadPoolExecutor(1, thread_name_prefix="defib-releases") as aside:
-        standing = aside.submit(_standing, store, commit, within)
-        built = tuple(_piece(file) for file in read())
-        listed, manifest = standing.result()
+    files, (listed, manifest) = both(read, lambda: _standing(store, commit, within), within=within)
+    built = tuple(_piece(file) for file in files)
     carried, lost = _carried(store, commit, built, manifest, before, within)
     pieces = (*built, *carried)
     due = _due(store, commit, pieces, listed, manifest, crowd or Crowd(), within)
