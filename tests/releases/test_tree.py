@@ -11,12 +11,13 @@ import pytest
 
 from defib.clock import Deadline, SystemClock
 from defib.errors import Refused
+from defib.releases.piece import Piece
 from defib.releases.rules import headers_of
-from defib.releases.tree import File, files_of
+from defib.releases.tree import files_of
 from tests.releases.site_stage import SITE, write
 
 
-def found(root: Path) -> tuple[File, ...]:
+def found(root: Path) -> tuple[Piece, ...]:
     """The files of a folder."""
     return files_of(root, within=Deadline.after(SystemClock(), timedelta(seconds=30)))
 
@@ -29,9 +30,7 @@ def test_every_file_with_its_content(tmp_path: Path) -> None:
     assert sorted(files) == [each.path for each in seen]
     for each in seen:
         content = files[each.path].encode()
-        expected = File(
-            each.path, tmp_path / each.path, len(content), hashlib.sha256(content).hexdigest(), headers_of(each.path)
-        )
+        expected = Piece(each.path, len(content), hashlib.sha256(content).hexdigest(), headers_of(each.path), tmp_path)
         assert expected == each
 
 
