@@ -13,7 +13,7 @@ class Piece(NamedTuple):
     """One object that the release must have: a file of the build, or a copy of what an earlier release has.
 
     `path` is relative to the site's root, with slashes. `source` is the folder of the build, in which the file has the same
-    path, or the key that it is copied from. A tuple, since there are thousands: a dataclass takes three times as long.
+    path, or the key that it is copied from.
     """
 
     path: str
