@@ -67,7 +67,7 @@ class _Stopped(Exception):
 class _Shift(Generic[Item, Result]):
     """Items of which whoever is free takes the next, until none is left or one has failed; who waits for that works too.
 
-    Plain threads and no pool: to load the library's takes as long as much of what a deploy has to do.
+    Plain threads rather than the library's pool, which takes longer to import than a whole site to compare.
     """
 
     def __init__(self, one: Callable[[Item], Result], items: Iterable[Item]) -> None:

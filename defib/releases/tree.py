@@ -88,7 +88,10 @@ def _small(top: Path, paths: Sequence[str]) -> list[Piece | None]:
 
 
 def _beginning(place: str, held: memoryview) -> memoryview:
-    """What a file begins with: as much as fits in `held`. A stream for each of thousands would cost as much again."""
+    """What a file begins with: of a regular one, a read gives as much as there is and `held` can take.
+
+    No stream is made for it, which for thousands of small files costs as much as to read them.
+    """
     descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
     try:
         return held[: os.readv(descriptor, (held,))]
