@@ -109,7 +109,7 @@ class _Rounds:
     def _checked(self, ended: Ended) -> Sample:
         if ended.status != 0:
             said = ended.errors.strip().splitlines()
-            return Sample(None, f"exit {ended.status}: {said[-1][:100] if said else 'no word'}")
+            return Sample(None, f"exit {ended.status}: {said[-1][:400] if said else 'no word'}")
         wrong = self._wrong()
         return Sample(None, wrong) if wrong else Sample.took(ended.took)
 
