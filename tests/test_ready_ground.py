@@ -45,7 +45,7 @@ def account(aws: RunningAws) -> Account:
 def found(tmp_path: Path, audit: Audit) -> tuple[Check, ...]:
     """What readiness says of the standby of a site that is well otherwise."""
     stage = Stage(tmp_path / "home")
-    tools = Instruments(lambda *_: (), lambda *_: {}, lambda _: 10**12, 1, lambda *_: {HOST: audit})
+    tools = Instruments(lambda *_: (), lambda *_: {}, lambda _: 10**12, 1, lambda *_: {HOST: audit}, lambda *_: {})
     checks = inspect(stage.desk, str(stage.site_path), tools).checks
     return tuple(check for check in checks if check.name == "standby")
 

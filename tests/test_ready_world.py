@@ -80,7 +80,8 @@ def ready(
 ) -> Readiness:
     """The check of the site in that world."""
     accesses: tuple[Access, ...] = (Told(grant),)
-    tools = Instruments(lambda *_: accesses, lambda *_: claims or {}, lambda _: free, at_once=1, audits=lambda *_: {})
+    none = Instruments(at_once=1, audits=lambda *_: {}, replicas=lambda *_: {})
+    tools = replace(none, accesses=lambda *_: accesses, claims=lambda *_: claims or {}, free=lambda _: free)
     return inspect(stage.desk, str(stage.site_path), tools)
 
 
@@ -369,7 +370,10 @@ def test_a_vendors_hiccup_is_no_finding(stage: Stage) -> None:
 
     for hiccups, state in ((1, State.OK), (2, State.UNKNOWN)):
         accesses: tuple[Access, ...] = (Hiccup(left=hiccups),)
-        tools = Instruments(lambda *_, told=accesses: told, lambda *_: {}, lambda _: 10**12, at_once=1, audits=lambda *_: {})
+        none = Instruments(
+            claims=lambda *_: {}, free=lambda _: 10**12, at_once=1, audits=lambda *_: {}, replicas=lambda *_: {}
+        )
+        tools = replace(none, accesses=lambda *_, told=accesses: told)
         found = inspect(stage.desk, str(stage.site_path), tools)
         assert [check.state for check in found.checks if check.name == "credentials"] == [state]
 

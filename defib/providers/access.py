@@ -11,8 +11,10 @@ from defib.ports import RecordKey
 from defib.providers.open import Secrets, aws_access
 from defib.ready.access import Access, Claims
 from defib.redeploy.groundwork import Audit, groundwork
+from defib.replication.evidence import Sides
 from defib.site import Site
 from defib.sitealerts import S3StatusPage
+from defib.sitereplication import Replicated
 from defib.sitevendors import (
     AwsHost,
     CdnOfSite,
@@ -58,6 +60,19 @@ def open_audits(site: Site, secrets: Secrets) -> Mapping[str, Audit]:
         for host in site.hosts
         if isinstance(host, AwsHost)
     }
+
+
+def open_pairs(site: Site, secrets: Secrets) -> Mapping[str, Sides]:
+    """By name of pair, both of its buckets, each with the credentials of its side."""
+    from defib.providers.bucket.authority import AwsAuthority  # noqa: PLC0415 - see the module's docstring
+    from defib.providers.bucket.settings import ConfiguredBucket  # noqa: PLC0415
+
+    def sides(pair: Replicated) -> Sides:
+        here, there = aws_access(pair.source.aws, secrets), aws_access(pair.replica.aws, secrets)
+        source, replica = ConfiguredBucket(pair.source.bucket, here), ConfiguredBucket(pair.replica.bucket, there)
+        return Sides(source, replica, AwsAuthority(here), AwsAuthority(there))
+
+    return {pair.name: sides(pair) for pair in site.replication}
 
 
 def _zone(site: Site, config: DnsZoneConfig, secrets: Secrets) -> Access:

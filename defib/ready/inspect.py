@@ -8,14 +8,15 @@ from datetime import timedelta
 
 from defib.errors import BudgetSpent, SecretMissing
 from defib.outside import read_only
-from defib.providers.access import open_accesses, open_audits, open_claims
+from defib.providers.access import open_accesses, open_audits, open_claims, open_pairs
 from defib.providers.secret import resolve
-from defib.ready import builds, certificates, credentials, ground, local, places, proved, records, servers
+from defib.ready import builds, certificates, credentials, ground, local, places, proved, records, replication, servers
 from defib.ready.access import Access, Claims
 from defib.ready.board import AT_ONCE, ask_all
 from defib.ready.check import Check, Question, Readiness, State
 from defib.ready.scene import FreeSpace, Here, Scene, free_space
 from defib.redeploy.groundwork import Audit
+from defib.replication.evidence import Sides
 from defib.site import Site, load_site
 from defib.start import Desk
 
@@ -37,6 +38,7 @@ class Instruments:
     free: FreeSpace = free_space
     at_once: int = AT_ONCE
     audits: Callable[[Site, Secrets], Mapping[str, Audit]] = open_audits
+    replicas: Callable[[Site, Secrets], Mapping[str, Sides]] = open_pairs
 
 
 def inspect(desk: Desk, name: str, instruments: Instruments | None = None) -> Readiness:
@@ -68,7 +70,14 @@ def _open(desk: Desk, here: Here, tools: Instruments) -> Scene | tuple[Check, ..
     def work() -> Scene:
         outside = desk.opener(here.site, desk.home, desk.redact, desk.clock)
         asked = (here.site, here.secret)
-        return Scene(here, read_only(outside), tools.accesses(*asked), tools.claims(*asked), tools.audits(*asked))
+        return Scene(
+            here,
+            read_only(outside),
+            tools.accesses(*asked),
+            tools.claims(*asked),
+            tools.audits(*asked),
+            tools.replicas(*asked),
+        )
 
     try:
         return desk.clock.call(work, OPENING)
@@ -96,5 +105,5 @@ def _nothing_seen(here: Here, why: str) -> Check:
 
 
 def _outside(scene: Scene) -> Iterator[Question]:
-    for part in (builds, credentials, records, servers, certificates, places, ground):
+    for part in (builds, credentials, records, servers, certificates, places, ground, replication):
         yield from part.questions(scene)

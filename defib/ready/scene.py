@@ -12,6 +12,7 @@ from defib.home import Home
 from defib.outside import Outside
 from defib.ready.access import Access, Claims
 from defib.redeploy.groundwork import Audit
+from defib.replication.evidence import Sides
 from defib.site import Site
 
 FreeSpace = Callable[[Path], int]
@@ -43,13 +44,14 @@ class Here:
 
 @dataclass(frozen=True)
 class Scene:
-    """All of it. `claims` are by the names of CDNs, `audits` by those of hosts on AWS."""
+    """All of it. `claims` are by the names of CDNs, `audits` by those of hosts on AWS, `replicas` by those of pairs."""
 
     here: Here
     outside: Outside
     accesses: tuple[Access, ...]
     claims: Mapping[str, Claims]
     audits: Mapping[str, Audit] = field(default_factory=dict)
+    replicas: Mapping[str, Sides] = field(default_factory=dict)
 
     @property
     def site(self) -> Site:

@@ -75,12 +75,31 @@ def _findings(seen: Evidence) -> Iterator[Check]:
 def _sides(seen: Evidence) -> Iterator[Check]:
     """S15: a side that does not answer is told once with all its words, and shortly wherever it is missed."""
     for side, settings, at in (("source", seen.source, seen.pair.source), ("replica", seen.replica, seen.pair.replica)):
-        about = f"{seen.pair.name}: {side}"
+        about, name = f"{seen.pair.name}: {side}", f"s3://{at.bucket}"
         if isinstance(settings, Unseen):
-            text = f"s3://{at.bucket} is {settings.short}: {settings.why}"
-            yield Check("bucket", about, settings.state, text, settings.then)
+            yield Check("bucket", about, settings.state, f"{name} is {settings.short}: {settings.why}", settings.then)
+        elif settings.unread:
+            parts = ", ".join(part.replace("_", " ") for part, _ in settings.unread)
+            then = f"allow {', '.join(_TO_READ[part] for part, _ in settings.unread)} to who asks"
+            yield Check("bucket", about, State.UNKNOWN, f"{name} does not tell of its {parts}", then)
         else:
-            yield Check("bucket", about, State.OK, f"s3://{at.bucket} tells how it is configured")
+            yield Check("bucket", about, State.OK, f"{name} tells how it is configured")
+
+
+_TO_READ = {
+    "versioning": "s3:GetBucketVersioning",
+    "rules": "s3:GetReplicationConfiguration",
+    "expiries": "s3:GetLifecycleConfiguration",
+    "lock": "s3:GetBucketObjectLockConfiguration",
+    "owner": "s3:GetBucketOwnershipControls",
+    "kms_key": "s3:GetEncryptionConfiguration",
+    "policy": "s3:GetBucketPolicy",
+    "region": "s3:ListBucket",
+}
+"""The permission that each part needs.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
+"""
 
 
 def _unknown(seen: Evidence, point: _Point, side: str) -> tuple[Check, ...]:

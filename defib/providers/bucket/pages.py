@@ -22,6 +22,7 @@ RAW = "DefibPage"
 """Under this key stands the body of an answered listing."""
 
 _SPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
+_LISTINGS = {"ListVersionsResult", "ListBucketResult"}
 _EMPTY = b"<Listing/>"
 _OK = 200
 
@@ -51,6 +52,7 @@ def read_page(body: bytes, cursor: Cursor, where: str) -> Page:
     """
     try:
         root = ET.fromstring(body)  # noqa: S314 - who signs the request trusts the answer; expat bounds entities
+        _insist_on_a_listing(root)
         found = list(_versions(root, versions=cursor.versions))
         onwards = _onwards(root, cursor, found)
     except (ET.ParseError, ValueError, KeyError) as error:
@@ -58,6 +60,11 @@ def read_page(body: bytes, cursor: Cursor, where: str) -> Page:
     if cursor.until and found and found[-1].key > cursor.until:
         return Page([each for each in found if each.key <= cursor.until], None)
     return Page(found, onwards)
+
+
+def _insist_on_a_listing(root: ET.Element) -> None:
+    if root.tag.removeprefix(_SPACE) not in _LISTINGS:
+        raise ValueError(f"it is a {root.tag}")
 
 
 def _versions(root: ET.Element, *, versions: bool) -> Iterator[Version]:

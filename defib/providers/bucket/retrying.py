@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import TypeVar
 
 from defib.clock import Deadline
+from defib.providers.attempts import Attempts, Backoff
 from defib.providers.wrappers.fenced import Check
-from defib.providers.wrappers.retry import Attempts, Backoff
 from defib.replication.port import Cursor, Details, Original, Page, WritableBucket
 from defib.replication.rules import BucketSettings
 
