@@ -31,7 +31,7 @@ def timed(command: Sequence[str], environment: Mapping[str, str] | None = None, 
     started = clock.monotonic()
     process = subprocess.Popen(
         list(command),
-        env={**os.environ, **(environment or {})},
+        env={**_as_installed(), **(environment or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -44,6 +44,11 @@ def timed(command: Sequence[str], environment: Mapping[str, str] | None = None, 
         end(process)
         raise
     return Ended(process.returncode, output, errors, clock.monotonic() - started)
+
+
+def _as_installed() -> dict[str, str]:
+    """This environment, without what would make every Python compile its modules again: an installed one has kept them."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def end(process: subprocess.Popen[str]) -> None:

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 from benchmarks.commands import Ended, timed
 from benchmarks.deploy_once import KEYS
@@ -20,6 +19,7 @@ from benchmarks.order import Order
 from benchmarks.sink import Sink, sink
 from benchmarks.uploaders import BUCKET, Server, Uploader, serving, uploaders
 from defib.clock import Deadline, SystemClock
+from defib.providers.aws import AwsAccess
 from defib.providers.releases.s3 import S3Releases
 
 FILES = 2004
@@ -85,8 +85,8 @@ class _Rounds:
 
     def __init__(self, server: Server, root: Path, tool: Uploader) -> None:
         self._server, self._root, self._tool = server, root, tool
-        access = SimpleNamespace(endpoint=server.endpoint, region="us-east-1", access_key=KEYS[0], secret_key=KEYS[1])
-        self._store = S3Releases(BUCKET, access)  # type: ignore[arg-type]
+        access = AwsAccess(endpoint=server.endpoint, region="us-east-1", access_key=KEYS[0], secret_key=KEYS[1])
+        self._store = S3Releases(BUCKET, access)
         self._last = ""
 
     def upload(self, number: int) -> Sample:
@@ -109,7 +109,7 @@ class _Rounds:
     def _checked(self, ended: Ended) -> Sample:
         if ended.status != 0:
             said = ended.errors.strip().splitlines()
-            return Sample(None, f"exit {ended.status}: {said[-1][:100] if said else 'no word'}")
+            return Sample(None, f"exit {ended.status}: {said[-1][:400] if said else 'no word'}")
         wrong = self._wrong()
         return Sample(None, wrong) if wrong else Sample.took(ended.took)
 

@@ -11,9 +11,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 from defib.clock import Deadline, SystemClock
+from defib.providers.aws import AwsAccess
 from defib.providers.releases.retrying import RetryingReleases
 from defib.providers.releases.s3 import S3Releases
 from defib.releases.deploy import deploy
@@ -30,9 +30,8 @@ def main() -> int:
     endpoint, bucket, root, commit = sys.argv[1:]
     clock = SystemClock()
     within = Deadline.after(clock, _WITHIN)
-    # Only the shape of AwsAccess: its module loads boto3, which a deploy with keys never asks.
-    access = SimpleNamespace(endpoint=endpoint, region="us-east-1", access_key=KEYS[0], secret_key=KEYS[1])
-    store = RetryingReleases(S3Releases(bucket, access), random.Random())  # type: ignore[arg-type]
+    access = AwsAccess(endpoint=endpoint, region="us-east-1", access_key=KEYS[0], secret_key=KEYS[1])
+    store = RetryingReleases(S3Releases(bucket, access), random.Random())
     before = Before(None, timedelta(days=30), clock.now())
     read = partial(files_of, Path(root), within=within)
     done = deploy(store, commit, read, datetime(2026, 1, 1, tzinfo=UTC), before, within=within)

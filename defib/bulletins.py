@@ -24,6 +24,9 @@ QUIET = timedelta(minutes=10)
 UNDECIDED = timedelta(seconds=1)
 """A plan that is not approved this long after it was made waits for a person."""
 
+_LISTED = 20
+"""So many changes of it are told: of objects there may be thousands."""
+
 
 @dataclass(frozen=True)
 class Resolution:
@@ -106,7 +109,9 @@ class Bulletins:
         planned, self._undecided = self._undecided[1], None
         digest = planned.digest[:12]
         lines = [f"The plan {digest} waits for an approval:"]
-        lines += [f"- {change.purpose} ({change.target})" for change in planned.changes]
+        lines += [f"- {change.purpose} ({change.target})" for change in planned.changes[:_LISTED]]
+        more = len(planned.changes) - _LISTED
+        lines += [f"- and {more} more changes"] if more > 0 else []
         lines.append(f"Approve it where the run was started, by the digest's first digits: {digest[:4]}.")
         subject = f"decision:{digest}"
         return self._alert(

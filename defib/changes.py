@@ -5,7 +5,7 @@ What may have been made is read from the journal alone, so that it is known afte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from defib import entries
@@ -27,6 +27,9 @@ READ_BACK = timedelta(seconds=5)
 """How long a vendor may take to answer with a change that it has accepted."""
 
 READ_AGAIN = timedelta(milliseconds=200)
+
+_FEW = 3
+"""So many objects are named where many are not as they must be."""
 
 STOPPED = "a signal stopped the undoing"
 
@@ -69,11 +72,12 @@ class Changes:
         limit = Deadline.after(self._clock, READ_BACK)  # its own: what was written must be known, also at the very end
         while (present := zone.read(change.keys, within=Deadline.after(self._clock, READ_BACK))) != change.after:
             if limit.expired():
+                _, after, seen = _apart(change, present, lambda record, now: now != record.after)
                 raise StepFailed(
                     f"{zone.vendor} accepted the change of {change.names} and does not hold it",
                     where=change.target,
-                    expected=_sets(change.after),
-                    seen=_sets(present),
+                    expected=_sets(after),
+                    seen=_sets(seen),
                 )
             self._clock.sleep(READ_AGAIN)
 
@@ -197,14 +201,30 @@ def being_put_back(records: Sequence[Record]) -> bool:
 
 def foreign(change: Change, present: Sequence[RecordSet | None]) -> ForeignChange:
     """The refusal of a change whose target holds neither its before nor its after."""
+    before, after, seen = _apart(change, present, lambda record, now: now not in (record.before, record.after))
     return ForeignChange(
         f"somebody else changed {change.names}",
         where=change.target,
-        expected=f"{_sets(change.before)} (before) or {_sets(change.after)} (after)",
-        seen=_sets(present),
+        expected=f"{_sets(before)} (before) or {_sets(after)} (after)",
+        seen=_sets(seen),
         then="find out who; then plan again",
     )
 
 
-def _sets(sets: Sequence[RecordSet | None]) -> str:
+Sets = Sequence[RecordSet | None]
+
+
+def _apart(
+    change: Change, present: Sets, differs: Callable[[RecordChange, RecordSet | None], bool]
+) -> tuple[Sets, Sets, Sets]:
+    """What stands before and after a change, and now; of what is made piecemeal only the first few that differ."""
+    rows = [(each.before, each.after, now) for each, now in zip(change.records, present, strict=True)]
+    if change.piecemeal:
+        pairs = zip(change.records, present, strict=True)
+        rows = [(each.before, each.after, now) for each, now in pairs if differs(each, now)][:_FEW]
+    before, after, seen = zip(*rows, strict=True) if rows else ((), (), ())
+    return before, after, seen
+
+
+def _sets(sets: Sets) -> str:
     return "; ".join(str(each or "no such record set") for each in sets)

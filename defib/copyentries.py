@@ -1,4 +1,4 @@
-"""What a journal may say of copies: of repositories at their mirrors, and of buckets in another region.
+"""What a journal may say of copies: of repositories at their mirrors, of buckets in another region, and of what they held.
 
 They are entries like those of :mod:`defib.entries`, which hands them on.
 """
@@ -131,3 +131,57 @@ class ReplicaSeen:
     worst: timedelta | None = None
     past: tuple[tuple[datetime, timedelta | None], ...] = ()
     problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PastWanted:
+    """What somebody wants back: the objects of `pair` below `prefix` as they were at `at`.
+
+    They are read from the versions that its `side` has, ``source`` or ``replica``, and put into the bucket named `into`.
+    """
+
+    pair: str
+    at: datetime
+    prefix: str = ""
+    side: str = "source"
+    into: str = ""
+
+
+@dataclass(frozen=True)
+class ObjectLeft:
+    """An object that cannot be made what it was. `loss` is one of :class:`defib.replication.rewinding.Loss`."""
+
+    pair: str
+    loss: str
+    key: str
+    version: str
+    since: datetime | None
+    why: str
+    then: str = ""
+
+
+@dataclass(frozen=True)
+class ObjectsRestored:
+    """What the restored bucket holds against what it held at `at`, read again after the last change.
+
+    `held` objects were there at that moment, of `size` bytes. `returned`, `replaced` and `deleted` are what the plan named;
+    `left` could not be restored, and `apart` are not as they were all the same: somebody wrote them meanwhile. `first` and
+    `last` are when the versions were written that the restored objects held in between, None where there were none.
+    """
+
+    pair: str
+    side: str
+    past: str
+    target: str
+    prefix: str
+    at: datetime
+    held: int
+    size: int
+    returned: int
+    replaced: int
+    deleted: int
+    left: int
+    apart: int
+    elsewhere: bool
+    first: datetime | None = None
+    last: datetime | None = None

@@ -15,6 +15,9 @@ from defib.copyentries import (
     CanaryIntended,
     CanaryTimed,
     MirrorSeen,
+    ObjectLeft,
+    ObjectsRestored,
+    PastWanted,
     RefsIntended,
     RefsSent,
     ReplicaSeen,
@@ -53,6 +56,8 @@ class Opened:
     """The commit to build, where a person insisted on one."""
     promoted: str = ""
     """The mirror that is to be the source, as ``<repository>@<remote>``."""
+    past: PastWanted | None = None
+    """What is to be as it was, where a person wants objects back."""
 
     @property
     def moves_served_users(self) -> bool:
@@ -368,6 +373,8 @@ Entry = (
     | Audited
     | VersionSeen
     | ReplicaSeen
+    | ObjectLeft
+    | ObjectsRestored
     | AnswersMoved
     | UsersServed
     | Reopened

@@ -71,7 +71,10 @@ class Change:
 
     @property
     def names(self) -> str:
-        """The names and types that are changed."""
+        """The names and types that are changed; of many objects the first and the last."""
+        if self.piecemeal:
+            first, *others = (record.key.name for record in self.records)
+            return f"{first} to {others[-1]} ({len(self.records)} objects)" if others else first
         return ", ".join(str(record.key) for record in self.records)
 
     @property

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from defib.about import About, about
 from defib.objectives import Phase, Plane
 from defib.plan import Plan
 from defib.runbook import Runbook, RunbookStep
 from defib.site import Site
+from defib.sitegit import repositories
 from defib.sitevendors import AwsHost, DnsZoneConfig, FailoverSwitch, Rfc2136Zone
 
 _APIS: Mapping[str, str] = {
@@ -44,6 +46,8 @@ def needs(site: Site, runbook: Runbook, step: RunbookStep, plan: Plan | None = N
     The step that acts needs what the `plan` changes, whatever plane the runbook gives it: a pre-armed switch is data plane.
     Without a plan that is every vendor that the site's names are at.
     """
+    if step.plane in {Plane.CONTROL, Plane.DATA} and about(runbook.procedure) is not About.USERS:
+        return _of_copies(site, about(runbook.procedure), step)
     if step.name in _ON_AWS:
         regions = _once(host.aws.region for host in site.hosts if isinstance(host, AwsHost))
         return _ON_AWS[step.name].format(region=", ".join(regions))
@@ -54,6 +58,17 @@ def needs(site: Site, runbook: Runbook, step: RunbookStep, plan: Plan | None = N
         named = (_APIS[place.provider] for place in places)
         return f"control: {', '.join(_once(named)) or 'a vendor that the runbook names'}"
     return _OTHERWISE[step.plane]
+
+
+def _of_copies(site: Site, what: About, step: RunbookStep) -> str:
+    """What copies are reached by: nobody's DNS has to be changed for them."""
+    if what is About.REPOSITORIES:
+        remotes = [remote.name for each in repositories(site.site, site.git) for remote in each.remotes]
+        return f"{step.plane}: Git at {', '.join(_once(remotes))}"
+    regions = _once(side.aws.region for pair in site.replication for side in (pair.source, pair.replica))
+    if step.plane is Plane.CONTROL and step.phase is not Phase.ACT:
+        return f"control: the configuration of Amazon S3, IAM, KMS and CloudWatch in {', '.join(regions)}"
+    return f"data: Amazon S3 in {', '.join(regions)}"
 
 
 def _acting(site: Site, plan: Plan | None) -> Sequence[str]:

@@ -20,6 +20,7 @@ from defib import entries
 from defib.approval import Approver
 from defib.changes import Changes
 from defib.clock import Clock, Deadline
+from defib.copyentries import PastWanted
 from defib.door import Door
 from defib.errors import (
     BudgetSpent,
@@ -84,6 +85,8 @@ class Run:
     """The commit to build, where a person insists on one; "" leaves the choice to what the remotes hold."""
     promoted: str = ""
     """The mirror that is to be the source of its repository, as ``<repository>@<remote>``."""
+    past: PastWanted | None = None
+    """What is to be as it was, and when."""
     follows: tuple[Change, ...] = ()
     """For a failback: the changes of the run that it takes back, oldest first."""
     since: datetime | None = None

@@ -14,6 +14,7 @@ from defib.about import About, about
 from defib.approval import Approver
 from defib.changes import Changes
 from defib.clock import Clock
+from defib.copyentries import PastWanted
 from defib.errors import EvidenceBroken, HomeUnwritable, InputError, Refused
 from defib.forecast import earlier_recoveries
 from defib.history import (
@@ -38,6 +39,7 @@ from defib.outside import Outside, read_only
 from defib.plan import Change
 from defib.ports import Observation
 from defib.redact import Redactor
+from defib.replication import pastwanted
 from defib.run import Run
 from defib.runbook import Runbook, load_runbook
 from defib.site import Site, find_site, load_site
@@ -75,6 +77,8 @@ class Order:
     """The full id of the commit to build, where a person insists on one."""
     promoted: str = ""
     """The mirror that is to be the source, as ``<repository>@<remote>``."""
+    past: PastWanted | None = None
+    """What is to be as it was."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ def new_run(desk: Desk, order: Order) -> Run:
     site = load_site(site_path)
     _guard_mode(site, order.mode)
     runbook = _runbook_for(desk, order, site)
+    order = replace(order, past=pastwanted.checked(order.procedure, order.past, site, desk.clock.now()))
     follows = recovered_changes(desk.home, order.follows) if order.follows else ()
     outside = desk.opener(site, desk.home, desk.redact, desk.clock)
     run_id = new_id(desk.clock.now(), order.procedure, site.site)
@@ -122,6 +127,7 @@ def plan_run(desk: Desk, order: Order) -> Run:
     """A run that only reads: no folder, no lease, and a journal that is kept in memory."""
     site = load_site(desk.site_path(order.site))
     runbook = _runbook_for(desk, order, site)
+    order = replace(order, past=pastwanted.checked(order.procedure, order.past, site, desk.clock.now()))
     follows = recovered_changes(desk.home, order.follows) if order.follows else ()
     outside = read_only(desk.opener(site, desk.home, desk.redact, desk.clock))
     journal = Journal(_Forgotten(), desk.clock, desk.redact, listen=desk.listen)
@@ -158,7 +164,7 @@ def take_up(desk: Desk, run_id: str, approver: Approver, how: str, *, forced: bo
             commit=opened.commit,
             promoted=opened.promoted,
         )
-        order = replace(order, since=opened.since)
+        order = replace(order, since=opened.since, past=opened.past)
         return _assemble(desk, folder.name, order, site, runbook, journal, outside, lease, follows)
     except BaseException:
         lease.release()
@@ -289,6 +295,7 @@ def _assemble(
         live=order.live,
         commit=order.commit,
         promoted=order.promoted,
+        past=order.past,
         follows=follows,
         since=order.since,
         earlier=earlier_recoveries(desk.home, site.site, runbook.procedure),
@@ -318,6 +325,7 @@ def opening(run_id: str, order: Order, site: Site, runbook: Runbook, site_digest
         live=order.live,
         commit=order.commit,
         promoted=order.promoted,
+        past=order.past,
     )
 
 

@@ -14,6 +14,7 @@ from defib.journal import Record
 from defib.objectives import Measure, Phase, Plane, Status, Verdict
 from defib.plan import Change, Decides
 from defib.ports import Health, Observation
+from defib.restored import rpo_of_restore, rto_of_restore
 
 Kind = TypeVar("Kind")
 
@@ -116,6 +117,15 @@ class Timeline:
     """The versions that were not as they must be at a replica, as far as they were told one by one."""
     audited: tuple[copyentries.Audited, ...] = ()
     """What was looked at of the configuration of replication."""
+    restored: tuple[copyentries.ObjectsRestored, ...] = ()
+    """Every bucket that was made what it was, as it was proved at the end."""
+    left: tuple[copyentries.ObjectLeft, ...] = ()
+    """The objects that could not be made what they were, as far as they were told one by one."""
+
+    @property
+    def tells_of_copies(self) -> bool:
+        """Whether copies of code or of assets were looked at, which no user notices."""
+        return bool(self.mirrors or self.replicas or self.restored)
 
     @property
     def run_took(self) -> timedelta | None:
@@ -144,6 +154,7 @@ def timeline(records: Sequence[Record]) -> Timeline:
     latest = _since_reopened(records)
     mirrors = tuple(entry for _, entry in _all(latest, copyentries.MirrorSeen))
     replicas = tuple(entry for _, entry in _all(latest, copyentries.ReplicaSeen))
+    restored = tuple(_all(latest, copyentries.ObjectsRestored))
     apart = "it touched nobody's service" if mirrors or replicas else _touched_nobody(records, closed)
     return Timeline(
         opened=opened,
@@ -154,11 +165,17 @@ def timeline(records: Sequence[Record]) -> Timeline:
         engine=_last(records, entries.EngineChosen)[1],
         instants=instants,
         spans=_spans(instants),
-        rto=Measure(opened.rto, timedelta(0), apart) if apart else _rto(records, opened, instants, lost),
+        rto=rto_of_restore(opened.rto, opened.since, *restored[-1])
+        if restored
+        else Measure(opened.rto, timedelta(0), apart)
+        if apart
+        else _rto(records, opened, instants, lost),
         rpo=_rpo_of_mirrors(opened, mirrors)
         if mirrors
         else _rpo_of_replicas(replicas)
         if replicas
+        else rpo_of_restore(opened.rpo, opened.since, restored[-1][1])
+        if restored
         else Measure(opened.rpo, timedelta(0), apart)
         if apart
         else _rpo(records, opened),
@@ -180,6 +197,8 @@ def timeline(records: Sequence[Record]) -> Timeline:
         replicas=replicas,
         versions=tuple(entry for _, entry in _all(latest, copyentries.VersionSeen)),
         audited=tuple(entry for _, entry in _all(latest, copyentries.Audited)),
+        restored=tuple(entry for _, entry in restored),
+        left=tuple(entry for _, entry in _all(latest, copyentries.ObjectLeft)),
     )
 
 

@@ -13,7 +13,7 @@ from defib.ports import RecordChange, RecordKey, RecordSet
 from defib.runbook import Runbook, RunbookStep, load_runbook
 from defib.site import Site, load_site
 from defib.ways import PRIMARY, SECONDARY, SWITCH
-from tests.stage import RUNBOOKS
+from tests.stage import LAB, RUNBOOKS
 
 SWITCHED = "data: Amazon S3 in us-east-1 (the switch), no Route 53 control plane"
 ROUTE53 = "control: Amazon Route 53's API, us-east-1"
@@ -102,3 +102,17 @@ def test_a_step_that_asks_the_vendors_beforehand_names_them() -> None:
     step = RunbookStep("ask-the-hosts", Phase.DECIDE, Plane.CONTROL, timedelta(minutes=1), "Ask.", 1)
     assert needs(site("lab"), runbook(), step) == "control: Vercel's API, Netlify's API, Amazon CloudFront's API, us-east-1"
     assert needs(site("lab"), runbook("failback"), step) == "control: a vendor that the runbook names"
+
+
+@pytest.mark.parametrize(
+    ("procedure", "step", "needed"),
+    [
+        ("replication-check", "compare-the-versions", "data: Amazon S3 in us-east-1, eu-west-1"),
+        ("replication-repair", "copy-the-objects", "data: Amazon S3 in us-east-1, eu-west-1"),
+        ("git-mirror", "send-what-is-new", "control: Git at github, gitlab"),
+    ],
+)
+def test_copies_need_nobodys_dns(procedure: str, step: str, needed: str) -> None:
+    """What is about code or assets is reached by their own vendors, and says so."""
+    runbook = load_runbook(procedure, RUNBOOKS)
+    assert needs(load_site(LAB), runbook, runbook.step(step)) == needed

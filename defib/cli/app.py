@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from defib.cli.assets import assets_app
 from defib.cli.export import export_app
 from defib.cli.git import git_app
 from defib.cli.guard import guarded
@@ -43,6 +44,7 @@ app.add_typer(switch_app, name="kill-switch")
 app.add_typer(export_app, name="export")
 app.add_typer(release_app, name="release")
 app.add_typer(git_app, name="git")
+app.add_typer(assets_app, name="assets")
 
 
 @app.command()

@@ -6,12 +6,12 @@ from datetime import datetime
 from itertools import takewhile
 
 from defib import entries
-from defib.cli.live import change_lines
 from defib.cli.say import fold
 from defib.cli.seen import as_lines, seen, since_line
 from defib.looking import USERS
 from defib.plan import Plan
 from defib.report import outlook
+from defib.report.changed import blocks
 from defib.run import Run
 
 
@@ -51,9 +51,9 @@ def outage_of(run: Run) -> tuple[datetime | None, bool]:
 def plan_lines(plan: Plan) -> list[str]:
     """A plan for people: every change before and after, and the digest to approve."""
     lines = [f"Plan of {plan.procedure} on {plan.site}, digest {plan.short_digest}"]
-    for number, change in enumerate(plan.changes, start=1):
-        lines.append(fold(f"  {number}. ", f"{change.purpose}  [{change.vendor}/{change.zone}]"))
-        lines += [fold("     ", line) for line in change_lines(change)]
+    for number, block in enumerate(blocks(plan.changes), start=1):
+        lines.append(fold(f"  {number}. ", f"{block.purpose}  [{block.place}]"))
+        lines += [fold("     ", line) for line in block.lines]
     if not plan.changes:
         lines.append("  Nothing to change: it is already as wanted.")
     return lines

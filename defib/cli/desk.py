@@ -65,17 +65,23 @@ def parse_time(option: str, text: str, now: datetime) -> datetime | None:
     """An aware time from ISO 8601, not after `now`; None for "". A guess would be evidence: :class:`InputError`."""
     if not text:
         return None
+    at = parse_moment(option, text)
+    if at < now - LONGEST:
+        earliest = f"no earlier than {now - LONGEST:%Y-%m-%dT%H:%M:%SZ}"
+        raise InputError(f"{option} is more than {LONGEST.days} days ago", expected=earliest, seen=text)
+    if at > now:
+        raise InputError(f"{option} is in the future", expected=f"no later than {now:%Y-%m-%dT%H:%M:%SZ}", seen=text)
+    return at
+
+
+def parse_moment(option: str, text: str) -> datetime:
+    """An aware time from ISO 8601, whenever that was or will be; :class:`InputError` for what is none."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise InputError(f"{option} is not a time", expected="ISO 8601, such as 2026-01-31T02:45:00Z", seen=text) from error
     if at.tzinfo is None:
         raise InputError(f"{option} has no time zone", expected="such as 2026-01-31T02:45:00Z", seen=text)
-    if at < now - LONGEST:
-        earliest = f"no earlier than {now - LONGEST:%Y-%m-%dT%H:%M:%SZ}"
-        raise InputError(f"{option} is more than {LONGEST.days} days ago", expected=earliest, seen=text)
-    if at > now:
-        raise InputError(f"{option} is in the future", expected=f"no later than {now:%Y-%m-%dT%H:%M:%SZ}", seen=text)
     return at
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from defib import entries
 from defib.cli.say import fold
 from defib.journal import Record
-from defib.plan import Change
 from defib.report import outlook, words
+from defib.report.changed import blocks
 
 _INDENT = " " * 10
 """Up to the texts: a time of day and two blanks."""
@@ -43,15 +43,6 @@ def is_terminal() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def change_lines(change: Change, indent: str = "") -> list[str]:
-    """Every record set of a change on two lines: from what, to what."""
-    return [
-        f"{indent}{word:<4} {side or 'nothing'}"
-        for record in change.records
-        for word, side in (("from", record.before), ("to", record.after))
-    ]
-
-
 def describe(entry: entries.Entry) -> str:  # noqa: C901, PLR0911, PLR0912 - one text a kind
     """What an entry of a journal says to somebody who watches; "" where it says nothing to them."""
     match entry:
@@ -65,7 +56,7 @@ def describe(entry: entries.Entry) -> str:  # noqa: C901, PLR0911, PLR0912 - one
         case entries.Noted():
             return f"{_INDENT}{'! ' if entry.warning else ''}{entry.text}"
         case entries.Planned():
-            changes = [line for change in entry.changes for line in change_lines(change, f"{_INDENT}  ")]
+            changes = [f"{_INDENT}  {line}" for block in blocks(entry.changes) for line in block.lines]
             return "\n".join([f"{_INDENT}plan {entry.digest[:12]}{'' if changes else ': nothing to change'}", *changes])
         case entries.Forecast():
             return f"{_INDENT}forecast: {outlook.headline(entry)}"

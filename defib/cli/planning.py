@@ -15,6 +15,7 @@ from defib.cli.lookup import find_run, must_match
 from defib.cli.say import Json, aside, explain, fold, say, say_json
 from defib.cli.seen import Seen, as_plain, seen
 from defib.clock import SystemClock
+from defib.copyentries import PastWanted
 from defib.errors import DefibError
 from defib.history import SITE
 from defib.looking import USERS
@@ -24,6 +25,7 @@ from defib.plan import Plan
 from defib.planes import needs_of_all
 from defib.ports import RecordSet
 from defib.redact import Redactor
+from defib.replication import pastwanted
 from defib.report import words
 from defib.report.outlook import forecast_figures
 from defib.run import PlanReady, Run
@@ -61,6 +63,7 @@ def plan(
     forced: bool = False,
     commit: str = "",
     promoted: str = "",
+    past: PastWanted | None = None,
 ) -> int:
     """Say what is wrong and what would change; a refusal comes after what was seen."""
     clock = SystemClock()
@@ -72,7 +75,7 @@ def plan(
     outage = known_outage(at.home.path, load_site(at.site_path(site)).site, clock.now())
     since = outage.first_bad if outage else None
     order = Order(procedure, site, Mode.PLAN, Nobody(""), since=since, forced=forced, follows=follows, commit=commit)
-    order = replace(order, promoted=promoted)
+    order = replace(order, promoted=promoted, past=past)
     run = plan_run(at, order)
     if is_terminal() and not as_json:
         aside(f"looking at {run.site.title} …")
@@ -122,6 +125,8 @@ def _refused(found: _Found, error: DefibError, redact: Redactor, *, as_json: boo
 
 def _command(order: Order) -> str:
     commit = f" --commit {order.commit}" if order.commit else ""
+    if order.past:
+        return f"{pastwanted.command(order.site, order.past)}{' --force' if order.forced else ''}"
     if order.promoted:
         return f"git promote --site {order.site} --to {order.promoted.partition('@')[2]}"
     return f"failback {order.follows}" if order.follows else f"run {order.procedure} --site {order.site}{commit}"

@@ -21,6 +21,7 @@ from defib.cli.say import aside, fold_parts, say
 from defib.cli.screen import Screen, somebody_is_there
 from defib.clock import Deadline, SystemClock
 from defib.conduct import Outcome, roll_back
+from defib.copyentries import PastWanted
 from defib.errors import BudgetSpent, DefibError, InputError, Interrupted, Refused
 from defib.herald import heralded, outlets_for
 from defib.history import JOURNAL, SITE, opening_of, recovered_changes, status_of
@@ -29,6 +30,7 @@ from defib.objectives import Mode, Phase, Status
 from defib.observe.killswitch import kill_switch
 from defib.observe.outage import known_outage, note_outage
 from defib.redact import Redactor
+from defib.replication import pastwanted
 from defib.report.as_json import as_json
 from defib.report.figures import run_exit_code, run_figures
 from defib.report.summary import next_commands, summary
@@ -74,6 +76,7 @@ def run(
     live: bool = False,
     commit: str = "",
     promoted: str = "",
+    past: PastWanted | None = None,
 ) -> int:
     """Carry out a procedure; a `live` one is a drill that moves the users of a site in earnest."""
     if procedure == FAILBACK:
@@ -88,13 +91,15 @@ def run(
         to = promoted.partition("@")[2]
         do = f"defib drill {what} --live" if live else f"defib run {what}"
         do = f"defib git promote --site {site} --to {to}" if to else do
+        do = f"defib {pastwanted.command(site, past)}" if past else do
         who = approver(mode, asked.approve, do, screen, reason)
         began, down = parse_time("--since", since, now), parse_time("--down-at", down_at, now)
         order = Order(
             procedure, site, mode, who, began, down, trigger, by_itself, forced, live=live, commit=commit, promoted=promoted
         )
+        order = replace(order, past=past)
         order = order if live or about(procedure) is not About.USERS else with_known_outage(at, order)
-        insist_on_somebody(who, f"{do} --plan" if to else f"defib plan {what}", do)
+        insist_on_somebody(who, f"{do} --plan" if to or past else f"defib plan {what}", do)
         opened = new_run(at, order)
         switch = kill_switch(at.home.path, opened.site.site)
         if switch is not None:

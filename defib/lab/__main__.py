@@ -55,7 +55,8 @@ def _folder(home: Path) -> Path:
 def _prepare(folder: Path, keys: Secrets, world: World) -> None:
     for old in folder.glob(log_name("*")):
         old.unlink()  # an earlier lab's outages are not this one's
-    shutil.rmtree(folder / "mirrors", ignore_errors=True)  # nor are its repositories
+    for what in ("mirrors", "replicas"):  # nor are its repositories and its buckets
+        shutil.rmtree(folder / what, ignore_errors=True)
     keys.write(folder / "secrets", world.inbox.urls)
     (folder / "ca.pem").write_bytes(world.authority.pem)
     write_toolchain(folder / "bin", world.registry.url)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
-
-import boto3
-import botocore.session
-from botocore.config import Config
-from botocore.loaders import Loader
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from defib.clock import Deadline
-from defib.providers.proxy import on_loopback
+
+if TYPE_CHECKING:
+    import boto3
+    from botocore.config import Config
 
 Client = TypeVar("Client")
 
@@ -33,45 +30,15 @@ class AwsAccess:
 
     def session(self) -> boto3.Session:
         """A session; where keys are given it reads no profile, no shared file and no instance metadata."""
-        if not self.access_key:
-            return boto3.Session(region_name=self.region)
-        # A profile named in the environment would be looked for even with keys, and fail where it does not exist.
-        closed = botocore.session.Session(
-            session_vars={
-                "profile": (None, None, None, None),
-                "config_file": (None, None, os.devnull, None),
-                "credentials_file": (None, None, os.devnull, None),
-                "ignore_configured_endpoint_urls": (None, None, True, None),
-            }
-        )
-        closed.register_component("data_loader", _MODELS)
-        return boto3.Session(
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            region_name=self.region,
-            botocore_session=closed,
-        )
+        from defib.providers.aws_session import session  # noqa: PLC0415 - takes a while to load, and obstore does without
+
+        return session(self)
 
     def config(self, timeout: float) -> Config:
         """No retries, and `timeout` seconds for connecting and for each read."""
-        return Config(
-            connect_timeout=timeout,
-            read_timeout=timeout,
-            retries={"total_max_attempts": 1},
-            proxies={} if on_loopback(self.endpoint) else None,
-        )
+        from defib.providers.aws_session import config  # noqa: PLC0415 - as above
 
-
-class _Models(Loader):
-    """The descriptions of AWS's services, for every session of the process: each would read them again, some 40 ms long."""
-
-    @property
-    def search_paths(self) -> list[str]:
-        """Where they are; a copy, because each session adds to it where those of resources are, which are not used here."""
-        return list(super().search_paths)
-
-
-_MODELS = _Models()
+        return config(self, timeout)
 
 
 class Clients(Generic[Client]):

@@ -17,10 +17,10 @@ from defib.clock import Deadline
 from defib.errors import StepFailed
 from defib.releases.crowd import Crowd
 from defib.releases.manifest import Manifest, encode
-from defib.releases.plan import Before, DeployPlan, Due, Piece, due_by_rank, plan_of
+from defib.releases.piece import Piece
+from defib.releases.plan import Before, DeployPlan, Due, due_by_rank, plan_of
 from defib.releases.rules import ASK, Headers, key_of, manifest_key
 from defib.releases.store import HELD, ReleaseStore, Upload
-from defib.releases.tree import File
 from defib.releases.verify import checked
 
 
@@ -39,7 +39,7 @@ class Deployed:
 def deploy(
     store: ReleaseStore,
     commit: str,
-    read: Callable[[], Sequence[File]],
+    read: Callable[[], Sequence[Piece]],
     built: datetime,
     before: Before,
     *,
@@ -84,7 +84,7 @@ def _write(store: ReleaseStore, plan: DeployPlan, crowd: Crowd, within: Deadline
         if isinstance(piece.source, str):
             store.copy(piece.source, key, within=within)
             return piece.path, ""
-        upload = Upload(key, piece.source, piece.size, piece.sha256, piece.headers)
+        upload = Upload(key, piece.source / piece.path, piece.size, piece.sha256, piece.headers)
         return piece.path, store.put(upload, within=within)
 
     answered: dict[str, str] = {}

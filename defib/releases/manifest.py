@@ -14,7 +14,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from defib.releases.rules import Headers, headers
 from defib.releases.store import Listed
@@ -26,8 +26,7 @@ class ManifestBroken(ValueError):
     """What was read is no manifest that this version understands; the release counts as incomplete."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One object: `path` in the site, what it must be, and how it was listed.
 
     `carried` is None for a file of the build. A file that an earlier release had under a name that says its content, and

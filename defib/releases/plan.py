@@ -8,18 +8,16 @@ https://github.com/aws/aws-cli/issues/599).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 
 from defib.clock import Deadline
-from defib.releases.crowd import Crowd
+from defib.releases.crowd import Crowd, both
 from defib.releases.manifest import Entry, Manifest, ManifestBroken, decode
-from defib.releases.rules import ASK, Headers, is_html, key_of, manifest_key, prefix_of
+from defib.releases.piece import Piece
+from defib.releases.rules import ASK, key_of, manifest_key, prefix_of
 from defib.releases.store import Listed, ReleaseReader, Stored
-from defib.releases.tree import File
 
 
 class Reason(StrEnum):
@@ -28,25 +26,6 @@ class Reason(StrEnum):
     NEW = "new"
     CONTENT = "content differs"
     HEADERS = "headers differ"
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One object that the release must have; `source` is a file of the build, or the key that it is copied from."""
-
-    path: str
-    size: int
-    sha256: str
-    headers: Headers
-    source: Path | str
-    carried: datetime | None = None
-
-    @property
-    def rank(self) -> int:
-        """Its turn: what names nothing else (0), what does (1), pages (2), so that no page names what is not there."""
-        if is_html(self.path):
-            return 2
-        return 1 if self.headers.cache_control == ASK else 0
 
 
 @dataclass(frozen=True)
@@ -106,7 +85,7 @@ def manifest_of(store: ReleaseReader, commit: str, *, within: Deadline) -> Manif
 def plan_of(
     store: ReleaseReader,
     commit: str,
-    read: Callable[[], Sequence[File]],
+    read: Callable[[], Sequence[Piece]],
     before: Before,
     *,
     within: Deadline,
@@ -117,10 +96,7 @@ def plan_of(
     `read` gives the files; it is called while the store is asked.
     """
     prefix = prefix_of(commit)
-    with ThreadPoolExecutor(1, thread_name_prefix="defib-releases") as aside:
-        standing = aside.submit(_standing, store, commit, within)
-        built = tuple(_piece(file) for file in read())
-        listed, manifest = standing.result()
+    built, (listed, manifest) = both(read, lambda: _standing(store, commit, within), within=within)
     carried, lost = _carried(store, commit, built, manifest, before, within)
     pieces = (*built, *carried)
     due = _due(store, commit, pieces, listed, manifest, crowd or Crowd(), within)
@@ -137,10 +113,6 @@ def _standing(store: ReleaseReader, commit: str, within: Deadline) -> tuple[Mapp
     """What the store holds of a release, by key, and its manifest, where it has one that holds."""
     listed = {each.key: each for each in store.list(prefix_of(commit), within=within)}
     return listed, manifest_of(store, commit, within=within) if manifest_key(commit) in listed else None
-
-
-def _piece(file: File) -> Piece:
-    return Piece(file.path, file.size, file.sha256, file.headers, file.source)
 
 
 def _due(

@@ -8,9 +8,9 @@ else is ``no-cache``, which lets caches keep it and ask each time whether it is 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from defib.errors import InputError
 
@@ -87,7 +87,7 @@ _WELL_KNOWN = {
     "matrix/server": "application/json",
     "matrix/client": "application/json",
 }
-_WELL_KNOWN_FOLDER = ".well-known/"
+_WELL_KNOWN_FOLDER = "/.well-known/"
 
 # What Flutter writes under names that are the same in every build, so that a kept one is an old application:
 # https://github.com/flutter/flutter/issues/63500. They would pass for unhashed anyway; they stand here by name, because
@@ -117,8 +117,7 @@ _CODE = {"js", "mjs", "cjs", "css", "wasm"}
 """Cameras name pictures as esbuild names chunks (DSCF1234), so only what a build tool writes is hashed in such a way."""
 
 
-@dataclass(frozen=True)
-class Headers:
+class Headers(NamedTuple):
     """What an object is served with."""
 
     content_type: str
@@ -197,7 +196,7 @@ def _split(path: str) -> tuple[str, str]:
 
 
 def _below_well_known(path: str) -> str:
-    return f"/{path}".partition(f"/{_WELL_KNOWN_FOLDER}")[2]
+    return f"/{path}".partition(_WELL_KNOWN_FOLDER)[2]
 
 
 def _is_hex_hash(part: str) -> bool:

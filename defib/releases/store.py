@@ -18,14 +18,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from defib.clock import Deadline
 from defib.releases.rules import Headers
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """An object as a listing gives it; `etag` is without quotes, and changes with the content, not with the headers."""
 
     key: str

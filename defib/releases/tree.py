@@ -5,38 +5,24 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from defib.clock import Deadline
 from defib.errors import Refused
 from defib.releases.crowd import Crowd
-from defib.releases.rules import MANIFEST, Headers, headers_of, key_of
-from defib.releases.store import Upload
+from defib.releases.piece import Piece
+from defib.releases.rules import MANIFEST, headers_of
+
+_SMALL = 256 * 1024
+"""Bytes below which a file is read by one call."""
 
 _CHUNK = 1024 * 1024
-_BATCH = 64 * 1024 * 1024
-
-_Found = tuple[str, Path, int]
+_LOT = 1000
 
 
-@dataclass(frozen=True)
-class File:
-    """One file as it is to be served: `path` is relative to the site's root, with slashes."""
-
-    path: str
-    source: Path
-    size: int
-    sha256: str
-    headers: Headers
-
-    def upload(self, commit: str) -> Upload:
-        """What is to be stored for it in the release of `commit`."""
-        return Upload(key_of(commit, self.path), self.source, self.size, self.sha256, self.headers)
-
-
-def files_of(root: Path, *, within: Deadline, crowd: Crowd | None = None) -> tuple[File, ...]:
+def files_of(root: Path, *, within: Deadline, crowd: Crowd | None = None) -> tuple[Piece, ...]:
     """Every file below `root` with its hash, sorted by path.
 
     Refused: a link that leaves the tree, a link to a folder (it may lead in circles), what is neither file nor folder, a
@@ -44,56 +30,42 @@ def files_of(root: Path, *, within: Deadline, crowd: Crowd | None = None) -> tup
     where it is built.
     """
     top = root.resolve()
-    found = sorted(_walk(top, ""))
-    return tuple(chain.from_iterable((crowd or Crowd()).each(_read, _batches(found), within=within)))
+    paths = sorted(_walk(str(top), ""))
+    lots = [paths[first : first + _LOT] for first in range(0, len(paths), _LOT)]
+    # Threads that read small files wait for each other rather than for the disk, so one of them is faster than several.
+    small = list(chain.from_iterable(Crowd(1).each(partial(_small, top), lots, within=within)))
+    others = [path for path, file in zip(paths, small, strict=True) if file is None]
+    large = iter((crowd or Crowd()).each(partial(_large, top), others, within=within))
+    return tuple(file or next(large) for file in small)
 
 
-def _walk(folder: Path, prefix: str) -> list[_Found]:
-    """The files below `folder`: path in the site, place, and size; `prefix` is that of the folder, with its slash."""
-    found: list[_Found] = []
+def _walk(folder: str, prefix: str) -> Iterator[str]:
+    """The paths in the site of the files below `folder`; `prefix` is that of the folder, with its slash."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            told = f"{prefix}{entry.name}"
+            path = prefix + entry.name
             if entry.is_dir(follow_symlinks=False):
-                found += _walk(Path(entry.path), f"{told}/")
+                yield from _walk(entry.path, f"{path}/")
             else:
-                _check(entry, told)
-                found.append((told, Path(entry.path), entry.stat().st_size))
-    return found
+                _check(entry, path)
+                yield path
 
 
-def _check(entry: os.DirEntry[str], told: str) -> None:
-    if entry.is_symlink() and (not _inside(entry, told) or entry.is_dir()):
-        raise _refused(told, "a link to a file of the build", f"a link to {os.readlink(entry.path)}")  # noqa: PTH115
+def _check(entry: os.DirEntry[str], path: str) -> None:
+    if entry.is_symlink() and (not _inside(entry, path) or entry.is_dir()):
+        raise _refused(path, "a link to a file of the build", f"a link to {os.readlink(entry.path)}")  # noqa: PTH115
     if not entry.is_file():
-        raise _refused(told, "a file", "something else")
-    if told == MANIFEST:
-        raise _refused(told, "another name: this one marks a release as complete", "a file of the build")
+        raise _refused(path, "a file", "something else")
+    if path == MANIFEST:
+        raise _refused(path, "another name: this one marks a release as complete", "a file of the build")
     try:
-        told.encode()
+        path.encode()
     except UnicodeEncodeError as error:
-        raise _refused(repr(told), "a name in UTF-8", "other bytes") from error
+        raise _refused(repr(path), "a name in UTF-8", "other bytes") from error
 
 
-def _batches(found: Sequence[_Found]) -> Iterator[list[_Found]]:
-    """Files for one thread at a time: many small files are read faster by one thread than by several in turn."""
-    batch: list[_Found] = []
-    held = 0
-    for each in found:
-        batch.append(each)
-        held += each[2]
-        if held >= _BATCH:
-            yield batch
-            batch, held = [], 0
-    yield batch
-
-
-def _read(batch: Sequence[_Found]) -> list[File]:
-    return [_file(told, path, size) for told, path, size in batch]
-
-
-def _inside(link: os.DirEntry[str], told: str) -> bool:
-    top = Path(link.path).parents[told.count("/")]
+def _inside(link: os.DirEntry[str], path: str) -> bool:
+    top = Path(link.path).parents[path.count("/")]
     try:
         return Path(link.path).resolve(strict=True).is_relative_to(top)
     except (OSError, RuntimeError):  # it leads nowhere, or in circles
@@ -104,16 +76,38 @@ def _refused(path: str, expected: str, seen: str) -> Refused:
     return Refused("the build holds what cannot be deployed", where=path, expected=expected, seen=seen, then="fix the build")
 
 
-def _file(told: str, path: Path, expected: int) -> File:
-    """One file with its hash; `expected` is its size when it was found, so that a small one is read at once."""
-    hashed, size, piece = hashlib.sha256(), 0, min(expected + 1, _CHUNK)
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a stream for each of thousands costs as much again
+def _small(top: Path, paths: Sequence[str]) -> list[Piece | None]:
+    """The small ones of these files, None for each of the others. All are read into the same memory, which saves time."""
+    held = memoryview(bytearray(_SMALL))
+    found: list[Piece | None] = []
+    for path in paths:
+        content = _beginning(f"{top}/{path}", held)
+        small = len(content) < _SMALL
+        found.append(_piece(top, path, len(content), hashlib.sha256(content).hexdigest()) if small else None)
+    return found
+
+
+def _beginning(place: str, held: memoryview) -> memoryview:
+    """What a file begins with: of a regular one, a read gives as much as there is and `held` can take.
+
+    No stream is made for it, which for thousands of small files costs as much as to read them.
+    """
+    descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        while chunk := os.read(descriptor, piece):
-            hashed.update(chunk)
-            size += len(chunk)
-            if len(chunk) < piece:  # of a regular file, that was its end
-                break
+        return held[: os.readv(descriptor, (held,))]
     finally:
         os.close(descriptor)
-    return File(told, path, size, hashed.hexdigest(), headers_of(told))
+
+
+def _large(top: Path, path: str) -> Piece:
+    """One file of any size."""
+    hashed, size = hashlib.sha256(), 0
+    with (top / path).open("rb", buffering=0) as stream:
+        while chunk := stream.read(_CHUNK):
+            hashed.update(chunk)
+            size += len(chunk)
+    return _piece(top, path, size, hashed.hexdigest())
+
+
+def _piece(top: Path, path: str, size: int, sha256: str) -> Piece:
+    return Piece(path, size, sha256, headers_of(path), top)

@@ -9,7 +9,8 @@ from defib.clock import Deadline
 from defib.errors import StepFailed
 from defib.releases.crowd import Crowd
 from defib.releases.manifest import Entry, Manifest
-from defib.releases.plan import Piece, Reason, as_entry, differs, manifest_of
+from defib.releases.piece import Piece
+from defib.releases.plan import Reason, as_entry, differs, manifest_of
 from defib.releases.rules import is_html, key_of, prefix_of
 from defib.releases.store import Listed, ReleaseReader, Stored
 

@@ -74,6 +74,20 @@ class Key:
     arn: str = ""
 
 
+def account_of(arn: str) -> str:
+    """The account that an ARN is of; "" where it is no ARN, as S3 of others has it."""
+    parts = arn.split(":")
+    return parts[_ACCOUNT] if arn.startswith("arn:") and len(parts) > _ACCOUNT else ""
+
+
+def partition_of(arn: str) -> str:
+    """The partition that an ARN is of; AWS's own where it is no ARN."""
+    return arn.split(":")[1] if arn.startswith("arn:") else "aws"
+
+
+_ACCOUNT = 4
+
+
 class Authority(Protocol):
     """IAM and KMS, as one side's credentials may ask them, in that side's region."""
 

@@ -28,6 +28,7 @@ from defib.replication.latency import Latency, of_rules
 from defib.replication.pair import Pair, Replicas
 from defib.replication.progress import Progress
 from defib.replication.rules import BucketSettings, leading
+from defib.replication.spotcheck import turns_for
 from defib.run import PlanReady, Run, Step
 from defib.site import Site
 
@@ -104,7 +105,7 @@ def _compare(step: Step, look: Look) -> None:
     if progress.done:
         step.note(f"{pair.name}: {len(progress.done)} ranges of keys were compared before, and are not compared again")
     allowance = Allowance(pair.config.ask_at_most, pair.config.read_at_most)
-    comparer = Comparer(pair, look.settings, allowance, look.at, look.rpo)
+    comparer = Comparer(pair, look.settings, allowance, look.at, look.rpo, _turns(pair))
     try:
         spread = pair.spread and pair.spread(pair.name, look.at)
         look.tally = comparer.compare(comparer.parts(step.within), progress, step.within, spread)
@@ -116,6 +117,12 @@ def _compare(step: Step, look: Look) -> None:
         pair.proofs.close()
     progress.over()
     step.note(f"{pair.name}: {_counted(look.tally)}")
+
+
+def _turns(pair: Pair) -> int:
+    """By what the bucket held at the last look."""
+    looks = past.read_past(pair.folder / "past.json")
+    return turns_for(looks[-1].versions if looks else 0, pair.config.ask_at_most)
 
 
 def _counted(tally: Tally) -> str:
@@ -167,6 +174,7 @@ def tell(step: Step, looks: Sequence[Look]) -> None:
     """Write down how much would be lost now, and what is wrong."""
     for look in looks:
         seen = exposure(look.tally, look.at or step.clock.now(), look.rpo)
+        step.note(f"{look.pair.name}: {seen.why}")
         _tell_versions(step, look)
         for kind in WRONG:
             number = look.tally.counts.get(kind, 0) if look.tally else 0
@@ -188,7 +196,7 @@ def _tell_versions(step: Step, look: Look) -> None:
 def _seen(step: Step, look: Look, seen: Exposure) -> ReplicaSeen:
     pair, tally = look.pair, look.tally or Tally()
     path, now = pair.folder / "past.json", look.at or step.clock.now()
-    looks = (*past.read_past(path), past.Look(now, seen.lag))
+    looks = (*past.read_past(path), past.Look(now, seen.lag, tally.source))
     if step.run.mode is not Mode.PLAN:
         past.write_past(path, looks, now)
     return ReplicaSeen(

@@ -22,7 +22,7 @@ from defib.replication.port import Cursor, Version
 from defib.replication.progress import Progress
 from defib.replication.rules import BucketSettings
 from defib.replication.sameness import Sameness
-from defib.replication.spotcheck import SpotCheck
+from defib.replication.spotcheck import TURNS, SpotCheck
 from defib.replication.spread import Spread
 
 RANGES = 32
@@ -43,6 +43,7 @@ class Comparer:
     allowance: Allowance
     now: datetime
     young: timedelta
+    turns: int = TURNS
 
     def parts(self, within: Deadline) -> tuple[Cursor, ...]:
         """The ranges that make up what is to be in the replica."""
@@ -109,7 +110,7 @@ class Comparer:
         return Sameness(self.pair.source, self.pair.replica, self.allowance, self.pair.proofs)
 
     def _spot_check(self) -> SpotCheck:
-        return SpotCheck(self.pair.source, self.pair.replica, self.allowance, self.now, self.young)
+        return SpotCheck(self.pair.source, self.pair.replica, self.allowance, self.now, self.young, self.turns)
 
     def _without_canaries(self, keys: Iterator[tuple[str, list[Version]]]) -> Iterator[tuple[str, list[Version]]]:
         canary = self.pair.config.canary

@@ -28,7 +28,7 @@ def configuration(seen: Evidence, source: BucketSettings) -> Iterator[Check]:
     else:
         on = leading(source.rules, to)
         state = State.OK if on else State.FAIL
-        text = f"{len(there)} lead to s3://{to}, {len(on) or 'none'} of them enabled"
+        text = f"{len(on)} of {len(there)} rules to s3://{to} enabled"
         yield Check("rules", name, state, text, "" if on else _enable(seen, there))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from defib.ready.check import Check, State
 from defib.replication import remedies
+from defib.replication.authority import account_of
 from defib.replication.coverage import effective, made_otherwise
 from defib.replication.evidence import Evidence
 from defib.replication.needs import ENFORCED
@@ -100,7 +101,7 @@ def ownership(seen: Evidence, source: BucketSettings, replica: BucketSettings) -
     name, bucket = seen.pair.name, seen.pair.replica.bucket
     every = effective(seen.pair, source)
     rules = [rule for rule in every if not rule.owner_changes]
-    mine = source.role.split(":")[4] if source.role.count(":") >= _ARN else ""
+    mine = account_of(source.role)
     foreign = [rule for rule in rules if rule.account and rule.account != mine]
     if replica.owner == ENFORCED:
         yield Check("ownership", name, State.OK, "the replica's owner owns all that is in it")
@@ -114,9 +115,6 @@ def ownership(seen: Evidence, source: BucketSettings, replica: BucketSettings) -
         yield Check("ownership", name, State.WARN, text, remedies.own(bucket, replica.region))
     elif every:
         yield Check("ownership", name, State.OK, "the rules give replicas to the replica's owner")
-
-
-_ARN = 5
 
 
 def _at(seen: Evidence, side: str) -> BucketAt:

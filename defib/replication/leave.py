@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from defib.ready.check import Check, State
 from defib.replication import remedies
-from defib.replication.authority import BATCH, REPLICATION, Key, Lack, Need, Role
+from defib.replication.authority import BATCH, REPLICATION, Key, Lack, Need, Role, account_of, partition_of
 from defib.replication.coverage import effective
 from defib.replication.evidence import Evidence
 from defib.replication.needs import keys_at_replica, keys_at_source, needs
@@ -47,7 +47,7 @@ def policy_of_replica(seen: Evidence, source: BucketSettings, replica: BucketSet
     if source.role:
         accounts = {rule.account for rule in effective(seen.pair, source) if rule.account}
         wanted = needs(seen.pair, source, replica, {})
-        home = accounts <= {_account(source.role)}
+        home = accounts <= {account_of(source.role)}
         yield _let_through(seen, "replica", seen.pair.replica.bucket, replica, source.role, wanted, at_home=home)
 
 
@@ -104,7 +104,7 @@ def _trusted(seen: Evidence, found: Role) -> Iterator[Check]:
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
     """
-    partition, account = found.arn.split(":")[1], _account(found.arn)
+    partition, account = partition_of(found.arn), account_of(found.arn)
     context = ("aws:SourceAccount", account), ("aws:SourceArn", f"arn:{partition}:s3:::{seen.pair.source.bucket}")
     verdict = judge(found.trust, Request("Service", (REPLICATION,), _ASSUME, context=context))
     yield _trust(seen, found, verdict, REPLICATION, State.FAIL, "everything fails to be replicated")
@@ -163,7 +163,7 @@ def _let_through(
 
 def _requests(arn: str, bucket: str, wanted: Sequence[Need]) -> Iterator[Request]:
     """What the role asks of a bucket and of what is in it."""
-    context = (("aws:PrincipalArn", arn), ("aws:PrincipalAccount", _account(arn)), ("aws:SecureTransport", "true"))
+    context = (("aws:PrincipalArn", arn), ("aws:PrincipalAccount", account_of(arn)), ("aws:SecureTransport", "true"))
     for need in wanted:
         if need.resource.rpartition(":::")[2].partition("/")[0] == bucket and not need.without:
             for action in need.actions:
@@ -172,10 +172,6 @@ def _requests(arn: str, bucket: str, wanted: Sequence[Need]) -> Iterator[Request
 
 def _actions(told: Mapping[Request, Verdict], verdict: Verdict) -> str:
     return ", ".join(dict.fromkeys(request.action for request, each in told.items() if each is verdict))
-
-
-def _account(arn: str) -> str:
-    return arn.split(":", 5)[4]
 
 
 def _region(rule: Rule) -> str:

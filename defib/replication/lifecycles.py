@@ -20,7 +20,7 @@ def of_source(seen: Evidence, source: BucketSettings) -> Iterator[Check]:
     removing = [each for each in source.expiries if _touches(seen, each.prefix) and _removes(each)]
     text = "removes nothing"
     if removing:
-        text = f"{'; '.join(_told(each) for each in removing)}: it stays at the replica until a lifecycle there removes it"
+        text = f"{'; '.join(_told(each) for each in removing)}: at the replica that stays until a lifecycle there removes it"
     yield Check("lifecycle", f"{seen.pair.name}: source", State.OK, text)
 
 
@@ -107,11 +107,12 @@ def _wider(other: Expiry, expiry: Expiry) -> bool:
 
 
 def _archives_too(move: Archiving, others: Sequence[Archiving]) -> bool:
-    return any(
-        move.prefix.startswith(other.prefix)
-        and (move.after == other.after or (move.after is not None and other.after is not None and other.after <= move.after))
-        for other in others
-    )
+    return any(move.prefix.startswith(other.prefix) and _age(other) <= _age(move) for other in others)
+
+
+def _age(move: Archiving) -> timedelta:
+    """The age at which it moves; what moves on a day of the calendar may be of any age."""
+    return timedelta.max if move.after is None else move.after
 
 
 def _told(expiry: Expiry) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from defib.replication.authority import Key, Need
+from defib.replication.authority import Key, Need, partition_of
 from defib.replication.rules import BucketSettings, Rule, leading
 from defib.sitereplication import Replicated
 
@@ -62,7 +62,7 @@ class _Copying:
 
     def arn(self, name: str) -> str:
         """The ARN of a bucket, or of objects, in the partition of the role: all of one replication are in the same."""
-        return f"arn:{self.source.role.split(':')[1] if ':' in self.source.role else 'aws'}:s3:::{name}"
+        return f"arn:{partition_of(self.source.role)}:s3:::{name}"
 
     def needs(self, prefix: str, keys: Mapping[str, Key]) -> Iterator[Need]:
         """All for the objects under one prefix."""

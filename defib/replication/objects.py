@@ -5,7 +5,7 @@ value says what it holds: ``as <version>`` where those bytes are what was wanted
 plan says exactly which object becomes which version, and a run that was killed among a hundred copies sees which are made.
 
 The bucket keeps versions, so that nothing is ever written over. Taking a change back removes the version that it made, or
-the marker, and what was there before stands again.
+the marker, and what was there before stands again: nothing is removed that is not exactly like what the change makes.
 """
 
 from __future__ import annotations
@@ -15,16 +15,25 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from defib.clock import Deadline
-from defib.errors import Conflict, ForeignChange, NotFound
+from defib.errors import Conflict, ForeignChange, NotFound, Unavailable
 from defib.plan import OBJECT_VENDOR
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
-from defib.replication.port import Cursor, Details, Version, WritableBucket
+from defib.replication.port import NULL, Cursor, Details, Original, Version, WritableBucket
 from defib.replication.sameness import Same, Sameness
 
 OBJECT = "OBJECT"
 """The type under which an object stands in a plan."""
 
 _AT_ONCE = 16
+
+_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (0.5, 1, 2, 4, 8, 16))
+"""Between two attempts to write one object: S3 asks for less, and says so with 503, whenever there is much to do.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html
+"""
+
+
+_VERSION = "version "
 
 
 def object_key(key: str, wanted: str) -> RecordKey:
@@ -34,7 +43,7 @@ def object_key(key: str, wanted: str) -> RecordKey:
 
 def holding(key: RecordKey, version: str) -> RecordSet:
     """An object that holds a version of its own."""
-    return RecordSet(key, timedelta(0), (f"version {version}",))
+    return RecordSet(key, timedelta(0), (f"{_VERSION}{version or NULL}",))
 
 
 def restored(key: RecordKey) -> RecordSet | None:
@@ -63,11 +72,11 @@ class ObjectsZone:
 
     def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="defib-objects") as pool:
-            return tuple(pool.map(lambda key: self._read(key, within), keys))
+            return tuple(pool.map(lambda key: self.look(key, within), keys))
 
     def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="defib-objects") as pool:
-            for future in [pool.submit(self._make, change, within) for change in changes]:
+            for future in [pool.submit(self._write, change, within) for change in changes]:
                 future.result()
         return Receipt("")
 
@@ -76,7 +85,8 @@ class ObjectsZone:
         del receipt, within
         return True
 
-    def _read(self, key: RecordKey, within: Deadline) -> RecordSet | None:
+    def look(self, key: RecordKey, within: Deadline) -> RecordSet | None:
+        """What one object holds, and whether that is what is wanted of it."""
         present = self._target.details(key.name, "", within=within)
         if present is None:
             return None
@@ -87,47 +97,97 @@ class ObjectsZone:
             return False
         if self._target.name == self._source.name and present.version == key.set_identifier:
             return True
+        return self._is_like(key, self._wanted(key, within), present, within)
+
+    def _wanted(self, key: RecordKey, within: Deadline) -> Details:
         wanted = self._source.details(key.name, key.set_identifier, within=within)
         if wanted is None:
             raise NotFound("the version that is wanted is gone", where=self._source.where, seen=str(key))
+        return wanted
+
+    def _is_like(self, key: RecordKey, wanted: Details, present: Details, within: Deadline) -> bool:
         if wanted.headers != present.headers or wanted.tagged != present.tagged:
             return False
         ours, theirs = _listed(key.name, key.set_identifier, wanted), _listed(key.name, present.version, present)
         answer = self._sameness.of(ours, theirs, within)
         if answer.same is Same.UNKNOWN:
             raise Conflict("nobody can tell what the object holds", where=self._target.where, seen=f"{key}: {answer.why}")
-        return answer.same is Same.YES
+        return answer.same is Same.YES and (not wanted.tagged or self._tags_are_alike(key, present.version, within))
+
+    def _tags_are_alike(self, key: RecordKey, present: str, within: Deadline) -> bool:
+        ours = self._source.tags(key.name, key.set_identifier, within=within)
+        return ours == self._target.tags(key.name, present, within=within)
+
+    def _write(self, change: RecordChange, within: Deadline) -> None:
+        """Write one object; while S3 cannot answer, look what became of it, and write again where nothing did."""
+        for pause in _PAUSES:
+            try:
+                return self._make(change, within)
+            except Unavailable as error:
+                if within.remaining() <= pause:
+                    raise
+                within.clock.sleep(max(pause, error.retry_after or pause))
+        return self._make(change, within)
 
     def _make(self, change: RecordChange, within: Deadline) -> None:
         key = change.key
-        present = self._read(key, within)
+        present = self.look(key, within)
         if present == change.after:
             return
         if present != change.before:
-            raise ForeignChange(
-                f"somebody else changed {key.name}",
-                where=self._target.where,
-                expected=str(change.before or "nothing"),
-                seen=str(present or "nothing"),
-                then="find out who; then plan again",
-            )
+            raise self._foreign(key, str(change.before or "nothing"), str(present or "nothing"))
         if change.after is not None and change.after == restored(key):
-            self._target.copy(key.name, self._source.name, key.set_identifier, within=within)
+            self._copy(key, within)
         elif change.before == restored(key):
-            self._take_back(key, within)
+            self._take_back(key, change.after, within)
         else:
             self._target.mark_deleted(key.name, within=within)
 
-    def _take_back(self, key: RecordKey, within: Deadline) -> None:
-        """Remove the version, or the marker, that a change has made: it is the newest, and what was wanted."""
+    def _copy(self, key: RecordKey, within: Deadline) -> None:
+        wanted = self._wanted(key, within)
+        tags = self._source.tags(key.name, key.set_identifier, within=within) if wanted.tagged else {}
+        self._target.copy(Original(self._source.name, key.name, key.set_identifier, wanted, tags), within=within)
+
+    def _take_back(self, key: RecordKey, before: RecordSet | None, within: Deadline) -> None:
+        """Remove what stands above what the object held before: versions like the wanted one, or markers where none is.
+
+        There may be several, where an answer was lost and the write was not. Whatever else stands there is somebody's.
+        """
         page = self._target.page(Cursor(key.name), within=within)
-        newest = next((version for version in page.versions if version.key == key.name and version.latest), None)
-        if newest is None or newest.marker != (not key.set_identifier):
-            raise ForeignChange(
-                f"somebody else changed {key.name}", where=self._target.where, expected=key.set_identifier or "a marker"
-            )
-        self._target.remove(key.name, newest.id, within=within)
+        mine = [version for version in page.versions if version.key == key.name]
+        made = mine[: _height(mine, before)]
+        if not made or not all(self._may_be_made(key, version, within) for version in made):
+            seen = ", ".join(f"{'marker' if each.marker else 'version'} {each.id}" for each in mine[: len(made) + 1])
+            raise self._foreign(key, f"only what was made above {before or 'nothing'}", seen or "nothing")
+        for version in made:
+            self._target.remove(key.name, version.id, within=within)
+
+    def _may_be_made(self, key: RecordKey, version: Version, within: Deadline) -> bool:
+        """Whether a change to `key` makes such a version. The wanted one itself, in its own bucket, was there before."""
+        if not key.set_identifier or version.marker:
+            return version.marker and not key.set_identifier
+        if self._target.name == self._source.name and version.id == key.set_identifier:
+            return False
+        told = self._target.details(key.name, version.id, within=within)
+        return told is not None and self._is_like(key, self._wanted(key, within), told, within)
+
+    def _foreign(self, key: RecordKey, expected: str, seen: str) -> ForeignChange:
+        return ForeignChange(
+            f"somebody else changed {key.name}",
+            where=self._target.where,
+            expected=expected,
+            seen=seen,
+            then="find out who; then plan again",
+        )
 
 
 def _listed(key: str, version: str, told: Details) -> Version:
     return Version(key, version, told.size, told.etag, told.modified, marker=False, latest=True)
+
+
+def _height(versions: Sequence[Version], before: RecordSet | None) -> int:
+    """How many of the versions of a key, newest first, stand above what it held before; 0 where that is gone."""
+    if before is None:
+        return next((number for number, each in enumerate(versions) if each.marker), len(versions))
+    ids = [f"{_VERSION}{each.id}" for each in versions]
+    return ids.index(before.values[0]) if before.values[0] in ids else 0

@@ -18,10 +18,11 @@ DRAWN = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Look:
-    """One look; `exposure` is None where nobody knew."""
+    """One look; `exposure` is None where nobody knew. `versions` is how many there were at the source."""
 
     at: AwareDatetime
     exposure: timedelta | None
+    versions: int = 0
 
 
 _ADAPTER = TypeAdapter(tuple[Look, ...])

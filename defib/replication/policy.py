@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from defib.replication.authority import account_of, partition_of
+
 
 class Verdict(Enum):
     """What comes of all statements together: one that denies outweighs all others."""
@@ -51,8 +53,8 @@ def judge(policy: str, request: Request) -> Verdict:
 
 def names_of_role(arn: str) -> tuple[str, ...]:
     """The names by which a policy may call the role with this ARN: itself, its account, and everybody."""
-    _, partition, _, _, account, _ = arn.split(":", 5)
-    return arn, account, f"arn:{partition}:iam::{account}:root"
+    account = account_of(arn)
+    return arn, account, f"arn:{partition_of(arn)}:iam::{account}:root"
 
 
 _EFFECTS = ("Allow", "Deny")

@@ -87,7 +87,8 @@ class Details:
 
     `checksums` are those of all its bytes, by algorithm; one of a multipart upload that is made of its parts' checksums is
     not among them. `plain` says that its ETag is the MD5 of its bytes: neither encrypted with a key of KMS or of a customer,
-    nor uploaded in parts. `headers` are what it is served with, and its metadata.
+    nor uploaded in parts. `headers` are what it is served with, and its metadata. `storage` is its storage class, "" for the
+    standard one; `frozen` says where nobody can read it before it is thawed, "" where it can be read.
     """
 
     size: int
@@ -99,6 +100,19 @@ class Details:
     checksums: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     tagged: int = 0
+    storage: str = ""
+    frozen: str = ""
+
+
+@dataclass(frozen=True)
+class Original:
+    """A version that is to be copied, in the bucket of that name, with all that it tells."""
+
+    bucket: str
+    key: str
+    version: str
+    told: Details
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Bucket(Protocol):
@@ -146,10 +160,10 @@ class WritableBucket(Bucket, Protocol):
         """Put a small object; gives the id of its version. A second call makes a second version."""
         ...
 
-    def copy(self, key: str, source: str, version: str, *, within: Deadline) -> str:
-        """Make `version` of the same key in the bucket `source` what the key holds now, with headers, metadata and tags.
+    def copy(self, original: Original, *, within: Deadline) -> str:
+        """Make it what the same key holds here now, with headers, metadata and tags, whatever its size.
 
-        Gives the id of the new version. :class:`NotFound` where the version is gone.
+        Gives the id of the new version. :class:`NotFound` where it is gone, :class:`Denied` where it is frozen.
         """
         ...
 

@@ -1,7 +1,7 @@
 """Versions that a listing shows to be the same, asked for what no listing tells: headers, metadata, tags, status.
 
 What is young is asked for each time, as far as the allowance goes; of the rest another part each time, so that everything
-has had its turn after :data:`TURNS` checks.
+has had its turn after some checks: in a small bucket after each.
 """
 
 from __future__ import annotations
@@ -19,9 +19,15 @@ from defib.replication.findings import Finding, Kind
 from defib.replication.port import Bucket, Version
 
 TURNS = 96
-"""A day of checks, of which there are four an hour."""
+"""So many checks until everything has had its turn, where nobody knows how much there is: those of a day."""
 
+_QUESTIONS = 2
 _EVERY = timedelta(minutes=15)
+
+
+def turns_for(versions: int, requests: int) -> int:
+    """After how many checks everything can have had its turn, if half of the `requests` of a check are for that."""
+    return max(1, -(-versions * _QUESTIONS * 2 // requests)) if versions else TURNS
 
 
 @dataclass(frozen=True)
@@ -33,12 +39,13 @@ class SpotCheck:
     allowance: Allowance
     now: datetime
     young: timedelta
+    turns: int = TURNS
 
     def wants(self, version: Version) -> bool:
         """Whether it is young, or has its turn."""
         if version.marker:
             return False
-        return version.modified >= self._since or crc32(version.key.encode()) % TURNS == self._turn
+        return version.modified >= self._since or crc32(version.key.encode()) % self.turns == self._turn
 
     @cached_property
     def _since(self) -> datetime:
@@ -46,7 +53,7 @@ class SpotCheck:
 
     @cached_property
     def _turn(self) -> int:
-        return int(self.now.timestamp() // _EVERY.total_seconds()) % TURNS
+        return int(self.now.timestamp() // _EVERY.total_seconds()) % self.turns
 
     def findings(self, version: Version, within: Deadline) -> Iterator[Finding]:
         """What differs; nothing where it was not to be asked any more. `unknown` where nobody may tell."""

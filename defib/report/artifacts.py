@@ -10,6 +10,7 @@ from defib.objectives import Phase
 from defib.ready.check import Readiness, State
 from defib.report import words
 from defib.report.as_markdown import as_markdown, escape
+from defib.report.changed import blocks
 from defib.report.run_page import run_page
 from defib.timeline import StepLine, Timeline
 
@@ -22,11 +23,12 @@ def plan_text(told: Timeline) -> str:
     if told.planned is None:
         return "There was no plan."
     lines = [f"# Plan `{told.planned.digest[:12]}`", ""]
-    for number, change in enumerate(told.planned.changes, start=1):
-        lines += [f"{number}. {escape(change.purpose)} ({escape(change.vendor)}, zone {escape(change.zone)})"]
-        for record in change.records:
+    for number, block in enumerate(blocks(told.planned.changes), start=1):
+        lines += [f"{number}. {escape(block.purpose)} ({escape(block.place)})"]
+        for record in block.records:
             lines += [f"   - before: {escape(str(record.before or 'nothing'))}"]
             lines += [f"   - after: {escape(str(record.after or 'nothing'))}"]
+        lines += [f"   - {escape(line)}" for line in block.lines if not block.records]
     if not told.planned.changes:
         lines.append("Nothing to change: it is already as wanted.")
     if told.approved:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from html import escape
 
 from defib.objectives import Measure
 from defib.report import words
@@ -14,6 +15,15 @@ _NARROWEST = 0.4
 _LOWEST = 1.5
 """Per cent: a figure that is not zero can be seen."""
 
+_WIDTH, _HEIGHT, _ABOVE, _BELOW = 760, 220, 36, 26
+"""Points of a picture of its own, and what is left in it above and below for words."""
+
+_FILLS = {
+    Tone.GOOD: 'fill="#15703f"',
+    Tone.BAD: 'fill="#b3261e"',
+    Tone.UNKNOWN: 'fill="#ffffff" stroke="#6a707a" stroke-dasharray="3 3"',
+    Tone.PLAIN: 'fill="#2857a8"',
+}
 _MOST = 96
 """So many bars fit."""
 
@@ -42,6 +52,30 @@ def chart_over(title: str, points: Sequence[tuple[datetime, timedelta | None]], 
         axis.ticks(),
         _mermaid(title, shown, limit),
     )
+
+
+def as_svg(chart: Chart) -> str:
+    """The chart as a picture of its own, for places that show pictures and run nothing."""
+    height = _HEIGHT - _ABOVE - _BELOW
+    floor = _ABOVE + height
+    drawn = [f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fcfcfa"/>']
+    drawn.append(_text(10, 22, "start", f"{chart.title}; the line is the {chart.limit_words}", "font-weight:600"))
+    for bar in chart.bars:
+        left, wide, tall = bar.left / 100 * _WIDTH, bar.width / 100 * _WIDTH, bar.height / 100 * height
+        drawn.append(
+            f'<rect x="{left:.1f}" y="{floor - tall:.1f}" width="{wide:.1f}" height="{tall:.1f}" {_FILLS[bar.tone]}>'
+            f"<title>{escape(bar.words)}</title></rect>"
+        )
+    line = floor - chart.limit / 100 * height
+    drawn.append(f'<line x1="0" x2="{_WIDTH}" y1="{line:.1f}" y2="{line:.1f}" stroke="#1b1e23" stroke-width="2"/>')
+    drawn += [_text(tick.left / 100 * _WIDTH, _HEIGHT - 8, "middle", tick.text) for tick in chart.ticks]
+    size = f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">{"".join(drawn)}</svg>'
+
+
+def _text(left: float, top: float, anchor: str, text: str, style: str = "") -> str:
+    place = f'x="{left:.1f}" y="{top:.1f}" text-anchor="{anchor}" font-size="12" fill="#575d67" style="{style}"'
+    return f"<text {place}>{escape(words.plain(text))}</text>"
 
 
 def _mermaid(title: str, points: Sequence[tuple[datetime, timedelta | None]], limit: timedelta) -> str:

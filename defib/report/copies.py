@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from defib.about import About, about
-from defib.report import mirrors, replicas
+from defib.report import mirrors, replicas, restores
 from defib.report.page import Chart, Table
 from defib.timeline import Timeline
 
@@ -23,6 +23,8 @@ class Copies:
     tables: Callable[[Timeline], tuple[Table, ...]]
     rows: Callable[[Timeline], tuple[Mapping[str, str], ...]]
     charts: Callable[[Timeline], tuple[Chart, ...]] = lambda _: ()
+    after: Callable[[Timeline], tuple[str, ...]] = lambda _: ()
+    """What a person may do next, where all went well."""
 
 
 _OF = {
@@ -32,7 +34,20 @@ _OF = {
     ),
 }
 
+_OF_PROCEDURE = {
+    "asset-restore": Copies(
+        "Restored",
+        "RESTORED",
+        "restored",
+        restores.lead,
+        restores.lines,
+        restores.tables,
+        restores.rows,
+        after=restores.next_commands,
+    ),
+}
+
 
 def copies_of(words: str) -> Copies | None:
     """How a run, by the name of its procedure, is told; None where it is about users."""
-    return _OF.get(about(words))
+    return _OF_PROCEDURE.get(words) or _OF.get(about(words))

@@ -16,10 +16,11 @@ from defib.about import About
 from defib.drilled import Drill
 from defib.objectives import EXIT_MISSED, EXIT_UNKNOWN, Measure, Mode, Phase, Plane, Status, Verdict
 from defib.ports import RecordSet
-from defib.report import mirrors, replicas
+from defib.report import mirrors, replicas, restores
 from defib.report.mirrors import MirrorFigures
 from defib.report.outlook import ForecastFigures, forecast_figures
 from defib.report.replicas import ReplicaFigures
+from defib.report.restores import RestoreFigures
 from defib.report.words import seconds
 from defib.timeline import ChangeLine, Span, StepLine, Timeline
 
@@ -175,6 +176,8 @@ class RunFigures:
     """Every mirror of every repository, as it was compared at the end; none where the run was about users."""
     replicas: tuple[ReplicaFigures, ...]
     """Every replica of a bucket, as it was compared; none where the run was about something else."""
+    restored: tuple[RestoreFigures, ...]
+    """Every bucket that was made what it was, as it was proved at the end."""
     head: str
     """Hash of the journal's last entry."""
     report: str | None
@@ -257,6 +260,7 @@ def run_figures(timeline: Timeline, report: Path | None = None) -> RunFigures:
         follows=opened.follows or None,
         mirrors=mirrors.figures(timeline),
         replicas=replicas.figures(timeline),
+        restored=restores.figures(timeline),
         head=timeline.head,
         report=str(report) if report else None,
     )

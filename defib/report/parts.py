@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from defib.objectives import Phase
 from defib.plan import Change
 from defib.ports import Health, RecordSet
 from defib.report import words
+from defib.report.changed import few, held
 from defib.report.page import Cell, Table, Tone, cells, code, span
 from defib.report.picture import moments_of, zero_of
 from defib.timeline import ChangeLine, Sighting, StepLine, Timeline
@@ -28,6 +30,9 @@ _STATES = {
     "undone": (Tone.PLAIN, "put back"),
     "not undone": (Tone.BAD, "not put back"),
 }
+_CHANGES, _OBJECTS = 200, 5
+"""So many changes stand in a report, and so many objects of one on either side: a restored bucket may have 100,000."""
+
 STANDING = frozenset({"intended", "made", "not undone"})
 """States in which a change may stand outside."""
 
@@ -122,16 +127,19 @@ def _when(at: datetime, timeline: Timeline) -> str:
 
 def change_table(timeline: Timeline, caption: str = "Changes") -> Table:
     """Every change with the record before and after."""
-    rows = tuple(_change(line, timeline) for line in timeline.changes)
-    return Table(caption, ("What", "Before", "After", "State", "When"), rows)
+    rows = [_change(line, timeline) for line in timeline.changes[:_CHANGES]]
+    more = len(timeline.changes) - len(rows)
+    if more > 0:
+        rows.append(cells(f"and {more} more, which report.json names", "", "", "", ""))
+    return Table(caption, ("What", "Before", "After", "State", "When"), tuple(rows))
 
 
 def _change(line: ChangeLine, timeline: Timeline) -> tuple[Cell, ...]:
     tone, told = _STATES.get(line.state, (Tone.UNKNOWN, line.state))
     return cells(
         f"{line.number}. {_target(line.change)}: {line.change.purpose}",
-        code("; ".join(_record(record) for record in line.change.before)),
-        code("; ".join(_record(record) for record in line.change.after)),
+        code(_side(line.change, line.change.before)),
+        code(_side(line.change, line.change.after)),
         Cell(f"{told}: {line.why}" if line.why else told, tone=tone),
         _when(line.at, timeline) if line.at else "-",
     )
@@ -139,6 +147,11 @@ def _change(line: ChangeLine, timeline: Timeline) -> tuple[Cell, ...]:
 
 def _target(change: Change) -> str:
     return f"{change.names} in {change.zone} at {change.vendor}"
+
+
+def _side(change: Change, records: Sequence[RecordSet | None]) -> str:
+    told = [held(record) for record in records] if change.piecemeal else [_record(record) for record in records]
+    return few(told, _OBJECTS) if change.piecemeal else "; ".join(told)
 
 
 def _record(record: RecordSet | None) -> str:

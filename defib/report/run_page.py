@@ -32,7 +32,8 @@ def run_page(timeline: Timeline) -> Page:
 
 def _tiles(timeline: Timeline) -> tuple[Tile, ...]:
     """Status and objectives; what is about copies takes nobody's service, so that it has no RTO."""
-    rto = () if about(timeline.opened.procedure) is not About.USERS else (objective_tile("RTO", timeline.rto),)
+    takes_time = about(timeline.opened.procedure) is About.USERS or timeline.restored
+    rto = (objective_tile("RTO", timeline.rto),) if takes_time else ()
     return (status_tile(timeline), *rto, objective_tile("RPO", timeline.rpo))
 
 
@@ -45,8 +46,7 @@ def lead(timeline: Timeline) -> str:
     """What happened to users, or to the copies, in one or two sentences."""
     copies = copies_of(timeline.opened.procedure)
     if copies is not None:
-        told = timeline.mirrors or timeline.replicas
-        return copies.lead(timeline) if told else f"{copies.lead(timeline)} {_ended(timeline)}"
+        return copies.lead(timeline) if timeline.tells_of_copies else f"{copies.lead(timeline)} {_ended(timeline)}"
     return f"{_ended(timeline)} {_outage(timeline)}".strip()
 
 

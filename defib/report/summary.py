@@ -9,6 +9,7 @@ from defib.drilled import Drill
 from defib.objectives import Measure, Status, Verdict
 from defib.plan import SPLIT
 from defib.report import words
+from defib.report.changed import targets
 from defib.report.copies import copies_of
 from defib.timeline import Timeline
 
@@ -17,7 +18,7 @@ def summary(told: Timeline) -> str:
     """Status first, then RTO, phases and RPO as far as the run came to them, then what went wrong, part by part."""
     lines = [words.status(told.status).upper()]
     copies = copies_of(told.opened.procedure)
-    if copies is not None and (told.mirrors or told.replicas):
+    if copies is not None and told.tells_of_copies:
         lines = [copies.done] if told.status is Status.RECOVERED else lines
         lines += [_line(label, text) for label, text in copies.lines(told)]
         lines.append(_rpo(told.rpo))
@@ -62,12 +63,11 @@ def _drill_of_copies(told: Drill, lab: str) -> str:
 def next_commands(told: Timeline) -> tuple[str, ...]:
     """What to run next, if anything."""
     run_id = told.opened.run_id
+    copies = copies_of(told.opened.procedure)
+    if told.status is Status.RECOVERED and copies is not None:
+        return copies.after(told)
     if told.status is Status.RECOVERED:
-        made = (
-            copies_of(told.opened.procedure) is None
-            and told.opened.procedure != "failback"
-            and any(change.state == "made" for change in told.changes)
-        )
+        made = told.opened.procedure != "failback" and any(change.state == "made" for change in told.changes)
         return (f"When the primary is well again: defib failback {run_id}",) if made else ()
     if _standing(told):
         return (f"Next: defib resume {run_id}\nor:   defib rollback {run_id}",)
@@ -124,11 +124,14 @@ def _rpo(measure: Measure) -> str:
 def _changed(told: Timeline) -> str:
     if standing := _standing(told):
         return ", ".join(standing)
-    undone = [change.change.target for change in told.changes if change.state == "undone"]
+    undone = targets(line.change for line in told.changes if line.state == "undone")
     return f"nothing that stands; put back: {', '.join(undone)}" if undone else "nothing"
 
 
 def _standing(told: Timeline) -> list[str]:
     """The changes that are in effect, or may be; what was there already is nobody's to put back."""
     stands = {"made": "{} stands", "intended": "{} may stand", "not undone": "{} stands, not put back"}
-    return [stands[line.state].format(line.change.target) for line in told.changes if line.state in stands]
+    if not any(line.change.piecemeal for line in told.changes):
+        return [stands[line.state].format(line.change.target) for line in told.changes if line.state in stands]
+    by_state = {state: targets(line.change for line in told.changes if line.state == state) for state in stands}
+    return [stands[state].format(target) for state, found in by_state.items() for target in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +16,7 @@ from defib.approval import Approver, Automatic
 from defib.clock import Deadline
 from defib.conduct import Outcome, roll_back
 from defib.home import Home
+from defib.journal import Sink
 from defib.objectives import Mode
 from defib.outside import Fence, Outside
 from defib.plan import Plan
@@ -36,18 +38,22 @@ class ReplicationStage:
 
     home: Path
     lag: timedelta | None = timedelta(seconds=2)
+    sink: Callable[[Path], Sink] = PlainFile
     spoil: Callable[[bytes], bytes] = lambda content: content
     buckets: Buckets = field(init=False)
 
     def __post_init__(self) -> None:
         self.buckets = Buckets(self.home / "replicas")
         self.clock = self.buckets.clock
-        self.desk = Desk(Home.open(self.home / "defib"), RUNBOOKS, self.clock, self._open, sink=PlainFile)
+        self.desk = Desk(Home.open(self.home / "defib"), RUNBOOKS, self.clock, self._open, sink=self._sink)
         self.site_path = self.home / "lab.yaml"
         self.fence = Fence()
         self._written = self.buckets.source.put
         self.buckets.source.put = self._put  # type: ignore[method-assign] # what a test writes itself, it also replicates
         self.write()
+
+    def _sink(self, path: Path) -> Sink:
+        return self.sink(path)
 
     def write(self, **more: object) -> None:
         """The site file, with `more` in its part about replication."""
@@ -88,6 +94,14 @@ class ReplicationStage:
         finally:
             assert run.changes.lease is not None
             run.changes.lease.release()
+
+    def die(self) -> None:
+        """The process of the last run is dead, and everybody on this machine can tell."""
+        path = self.desk.home.lease("lab", "replication-check") / "lease.json"
+        held = json.loads(path.read_bytes())
+        if held["holder"]:
+            held["holder"]["started"] = "long ago"
+            path.write_text(json.dumps(held), encoding="utf-8")
 
     def _procedure(self, run: Run) -> Procedure:
         return PROCEDURES[run.runbook.procedure]

@@ -20,7 +20,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from defib.lab.alone import serve_replicated
 from defib.lab.replication import furniture
 from defib.lab.replication.furniture import REPLICA, SOURCE
-from tests.lab.replication_stage import Pair, rule, wait_until
+from tests.lab.replication_stage import Pair, refused, rule, wait_until
 
 PART = 5 * 1024 * 1024
 
@@ -98,6 +98,20 @@ def test_an_object_in_parts_keeps_the_etag_of_its_parts(pair: Pair) -> None:
     told = pair.there.get_object_attributes(Bucket=REPLICA, Key="new/big", ObjectAttributes=asked)
     assert [each["Size"] for each in told["ObjectParts"]["Parts"]] == [PART, 4]
     assert (told["ObjectSize"], told["Checksum"]["ChecksumType"]) == (PART + 4, "COMPOSITE")
+
+
+def test_a_part_is_read_by_its_number(pair: Pair) -> None:
+    """S2: who wants to know the sizes of the parts asks for one; ETag and version are those of the object."""
+    key = {"Bucket": REPLICA, "Key": "data/history.bin"}
+    whole = pair.there.get_object(**key)
+    body, at = whole["Body"].read(), 0
+    for number, size in ((1, PART), (2, whole["ContentLength"] - PART)):
+        head = pair.there.head_object(**key, PartNumber=number)
+        assert (head["ContentLength"], head["PartsCount"], head["ETag"]) == (size, 2, whole["ETag"])
+        part = pair.there.get_object(**key, PartNumber=number)
+        assert (part["ResponseMetadata"]["HTTPStatusCode"], part["Body"].read()) == (206, body[at : at + size])
+        at += size
+    assert refused(pair.there.get_object, **key, PartNumber=3) == (416, "InvalidPartNumber")
 
 
 def test_a_delete_marker_is_replicated_if_the_rule_says_so(pair: Pair) -> None:

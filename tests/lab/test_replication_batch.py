@@ -197,6 +197,16 @@ def test_a_job_of_another_role_fails(pair: Pair, jobs: Any) -> None:
     assert pair.replica("new/role") is None
 
 
+def test_a_report_needs_a_place(pair: Pair, jobs: Any) -> None:
+    """A job whose report cannot be written does not begin."""
+    report = {"Enabled": True, "Format": "Report_CSV_20180820", "ReportScope": "AllTasks"}
+    for number, bucket in enumerate(("no-such-bucket", REPLICA)):
+        told = {**report, "Bucket": f"arn:aws:s3:::{bucket}"}
+        job_id = create(jobs, f"report {number}", ManifestGenerator=generator("new/none"), Report=told)
+        assert ended(jobs, job_id)[0] == "Failed"
+        assert job(jobs, job_id)["FailureReasons"][0]["FailureCode"] == "ReportNotWritable"
+
+
 def test_a_token_makes_one_job(pair: Pair, jobs: Any) -> None:
     """Who asks twice gets the same job, who asks for something else with the token is refused."""
     first = create(jobs, "token", ManifestGenerator=generator("new/none"))

@@ -93,6 +93,38 @@ def test_a_configuration_is_told_back_as_it_was_put(pair: Pair) -> None:
     assert refused(pair.here.get_bucket_replication, Bucket=SOURCE) == (404, "ReplicationConfigurationNotFoundError")
 
 
+def test_a_locked_source_needs_a_locked_replica(pair: Pair) -> None:
+    """S10: Object Lock on one side alone fails everything; on both, retention and legal hold are copied."""
+    for s3, name in ((pair.here, "locked-here"), (pair.there, "locked-there")):
+        region = {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}} if s3 is pair.there else {}
+        s3.create_bucket(Bucket=name, **region)
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    iam = client(pair.aws, service="iam")
+    iam.put_role_policy(RoleName=ROLE_NAME, PolicyName="anything", PolicyDocument=ANYTHING)
+    told = {"Role": ROLE, "Rules": [rule(Destination=to("locked-there"))]}
+    pair.here.put_bucket_replication(Bucket="locked-here", ReplicationConfiguration=told)
+    lock: dict[str, Any] = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}}
+    key = {"Bucket": "locked-here", "Key": "k"}
+
+    def status() -> str:
+        said: str = pair.here.head_object(**key)["ReplicationStatus"]
+        return said
+
+    pair.here.put_object(**key, Body=b"0")
+    pair.here.put_object_lock_configuration(Bucket="locked-here", ObjectLockConfiguration=lock)
+    assert pair.here.get_object_lock_configuration(Bucket="locked-here")["ObjectLockConfiguration"] == lock
+    pair.here.put_object(**key, Body=b"1")
+    wait_until(lambda: status() == "FAILED")
+    pair.there.put_object_lock_configuration(Bucket="locked-there", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
+    version = pair.here.put_object(**key, Body=b"2")["VersionId"]
+    wait_until(lambda: status() == "COMPLETED")
+    held = pair.there.head_object(Bucket="locked-there", Key="k")
+    assert (held["VersionId"], held["ObjectLockMode"]) == (version, "GOVERNANCE")
+    deleted = refused(pair.there.delete_object, Bucket="locked-there", Key="k", VersionId=version)
+    assert deleted == (403, "AccessDenied")
+    iam.delete_role_policy(RoleName=ROLE_NAME, PolicyName="anything")
+
+
 def test_a_rule_names_the_storage_class_of_the_replica(pair: Pair) -> None:
     """The source's is another one, and stays."""
     pair.configure(rule(Destination=to(REPLICA, StorageClass="STANDARD_IA")))

@@ -13,10 +13,11 @@ from defib.providers.releases.memory import MemoryReleases
 from defib.releases.crowd import Crowd
 from defib.releases.deploy import Deployed, deploy
 from defib.releases.manifest import Manifest
+from defib.releases.piece import Piece
 from defib.releases.plan import Before
 from defib.releases.rules import Headers, headers_of, key_of
 from defib.releases.store import Listed, ReleaseStore, Stored, Upload
-from defib.releases.tree import File, files_of
+from defib.releases.tree import files_of
 
 FIRST = "1" * 40
 SECOND = "2" * 40
@@ -46,10 +47,10 @@ def write(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
-def file_of(root: Path, path: str) -> File:
+def file_of(root: Path, path: str) -> Piece:
     """One file of a folder, as a deploy sees it."""
     content = (root / path).read_bytes()
-    return File(path, root / path, len(content), hashlib.sha256(content).hexdigest(), headers_of(path))
+    return Piece(path, len(content), hashlib.sha256(content).hexdigest(), headers_of(path), root)
 
 
 def upload(key: str, content: bytes = b"content", headers: Headers = TEXT) -> Upload:
@@ -77,13 +78,13 @@ class Stage:
         commit: str = FIRST,
         live: Manifest | None = None,
         store: ReleaseStore | None = None,
-        files: Sequence[File] = (),
+        files: Sequence[Piece] = (),
     ) -> Deployed:
         """One run, as a flow makes it."""
         self.memory.calls.clear()
         before = Before(live, RETENTION, self.clock.now())
 
-        def read() -> Sequence[File]:
+        def read() -> Sequence[Piece]:
             return files or files_of(root, within=self.soon(), crowd=self.crowd)
 
         return deploy(store or self.memory, commit, read, BUILT, before, within=self.soon(), crowd=self.crowd)

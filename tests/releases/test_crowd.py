@@ -9,7 +9,7 @@ import pytest
 
 from defib.clock import Deadline, SimulatedClock, SystemClock
 from defib.errors import BudgetSpent, Interrupted, Unavailable
-from defib.releases.crowd import Crowd
+from defib.releases.crowd import Crowd, both
 
 CLOCK = SystemClock()
 
@@ -72,6 +72,48 @@ def test_the_first_failure_is_raised() -> None:
     with pytest.raises(Unavailable, match="three"):
         Crowd(1).each(work, range(1000), within=soon())
     assert [0, 1, 2, 3] == begun
+
+
+def test_what_waits_for_its_turn_is_not_begun_after_a_failure() -> None:
+    """One that was held back, because the others were too heavy, never begins once another has failed."""
+    begun: list[int] = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        raise Unavailable(f"number {number}")
+
+    with pytest.raises(Unavailable, match="number"):
+        Crowd(8, memory=1).each(work, range(8), within=soon(), weight=lambda _: 1)
+    assert 1 == len(begun)
+
+
+def test_two_things_at_once() -> None:
+    """Both are done at the same time, whichever is done first, and each result is in its place."""
+    met = threading.Barrier(2, timeout=20)
+
+    def meet(result: str) -> str:
+        met.wait()
+        return result
+
+    assert ("one", 2) == both(lambda: meet("one"), lambda: len(meet("ab")), within=soon())
+
+
+def test_one_of_two_fails() -> None:
+    """Its failure is raised, after the other has ended."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        threading.Event().wait(0.05)
+        ended.set()
+
+    def fails() -> None:
+        assert begun.wait(20)
+        raise Unavailable("the second")
+
+    with pytest.raises(Unavailable, match="the second"):
+        both(slow, fails, within=soon())
+    assert ended.is_set()
 
 
 def test_a_deadline() -> None:

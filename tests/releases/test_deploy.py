@@ -15,11 +15,11 @@ from defib.clock import Deadline, SystemClock
 from defib.errors import BudgetSpent, Denied, Interrupted, StepFailed, Unavailable
 from defib.providers.releases.retrying import RetryingReleases
 from defib.releases.crowd import Crowd
+from defib.releases.piece import Piece
 from defib.releases.plan import Before, Reason, plan_of
 from defib.releases.retention import releases
 from defib.releases.rules import ASK, MANIFEST, YEAR, Headers, key_of
 from defib.releases.store import Listed, ReleaseStore, Stored, Upload
-from defib.releases.tree import File
 from defib.releases.verify import verify
 from tests.releases.site_stage import BUILT, FIRST, RETENTION, SECOND, SITE, THIRD, Around, Stage, file_of, upload, write
 
@@ -239,8 +239,8 @@ def test_a_new_rule_is_deployed(stage: Stage, site: Path) -> None:
     assert "no-store" == stage.served("version.json")[1].cache_control
 
 
-def _with_cache(file: File, rule: str) -> File:
-    return replace(file, headers=Headers(file.headers.content_type, rule))
+def _with_cache(file: Piece, rule: str) -> Piece:
+    return file._replace(headers=Headers(file.headers.content_type, rule))
 
 
 def test_a_wrong_object_under_the_right_name(stage: Stage, site: Path) -> None:

@@ -16,7 +16,7 @@ from defib.releases.store import Listed
 
 WHEN = datetime(2026, 1, 1, 12, 30, 15, tzinfo=UTC)
 ENTRY = Entry("index.html", 7, "ab" * 32, Headers("text/html", ASK), "etag", WHEN)
-MANIFEST = Manifest("1" * 40, WHEN, WHEN + timedelta(minutes=1), (ENTRY, replace(ENTRY, path="a", carried=WHEN)))
+MANIFEST = Manifest("1" * 40, WHEN, WHEN + timedelta(minutes=1), (ENTRY, ENTRY._replace(path="a", carried=WHEN)))
 
 entries = st.builds(
     Entry,
@@ -50,8 +50,8 @@ def test_what_people_and_scripts_read() -> None:
 
 def test_the_digest_is_of_what_is_served() -> None:
     """Order, times and ETags do not count; a path, a content or a header does."""
-    same = replace(MANIFEST, entries=tuple(replace(each, etag="x", modified=WHEN) for each in reversed(MANIFEST.entries)))
-    other = replace(MANIFEST, entries=(replace(ENTRY, headers=Headers("text/html", "no-store")), MANIFEST.entries[1]))
+    same = replace(MANIFEST, entries=tuple(each._replace(etag="x", modified=WHEN) for each in reversed(MANIFEST.entries)))
+    other = replace(MANIFEST, entries=(ENTRY._replace(headers=Headers("text/html", "no-store")), MANIFEST.entries[1]))
     assert MANIFEST.digest == same.digest
     assert MANIFEST.digest != other.digest
 
@@ -81,5 +81,9 @@ def test_what_does_not_hold(content: bytes) -> None:
 def test_who_was_written_since() -> None:
     """Another size, ETag or time of change shows that somebody wrote the object."""
     listed = Listed("key", 7, "etag", WHEN)
-    others = (replace(listed, size=8), replace(listed, etag="other"), replace(listed, modified=WHEN + timedelta(seconds=1)))
+    others = (
+        listed._replace(size=8),
+        listed._replace(etag="other"),
+        listed._replace(modified=WHEN + timedelta(seconds=1)),
+    )
     assert [True, False, False, False] == [ENTRY.listed_as(each) for each in (listed, *others)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import pytest
 
 from defib.clock import Deadline, SystemClock
 from defib.errors import Refused
+from defib.releases.piece import Piece
 from defib.releases.rules import headers_of
-from defib.releases.tree import File, files_of
+from defib.releases.tree import files_of
 from tests.releases.site_stage import SITE, write
 
 
-def found(root: Path) -> tuple[File, ...]:
+def found(root: Path) -> tuple[Piece, ...]:
     """The files of a folder."""
     return files_of(root, within=Deadline.after(SystemClock(), timedelta(seconds=30)))
 
@@ -29,18 +31,33 @@ def test_every_file_with_its_content(tmp_path: Path) -> None:
     assert sorted(files) == [each.path for each in seen]
     for each in seen:
         content = files[each.path].encode()
-        expected = File(
-            each.path, tmp_path / each.path, len(content), hashlib.sha256(content).hexdigest(), headers_of(each.path)
-        )
+        expected = Piece(each.path, len(content), hashlib.sha256(content).hexdigest(), headers_of(each.path), tmp_path)
         assert expected == each
 
 
 def test_many_files(tmp_path: Path) -> None:
-    """More files than one thread takes at a time keep their order."""
-    files = {f"f{number:03}": str(number) for number in range(200)}
+    """More files than are read between two looks at the clock keep their order."""
+    files = {f"f{number:04}": str(number) for number in range(1200)}
     seen = found(write(tmp_path, files))
     assert list(files) == [each.path for each in seen]
     assert [hashlib.sha256(text.encode()).hexdigest() for text in files.values()] == [each.sha256 for each in seen]
+
+
+def test_files_of_every_size(tmp_path: Path) -> None:
+    """Whether a file is read by one call or piece by piece, its hash is that of all of it, and the order is kept."""
+    around = (256 * 1024, 1024 * 1024)
+    sizes = {f"f{size:07}": size for each in around for size in (each - 1, each, each + 1)} | {"a": 2_500_000, "z": 3}
+    chance = random.Random(1)
+    contents = {path: chance.randbytes(size) for path, size in sizes.items()}
+    for path, content in contents.items():
+        (tmp_path / path).write_bytes(content)
+    expected = [(path, sizes[path], hashlib.sha256(contents[path]).hexdigest()) for path in sorted(sizes)]
+    assert expected == [(each.path, each.size, each.sha256) for each in found(tmp_path)]
+
+
+def test_a_build_of_no_files(tmp_path: Path) -> None:
+    """An empty folder has none."""
+    assert () == found(tmp_path)
 
 
 def test_a_link_inside(tmp_path: Path) -> None:

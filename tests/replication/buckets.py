@@ -19,14 +19,14 @@ from defib.replication.evidence import Sides
 from defib.replication.findings import Finding, Kind, Tally
 from defib.replication.metrics import RuleMetrics
 from defib.replication.pair import Pair
-from defib.replication.port import Status
+from defib.replication.port import Original, Status
 from defib.replication.progress import Progress
 from defib.replication.proofs import Proofs
 from defib.replication.rules import BucketSettings, Rule
 from defib.sitereplication import BucketAt, Replicated
 from defib.sitevalues import Aws
 
-SOURCE, REPLICA = "assets", "assets-replica"
+SOURCE, REPLICA, LABORATORY = "assets", "assets-replica", "assets-laboratory"
 RULE = Rule("all", enabled=True, destination=REPLICA)
 OPAQUE = "9b2cf535f27731c974343645a3985328-2"
 """An ETag of an upload in parts."""
@@ -41,7 +41,7 @@ def settings(*rules: Rule, versioning: str = "Enabled", region: str = "us-east-1
 
 @dataclass
 class Buckets:
-    """A source with one rule for everything, and its replica, both at first without anything."""
+    """A source with one rule for everything, its replica, and a bucket to restore into, all at first without anything."""
 
     folder: Path
     clock: SimulatedClock = field(default_factory=SimulatedClock)
@@ -51,8 +51,9 @@ class Buckets:
         replica = BucketSettings("eu-west-1", "Enabled")
         self.source = MemoryBucket(SOURCE, "us-east-1", self.clock, settings(RULE), self.page_size)
         self.replica = MemoryBucket(REPLICA, "eu-west-1", self.clock, replica, self.page_size)
-        self.replica.beside[SOURCE] = self.source
-        self.source.beside[REPLICA] = self.replica
+        self.laboratory = MemoryBucket(LABORATORY, "us-east-1", self.clock, settings(), self.page_size)
+        for bucket in (self.source, self.replica, self.laboratory):
+            bucket.beside |= {SOURCE: self.source, REPLICA: self.replica}
         self.config = Replicated(name="assets", source=BucketAt(bucket=SOURCE), replica=FAR)
 
     @property
@@ -69,7 +70,8 @@ class Buckets:
     def pair(self) -> Pair:
         """Both as a pair."""
         proofs = Proofs(self.folder / "proofs.sqlite3")
-        return Pair(self.config, self.source, self.replica, self.folder, self.sides, Silent(), proofs)
+        others = (self.laboratory,)
+        return Pair(self.config, self.source, self.replica, self.folder, self.sides, Silent(), proofs, others)
 
     def configure(self, **parts: Any) -> None:
         """Let the site file say something else of the pair."""
@@ -94,6 +96,12 @@ class Buckets:
         told = etag or (held.version.etag if content is None else md5(body))
         copied = held.version._replace(size=len(body), etag=told)
         self.replica.keep(Kept(copied, body, Status.REPLICA, held.plain and not etag, headers=held.headers, tags=held.tags))
+
+    def copy_again(self, key: str, version: str) -> str:
+        """Copy a version of the source to the replica by hand, which makes a new one there; gives its id."""
+        told = self.source.details(key, version, within=self.within)
+        assert told is not None, "only what is there is copied"
+        return self.replica.copy(Original(SOURCE, key, version, told), within=self.within)
 
     def written(self, key: str, content: bytes = b"content", **parts: Any) -> str:
         """Write at the source, and let it be replicated."""

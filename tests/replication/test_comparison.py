@@ -41,7 +41,7 @@ def _edit(buckets: Buckets, lost: set[tuple[str, str]], what: str, key: str) -> 
     if what == "again":
         held = buckets.source.kept(key)
         if held is not None and not held.version.marker:
-            buckets.replica.copy(key, "assets", held.version.id, within=buckets.within)
+            buckets.copy_again(key, held.version.id)
             lost -= {each for each in lost if each == (key, held.version.id)}
         return
     states = {"pending": Status.PENDING, "failed": Status.FAILED, "uncovered": Status.NONE, "lost": Status.COMPLETED}

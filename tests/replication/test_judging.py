@@ -181,8 +181,8 @@ def test_what_was_copied_again_is_held(buckets: Buckets) -> None:
     version = buckets.write("a.bin", b"content")
     buckets.replicate("a.bin", version, b"c0ntent")
     missing = buckets.write("b.bin", status=Status.FAILED)
-    buckets.replica.copy("a.bin", "assets", version, within=buckets.within)
-    buckets.replica.copy("b.bin", "assets", missing, within=buckets.within)
+    buckets.copy_again("a.bin", version)
+    buckets.copy_again("b.bin", missing)
     assert buckets.found() == {}
 
 

@@ -60,7 +60,12 @@ class Replication:
             self._worker = None
 
     def judge(self, write: Write, request: Request) -> None:
-        """See what a request did, and queue what is to be copied of it; the caller holds the lock."""
+        """See what a request did, and queue what is to be copied of it; the caller holds the lock.
+
+        Where the worker has died of a defect, that is raised here: nothing would be copied any more, and nobody told.
+        """
+        if self._worker is not None and self._worker.done():
+            self._worker.result()
         self._removed |= {(write.place.bucket, each.name, each.version_id) for each in write.removed()}
         for version in write.made():
             self.again(write.place.bucket, version)

@@ -65,7 +65,9 @@ class Jobs:
         return made
 
     def get(self, job_id: str) -> Job:
-        """The job of that id; refused where there is none."""
+        """The job of that id; refused where there is none. Where the worker has died of a defect, that is raised."""
+        if self._worker is not None and self._worker.done():
+            self._worker.result()
         if job_id not in self._jobs:
             raise AwsError(404, "NotFoundException", f"No such job: {job_id}")
         return self._jobs[job_id]
@@ -122,6 +124,10 @@ class Jobs:
             job.tasks = [Task(chosen) for chosen in manifest(job, self._replication)]
         except BadManifest as error:
             job.fail(error.code, error.reason, self._clock.now())
+            return
+        unwritable = reports.failure(job, Role(job.role))
+        if unwritable:
+            job.fail("ReportNotWritable", unwritable, self._clock.now())
             return
         job.status = "Suspended" if job.needs_confirmation else "Ready"
 

@@ -13,14 +13,31 @@ from urllib.parse import quote_plus
 
 from defib.lab.replication.job import Job, Task
 from defib.lab.strict import versions
+from defib.lab.strict.roles import Role
 from defib.lab.strict.xml import text
 
+_ARN = "arn:aws:s3:::"
 _FIELDS = "Bucket, Key, VersionId, TaskStatus, ErrorCode, HTTPStatusCode, ResultMessage"
+
+
+def failure(job: Job, role: Role) -> str:
+    """Why it could not be written, "" where it could, or is not asked for."""
+    bucket, prefix = _bucket(job), text(job.asked, "Report/Prefix").strip("/")
+    if text(job.asked, "Report/Enabled") != "true":
+        return ""
+    if versions.bucket(bucket) is None:
+        return f"There is no bucket {bucket} for the report"
+    where = f"{_ARN}{bucket}/{prefix}".rstrip("/")
+    return "" if role.may("s3:PutObject", f"{where}/job-{job.id}/manifest.json") else f"The role may not write to {where}"
+
+
+def _bucket(job: Job) -> str:
+    return text(job.asked, "Report/Bucket").removeprefix(_ARN)
 
 
 def write(job: Job) -> tuple[str, list[Any]]:
     """Put it where it was asked for, of all tasks or of those that failed; the bucket, and what was written to it."""
-    bucket = text(job.asked, "Report/Bucket").removeprefix("arn:aws:s3:::")
+    bucket = _bucket(job)
     if text(job.asked, "Report/Enabled") != "true" or versions.bucket(bucket) is None:
         return bucket, []
     failed_only = text(job.asked, "Report/ReportScope") == "FailedTasksOnly"

@@ -10,7 +10,7 @@ from defib.lab.replication import standing
 from defib.lab.replication.copying import opaque_etag
 from defib.lab.replication.engine import Replication
 from defib.lab.replication.permissions import by_kms
-from defib.lab.strict import attributes, checksums, conditions, s3, versions, writes
+from defib.lab.strict import attributes, checksums, conditions, objectlock, parts, s3, versions, writes
 from defib.lab.strict.listing import VersionListing
 from defib.lab.strict.place import Place
 from defib.lab.strict.signature import region_of
@@ -36,14 +36,16 @@ class StrictObjects:
         """The answer, from here or from moto; the caller lets nobody else in meanwhile."""
         _check_region(request)
         conditions.check(request)
-        answered = self.replication.configurations.answer(request) or self._listing.answer(request)
+        answered = (
+            self.replication.configurations.answer(request) or self._listing.answer(request) or objectlock.answer(request)
+        )
         if answered is not None:
             return answered
         write = Write.about(request)
         response = attributes.answer(request) or writes.mark_what_never_was(write, request)
         if response is None:
             with writes.with_null_versions(write, request):
-                response = await moto(conditions.for_moto(s3.in_pages(request)))
+                response = await moto(parts.as_range(conditions.for_moto(s3.in_pages(request))))
         for version in filter(versions.is_object, write.made()):
             checksums.settle(version, request)
             response = _with_opaque_etag(version, response) if by_kms(version) else response
@@ -85,6 +87,6 @@ def _told(write: Write, request: Request, response: Response) -> Response:
     version = versions.find(write.bucket, place.key, place.query.get("versionId", ""))
     if not versions.is_object(version):
         return response
-    response = checksums.told(request, response, version)
+    response = parts.told(request, checksums.told(request, response, version))
     said = standing.status(version)
     return response.with_headers(("x-amz-replication-status", said)) if said else response

@@ -11,7 +11,7 @@ from defib.errors import Denied, NotFound
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
 from defib.providers.simulation import Simulation, Wanted
-from defib.replication.authority import Key, Lack, Need, Role
+from defib.replication.authority import Key, Lack, Need, Role, account_of
 
 _USABLE = {"Enabled", "Updating"}
 """States in which a key encrypts and decrypts.
@@ -84,7 +84,7 @@ class AwsAuthority:
 
 def _another(arn: str, found: str) -> Role:
     """What it means that a role of that name has another ARN: another path, or the credentials are of another account."""
-    if found.split(":")[4] != arn.split(":")[4]:
+    if account_of(found) != account_of(arn):
         return Role(arn, None, why=f"these credentials are of another account, which has {found}")
     return Role(arn, there=False)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from defib.clock import Clock, Deadline
-from defib.errors import NotFound, ProviderError, Unavailable
-from defib.replication.port import Cursor, Details, Page, Status, Version
+from defib.errors import Denied, NotFound, ProviderError, Unavailable
+from defib.replication.port import Cursor, Details, Original, Page, Status, Version
 from defib.replication.rules import BucketSettings
 
 
@@ -24,6 +24,7 @@ class Kept:
     checksums: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    frozen: str = ""
 
 
 class MemoryBucket:
@@ -118,6 +119,8 @@ class MemoryBucket:
             found.checksums,
             found.headers,
             len(found.tags),
+            found.frozen,
+            found.frozen,
         )
 
     def tags(self, key: str, version: str, *, within: Deadline) -> Mapping[str, str]:
@@ -136,9 +139,12 @@ class MemoryBucket:
         self._answer(within)
         return self._new(key, Kept(self._version(key, content), content))
 
-    def copy(self, key: str, source: str, version: str, *, within: Deadline) -> str:
+    def copy(self, original: Original, *, within: Deadline) -> str:
         self._answer(within)
-        found = self.beside[source].must(key, version)
+        key = original.key
+        found = self.beside[original.bucket].must(key, original.version)
+        if found.frozen:
+            raise Denied("the version is archived", where=self.where, seen=f"{key}: {found.frozen}")
         return self._new(
             key,
             Kept(self._version(key, found.content), found.content, headers=found.headers, tags=found.tags),

@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import TypeVar
 
 from defib.clock import Deadline
+from defib.providers.attempts import Attempts, Backoff
 from defib.providers.wrappers.fenced import Check
-from defib.providers.wrappers.retry import Attempts, Backoff
-from defib.replication.port import Cursor, Details, Page, WritableBucket
+from defib.replication.port import Cursor, Details, Original, Page, WritableBucket
 from defib.replication.rules import BucketSettings
 
 T = TypeVar("T")
@@ -65,9 +65,9 @@ class RetryingBucket:
         self._check()
         return self._inner.put(key, content, within=within)
 
-    def copy(self, key: str, source: str, version: str, *, within: Deadline) -> str:
+    def copy(self, original: Original, *, within: Deadline) -> str:
         self._check()
-        return self._inner.copy(key, source, version, within=within)
+        return self._inner.copy(original, within=within)
 
     def mark_deleted(self, key: str, *, within: Deadline) -> str:
         self._check()

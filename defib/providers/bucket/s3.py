@@ -10,10 +10,11 @@ from defib.clock import Deadline
 from defib.errors import NotFound, Unavailable
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
+from defib.providers.bucket.copying import HEADERS, copied
 from defib.providers.bucket.pages import RAW, raw_pages, read_folders, read_page
 from defib.providers.bucket.settings import read_settings
-from defib.replication.port import Cursor, Details, Page, Status
-from defib.replication.rules import BucketSettings
+from defib.replication.port import Cursor, Details, Original, Page, Status
+from defib.replication.rules import ARCHIVES, BucketSettings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -33,15 +34,9 @@ _CHECKSUMS = {
     "CRC32C": "ChecksumCRC32C",
     "CRC32": "ChecksumCRC32",
 }
-_HEADERS = {
-    "Content-Type": "ContentType",
-    "Cache-Control": "CacheControl",
-    "Content-Disposition": "ContentDisposition",
-    "Content-Encoding": "ContentEncoding",
-    "Content-Language": "ContentLanguage",
-    "Expires": "ExpiresString",
-    "x-amz-website-redirect-location": "WebsiteRedirectLocation",
-}
+
+_TIERS = {"ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS"}
+"""Where S3 Intelligent-Tiering puts what nobody has asked for in months."""
 
 
 class S3Bucket:
@@ -133,17 +128,9 @@ class S3Bucket:
 
         return str(self._ask(write, "PutObject", key, within).get("VersionId", ""))
 
-    def copy(self, key: str, source: str, version: str, *, within: Deadline) -> str:
-        def write(client: S3Client) -> Any:
-            return client.copy_object(
-                Bucket=self._name,
-                Key=key,
-                CopySource={"Bucket": source, "Key": key, "VersionId": version},
-                MetadataDirective="COPY",
-                TaggingDirective="COPY",
-            )
-
-        return str(self._ask(write, "CopyObject", key, within).get("VersionId", ""))
+    def copy(self, original: Original, *, within: Deadline) -> str:
+        where = f"{self.where}, {original.key}"
+        return copied(original, self._name, where, lambda: self._clients.within(within), within)
 
     def mark_deleted(self, key: str, *, within: Deadline) -> str:
         told = self._ask(lambda client: client.delete_object(Bucket=self._name, Key=key), "DeleteObject", key, within)
@@ -178,9 +165,24 @@ def _details(told: Mapping[str, Any]) -> Details:
         plain=plain,
         version=str(told.get("VersionId", "")),
         checksums={name: told[field] for name, field in _CHECKSUMS.items() if field in told and whole},
-        headers={name: told[field] for name, field in _HEADERS.items() if field in told} | metadata,
+        headers={name: told[field] for name, field in HEADERS.items() if field in told} | metadata,
         tagged=told.get("TagCount", 0),
+        storage=str(told.get("StorageClass", "")),
+        frozen=_frozen(told),
     )
+
+
+def _frozen(told: Mapping[str, Any]) -> str:
+    """In which archive it is, and whether it is on its way out; "" where it can be read, for good or for some days.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html: objects of Intelligent-Tiering name their archive by
+    itself, and have no more of a restoration than that it goes on.
+    """
+    archive = str(told.get("ArchiveStatus", "")) or str(told.get("StorageClass", ""))
+    restored = str(told.get("Restore", ""))
+    if archive not in ARCHIVES | _TIERS or 'ongoing-request="false"' in restored:
+        return ""
+    return f"{archive}, being thawed" if restored else archive
 
 
 def _renamed(status: str) -> str:

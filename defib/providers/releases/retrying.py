@@ -11,14 +11,14 @@ from typing import TypeVar
 
 from defib.clock import Deadline
 from defib.errors import Unavailable
-from defib.providers.wrappers.retry import Attempts, Backoff
+from defib.providers.attempts import Attempts, Backoff
 from defib.releases.store import Listed, ReleaseStore, Stored, Upload
 
 T = TypeVar("T")
 
 _BACKOFF = Backoff(attempt=timedelta(seconds=16))
 _LISTING = timedelta(seconds=60)
-"""Time for all pages of a listing, of which each is a request."""
+"""Time for all pages of a listing, of which each is a request, and for a manifest, which is as long as all of them."""
 
 _SLOWEST = 64 * 1024
 """Bytes a second of a line that is slow and still worth waiting for."""
@@ -51,7 +51,7 @@ class RetryingReleases:
         return self._run(lambda soon: self._inner.head(key, within=soon), within)
 
     def read(self, key: str, *, within: Deadline) -> bytes | None:
-        return self._run(lambda soon: self._inner.read(key, within=soon), within)
+        return self._run(lambda soon: self._inner.read(key, within=soon), within, _LISTING)
 
     def put(self, upload: Upload, *, within: Deadline) -> str:
         extra = timedelta(seconds=upload.size / _SLOWEST)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import TypeVar
+from collections.abc import Sequence
 
 from defib.clock import Deadline
-from defib.errors import Conflict, Unavailable
+from defib.errors import Conflict
 from defib.ports import (
     Attachment,
     Cdn,
@@ -23,10 +20,9 @@ from defib.ports import (
     RecordKey,
     RecordSet,
 )
+from defib.providers.attempts import Attempts, Backoff
 from defib.providers.dns.records import compare, same
 from defib.providers.wrappers.around import CdnAround, HostAround, ZoneAround
-
-T = TypeVar("T")
 
 UNCONFIRMED = Receipt("unconfirmed")
 """The receipt of a change that is in place while the vendor's answer to it was lost.
@@ -34,68 +30,8 @@ UNCONFIRMED = Receipt("unconfirmed")
 Nobody can ask the vendor whether it is everywhere, so `settled` is False for it: ask the name servers.
 """
 
+_BACKOFF = Backoff()
 _BY_HAND = "do the step by hand, as its section in the runbook says"
-
-
-@dataclass(frozen=True)
-class Backoff:
-    """How to try again: pauses double from `first` up to `cap`, shortened at random by up to half.
-
-    One attempt may take `attempt`, so that a vendor who hangs leaves time for another.
-    """
-
-    first: timedelta = timedelta(milliseconds=200)
-    cap: timedelta = timedelta(seconds=5)
-    attempt: timedelta = timedelta(seconds=5)
-
-    def pause(self, failures: int, chance: random.Random) -> timedelta:
-        """The pause after so many failures in a row, the first being 1."""
-        # An exponent of 32 is past any cap, and keeps the product inside what timedelta holds.
-        longest = min(self.first * 2.0 ** min(failures - 1, 32), self.cap)
-        return longest * chance.uniform(0.5, 1)
-
-
-class Attempts:
-    """Carries out one call of a port again and again, as a :class:`Backoff` says; `by_hand` ends its error messages."""
-
-    def __init__(self, chance: random.Random, backoff: Backoff, by_hand: str) -> None:
-        self._chance = chance
-        self._backoff = backoff
-        self._by_hand = by_hand
-
-    def run(self, work: Callable[[Deadline], T], within: Deadline) -> T:
-        """Give the first result of `work`; the last :class:`Unavailable` once another attempt has no time."""
-        failures = 0
-        while True:
-            try:
-                return work(within.sooner(self._backoff.attempt))
-            except Unavailable as error:
-                failures += 1
-                self._pause(error, failures, within)
-
-    def _pause(self, error: Unavailable, failures: int, within: Deadline) -> None:
-        remaining = within.remaining()
-        wish = error.retry_after or timedelta(0)
-        if wish and wish >= remaining:
-            raise Unavailable(
-                f"{error.what}; the vendor asks to wait {_seconds(wish)}, and {_seconds(remaining)} are left",
-                retry_after=error.retry_after,
-                where=error.where,
-                seen=error.seen,
-                then=self._by_hand,
-            ) from error
-        pause = max(wish, self._backoff.pause(failures, self._chance))
-        if pause >= remaining:
-            tried = "once" if failures == 1 else f"{failures} times"
-            raise Unavailable(
-                f"{error.what}; tried {tried}, no time is left for more",
-                retry_after=error.retry_after,
-                where=error.where,
-                expected=error.expected,
-                seen=error.seen,
-                then=error.then or self._by_hand,
-            ) from error
-        within.clock.sleep(pause)
 
 
 class RetryingZone(ZoneAround):
@@ -105,7 +41,7 @@ class RetryingZone(ZoneAround):
         self,
         inner: DnsZone,
         chance: random.Random,
-        backoff: Backoff = Backoff(),
+        backoff: Backoff = _BACKOFF,
         by_hand: str = _BY_HAND,
     ) -> None:
         super().__init__(inner)
@@ -168,7 +104,7 @@ class RetryingCdn(CdnAround):
         self,
         inner: Cdn,
         chance: random.Random,
-        backoff: Backoff = Backoff(),
+        backoff: Backoff = _BACKOFF,
         by_hand: str = _BY_HAND,
     ) -> None:
         super().__init__(inner)
@@ -197,7 +133,7 @@ class RetryingHost(HostAround):
         self,
         inner: Host,
         chance: random.Random,
-        backoff: Backoff = Backoff(),
+        backoff: Backoff = _BACKOFF,
         by_hand: str = _BY_HAND,
     ) -> None:
         super().__init__(inner)
@@ -222,7 +158,3 @@ class RetryingHost(HostAround):
     def quota(self, *, within: Deadline) -> Quota:
         """Read, again if need be."""
         return self._attempts.run(lambda soon: self._inner.quota(within=soon), within)
-
-
-def _seconds(duration: timedelta) -> str:
-    return f"{round(duration.total_seconds(), 1):g} s"

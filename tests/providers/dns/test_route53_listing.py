@@ -39,7 +39,7 @@ ORDERS: dict[str, Order] = {
     "without it": lambda name: ".".join(labels_reversed(name)),
     "label by label": labels_reversed,
     "escaped": lambda name: ".".join(labels_reversed(name)).replace("*", "\\052"),
-    "odd ones last": lambda name: ".".join(labels_reversed(name)).replace("*", "~").replace("_", "~"),
+    "odd ones last": lambda name: ".".join(labels_reversed(name)).replace("*", "~").replace("_", "\x7f"),
 }
 
 labels = st.text("a-0_b", min_size=1, max_size=3)

@@ -1,0 +1,113 @@
+"""The whole of asset-restore over buckets in memory: what they hold afterwards, what was told, and the way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from defib.objectives import Status
+from defib.plan import Decides
+from tests.flows.restore_stage import RestoreStage, restored
+
+
+def damaged(home: Path) -> RestoreStage:
+    """Four objects, one of which was deleted before the moment; then one is spoilt, one deleted, one new."""
+    home.mkdir(parents=True, exist_ok=True)
+    made = RestoreStage(home)
+    for name in ("index.html", "images/logo.svg", "images/old.webp", "images/banner.webp"):
+        made.put(name, name.encode())
+    made.delete("images/old.webp")
+    made.good = made.moment()
+    made.put("images/logo.svg", b"spoilt")
+    made.delete("images/banner.webp")
+    made.put("images/new.webp", b"new")
+    return made
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> RestoreStage:
+    """Something went wrong after a good moment."""
+    return damaged(tmp_path)
+
+
+GOOD = {
+    "index.html": b"index.html",
+    "images/logo.svg": b"images/logo.svg",
+    "images/banner.webp": b"images/banner.webp",
+}
+
+
+class TestInPlace:
+    """Into the bucket whose past it is."""
+
+    def test_the_bucket_holds_what_it_held(self, stage: RestoreStage) -> None:
+        """Spoilt, deleted and new objects alike; what was as it was is not touched."""
+        untouched = [version for version in stage.versions() if version[0] == "index.html"]
+        run, outcome = stage.restore(stage.good)
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert stage.holds() == GOOD
+        told = restored(run)
+        assert (told.held, told.returned, told.replaced, told.deleted, told.left, told.apart) == (3, 1, 1, 1, 0, 0)
+        assert [version for version in stage.versions() if version[0] == "index.html"] == untouched
+
+    def test_nothing_is_written_over(self, stage: RestoreStage) -> None:
+        """Every version that was there is there still."""
+        before = set(stage.versions())
+        stage.restore(stage.good)
+        assert before < set(stage.versions())
+
+    def test_rolled_back_everything_is_as_it_was(self, stage: RestoreStage) -> None:
+        """Version by version: nothing of the run is left."""
+        before = stage.versions()
+        run, _ = stage.restore(stage.good)
+        outcome = stage.rollback(run.id)
+        assert outcome.status is Status.ROLLED_BACK
+        assert stage.versions() == before
+
+    def test_once_more_changes_nothing(self, stage: RestoreStage) -> None:
+        """What is as it was costs a read."""
+        stage.restore(stage.good)
+        before = stage.versions()
+        run, outcome = stage.restore(stage.good)
+        assert (outcome.status, stage.versions()) == (Status.RECOVERED, before)
+        assert restored(run).returned + restored(run).replaced + restored(run).deleted == 0
+
+    def test_a_prefix_leaves_the_others(self, stage: RestoreStage) -> None:
+        """What is not below it stays as it is."""
+        stage.put("index.html", b"newer")
+        stage.restore(stage.good, prefix="images/")
+        assert stage.holds() == {**GOOD, "index.html": b"newer"}
+
+    def test_a_plan_names_every_object(self, stage: RestoreStage) -> None:
+        """Before and after, and changes nothing."""
+        before = stage.versions()
+        _, plan = stage.preview(stage.good)
+        named = [record.key.name for change in plan.changes for record in change.records]
+        assert named == ["images/banner.webp", "images/logo.svg", "images/new.webp"]
+        assert all(change.decides is Decides.COPY for change in plan.changes)
+        assert stage.versions() == before
+
+
+class TestElsewhere:
+    """From the other side, or into another bucket."""
+
+    def test_into_another_bucket(self, stage: RestoreStage) -> None:
+        """The source stays as it is."""
+        before = stage.versions()
+        stage.buckets.laboratory.put("left/over", b"x", within=stage.buckets.within)
+        run, outcome = stage.restore(stage.good, into="assets-laboratory")
+        assert outcome.status is Status.RECOVERED
+        assert stage.holds("laboratory") == GOOD
+        assert stage.versions() == before
+        assert restored(run).elsewhere
+
+    def test_from_the_replica(self, stage: RestoreStage) -> None:
+        """The source's own versions were removed for good; the replica has them still."""
+        for key, version in stage.versions():
+            if key == "images/logo.svg":
+                stage.buckets.source.remove(key, version, within=stage.buckets.within)
+        stage.buckets.replica.mark_deleted("images/old.webp", within=stage.buckets.within)
+        _, outcome = stage.restore(stage.good, side="replica", into="assets")
+        assert outcome.status is Status.RECOVERED
+        assert stage.holds()["images/logo.svg"] == b"images/logo.svg"

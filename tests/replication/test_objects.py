@@ -1,0 +1,121 @@
+"""What keys of a bucket hold, as a plan changes it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from defib.errors import ForeignChange
+from defib.plan import OBJECT_VENDOR, Change
+from defib.ports import RecordChange, RecordKey, RecordSet
+from defib.replication.objectplans import TOGETHER, changes_to, keys_of
+from defib.replication.objects import ObjectsZone, holding, object_key, restored
+from defib.replication.port import Cursor
+from tests.replication.buckets import Buckets
+
+
+@pytest.fixture
+def zone(buckets: Buckets) -> ObjectsZone:
+    """The replica, which is to hold what the source has."""
+    pair = buckets.pair
+    return pair.zone(pair.replica, pair.source)
+
+
+def change(buckets: Buckets, zone: ObjectsZone, *keys: RecordKey) -> Change:
+    """The one change that brings these objects to what is wanted."""
+    (made,) = changes_to(zone, keys, "test", buckets.within)
+    return made
+
+
+def ids(buckets: Buckets, key: str) -> list[str]:
+    """Every version that the replica has of a key, newest first."""
+    return [each.id for each in buckets.replica.page(Cursor(key), within=buckets.within).versions if each.key == key]
+
+
+def test_a_missing_object_is_copied_and_taken_back(buckets: Buckets, zone: ObjectsZone) -> None:
+    """From nothing to the wanted version, and to nothing again."""
+    wanted = object_key("a", buckets.write("a"))
+    made = change(buckets, zone, wanted)
+    assert made.records == (RecordChange(None, restored(wanted)),)
+    zone.replace(made.records, within=buckets.within)
+    assert zone.read([wanted], within=buckets.within) == made.after
+    zone.replace(made.reversed().records, within=buckets.within)
+    assert zone.read([wanted], within=buckets.within) == (None,)
+    assert ids(buckets, "a") == []
+
+
+def test_a_damaged_object_is_covered_and_uncovered(buckets: Buckets, zone: ObjectsZone) -> None:
+    """The damaged version stays below the new one, and is what is held again after it is taken back."""
+    version = buckets.write("a", b"content")
+    buckets.replicate("a", version, b"c0ntent")
+    wanted = object_key("a", version)
+    made = change(buckets, zone, wanted)
+    assert made.before == (holding(wanted, version),)
+    zone.replace(made.records, within=buckets.within)
+    assert buckets.replica.must("a", "").content == b"content"
+    zone.replace(made.reversed().records, within=buckets.within)
+    assert ids(buckets, "a") == [version]
+
+
+def test_an_object_that_is_to_be_gone_gets_a_marker(buckets: Buckets, zone: ObjectsZone) -> None:
+    """Its versions stay, and without the marker it is there again."""
+    version = buckets.replica.put("a", b"content", within=buckets.within)
+    wanted = object_key("a", "")
+    made = change(buckets, zone, wanted)
+    assert (made.before, made.after) == ((holding(wanted, version),), (None,))
+    zone.replace(made.records, within=buckets.within)
+    assert zone.read([wanted], within=buckets.within) == (None,)
+    zone.replace(made.reversed().records, within=buckets.within)
+    assert ids(buckets, "a") == [version]
+
+
+def test_what_is_as_wanted_is_not_planned(buckets: Buckets, zone: ObjectsZone) -> None:
+    """Whatever its id: the bytes, headers and tags count."""
+    version = buckets.write("a")
+    buckets.copy_again("a", version)
+    assert changes_to(zone, [object_key("a", version)], "test", buckets.within) == ()
+
+
+def test_other_headers_are_not_as_wanted(buckets: Buckets, zone: ObjectsZone) -> None:
+    """An object that is served otherwise is another."""
+    version = buckets.written("a")
+    buckets.source.change("a", version, headers={"Content-Type": "text/css"})
+    assert len(changes_to(zone, [object_key("a", version)], "test", buckets.within)) == 1
+
+
+def test_somebody_elses_version_is_left_alone(buckets: Buckets, zone: ObjectsZone) -> None:
+    """What holds neither what was there nor what is wanted, was changed by others."""
+    wanted = object_key("a", buckets.write("a"))
+    made = change(buckets, zone, wanted)
+    theirs = buckets.replica.put("a", b"theirs", within=buckets.within)
+    with pytest.raises(ForeignChange, match="somebody else"):
+        zone.replace(made.records, within=buckets.within)
+    assert ids(buckets, "a") == [theirs]
+
+
+def test_nothing_of_others_is_taken_back(buckets: Buckets, zone: ObjectsZone) -> None:
+    """Who wrote after us keeps what they wrote."""
+    wanted = object_key("a", buckets.write("a"))
+    made = change(buckets, zone, wanted)
+    zone.replace(made.records, within=buckets.within)
+    theirs = buckets.replica.put("a", b"theirs", within=buckets.within)
+    with pytest.raises(ForeignChange):
+        zone.replace(made.reversed().records, within=buckets.within)
+    assert ids(buckets, "a")[0] == theirs
+
+
+def test_many_objects_are_a_few_changes(buckets: Buckets, zone: ObjectsZone) -> None:
+    """Each is written down before it is made, and small enough to be put back in its turn."""
+    wanted = [object_key(f"{number:04}", buckets.write(f"{number:04}")) for number in range(2 * TOGETHER + 1)]
+    made = changes_to(zone, wanted, "test", buckets.within)
+    assert [len(each.records) for each in made] == [TOGETHER, TOGETHER, 1]
+    assert keys_of(made) == tuple(wanted)
+    assert {each.vendor for each in made} == {OBJECT_VENDOR}
+    assert all(each.piecemeal for each in made)
+
+
+def test_the_wanted_version_stands_in_the_plan() -> None:
+    """So that an approval is given to exactly this version of this object."""
+    assert str(object_key("a", "v1")) == "a OBJECT (v1)"
+    assert restored(object_key("a", "v1")) == RecordSet(object_key("a", "v1"), timedelta(0), ("as v1",))
