@@ -77,7 +77,8 @@ class Comparer:
                     found = future.result()
                 except Exception as error:  # raised once all that had begun is told
                     failed = failed or error
-                    pool.shutdown(wait=False, cancel_futures=True)
+                    for each in futures:  # not pool.shutdown(cancel_futures=True): of those nobody hears any more
+                        each.cancel()
                 else:
                     yield futures[future], found
         if failed is not None:
