@@ -1,7 +1,7 @@
 """``python -m benchmarks.generated_s3 ENTRIES [DELAY]``: two buckets of any size that are nowhere, in a process of its own.
 
 Their listings are made up page by page as they are asked for. `source` holds so many versions and delete markers, `replica`
-the same but for what :meth:`World.planted` says. It prints the port that it listens on. With DELAY, in milliseconds, each
+the same but for what :meth:`World.planted` says, `empty` nothing. It prints the port that it listens on. With DELAY, in milliseconds, each
 answer is so much later, as one from another machine is.
 """
 
@@ -16,7 +16,7 @@ from functools import cached_property
 from http import HTTPStatus
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
-SOURCE, REPLICA = "source", "replica"
+SOURCE, REPLICA, EMPTY = "source", "replica", "empty"
 FOLDERS = 32
 ENTRIES = 10
 """In a group: seven keys with one version each, and one with a delete marker over two versions."""
@@ -105,6 +105,8 @@ def _listing(world: World, bucket: str, asked: Mapping[str, str]) -> bytes:
     if "delimiter" in asked:
         folders = "".join(f"<CommonPrefixes><Prefix>p{each:02}/</Prefix></CommonPrefixes>" for each in range(FOLDERS))
         return _xml("ListBucketResult", "<IsTruncated>false</IsTruncated>" + folders)
+    if bucket == EMPTY:
+        return _xml("ListVersionsResult", "<IsTruncated>false</IsTruncated>")
     after, ident = asked.get("key-marker", ""), asked.get("version-id-marker", "")
     start = int(ident[:-1]) + 1 if ident else world.first_after(after)
     end = min(start + _GROUPS_A_PAGE, world.groups)
@@ -123,6 +125,8 @@ def _xml(root: str, inner: str) -> bytes:
 
 def _details(world: World, bucket: str, key: str, ident: str) -> str | None:
     """The headers of one version; None where the bucket does not have it."""
+    if bucket == EMPTY:
+        return None
     if not ident.isdigit():
         return None if bucket == SOURCE else f'{_HEADERS}ETag: "{0:032x}"\r\nContent-Length: 1\r\n'
     group, place = int(ident[:-1]), int(ident[-1])
