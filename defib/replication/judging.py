@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from defib.clock import Deadline
-from defib.errors import ProviderError
+from defib.errors import NotFound, ProviderError
 from defib.replication.findings import Finding, Kind
 from defib.replication.merge import Unlike
 from defib.replication.port import Bucket, Cursor, Status, Version
@@ -138,7 +138,10 @@ class Judge:
     def _deleted(self, key: str, within: Deadline) -> bool:
         """Whether the source has a delete marker for the key and no rule brings it to the replica."""
         rule = self._rule(key)
-        page = self.source.page(Cursor(key), within=within)
+        try:
+            page = self.source.page(Cursor(key), within=within)
+        except NotFound:  # other people's S3 may know no versions, and so no markers
+            return False
         newest = next((version for version in page.versions if version.key == key), None)
         return newest is not None and newest.marker and not (rule is not None and rule.markers)
 
