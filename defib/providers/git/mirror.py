@@ -110,7 +110,7 @@ class GitMirror:
         try:
             with self._gate:
                 soon = within.sooner(ANSWER_WITHIN)
-                told = self._places[place].refs(within=soon, heads_and_tags="notes/" not in self._kinds)
+                told = self._places[place].refs(*(f"refs/{kind}" for kind in self._kinds), within=soon)
             return Listing(self._own(told))
         except Troubled as trouble:
             return Listing(problem=trouble.problem)
