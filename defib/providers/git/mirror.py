@@ -8,7 +8,6 @@ Only the source is ever fetched from: what the store holds, the source once had.
 from __future__ import annotations
 
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,19 +17,21 @@ from pathlib import Path
 from typing import TypeVar
 
 from defib.clock import Deadline
-from defib.errors import ProviderError, SecretMissing, StepFailed
+from defib.errors import ProviderError, SecretMissing
 from defib.mirror.port import LOCAL, Listing, Sent
 from defib.mirror.settings import RepositorySettings, Unknown
 from defib.mirror.weigh import ARCHIVE, archived
 from defib.ports import DnsZone
 from defib.providers.git.bundle import keep_bundle
 from defib.providers.git.examine import examine
+from defib.providers.git.inventory import Inventory
 from defib.providers.git.large import LargeFiles
 from defib.providers.git.offsite import OffsiteCopy
 from defib.providers.git.refs import GitRefs
 from defib.providers.git.remote import GitRemote, Pushed, Troubled
 from defib.providers.git.steps import Steps
 from defib.providers.git.store import GitStore
+from defib.providers.git.submodules import submodules_of
 from defib.providers.open_repository import open_repository
 from defib.redeploy.offer import Trouble
 from defib.sitegit import Remote, Repository
@@ -78,12 +79,12 @@ class GitMirror:
         git = self._store.git
         self._remotes, self._secrets = repository.remotes, secrets
         self._places = {remote.name: GitRemote.of(git, remote, secrets) for remote in repository.remotes}
-        self._places[LOCAL] = GitRemote(git, LOCAL, str(folder.absolute()))
+        self._inventory = Inventory(git)
+        self._places[LOCAL] = GitRemote(git, LOCAL, str(folder.absolute()), pushed=self._inventory.changed)
         self._kinds = ("heads/", "tags/", "notes/") if repository.notes else ("heads/", "tags/")
         self._limit = repository.push_limit
         self._large = LargeFiles(git, repository.remotes, secrets) if repository.lfs else None
         self._listed: dict[str, Listing] = {}
-        self._here: dict[str, str] | None = None
         self._held_open: AbstractContextManager[None] | None = None
         self._bundle = bundle
         self._offsite = offsite
@@ -95,8 +96,8 @@ class GitMirror:
         remote = [place for place in self._places if place != LOCAL]
         with ThreadPoolExecutor(len(remote)) as pool:
             told = pool.map(lambda place: self._listing(place, within), remote)
-            self._here = None
-            self._listed = {LOCAL: Listing(self._own(self._refs(within))), **dict(zip(remote, told, strict=True))}
+            self._inventory.forget()
+            self._listed = {LOCAL: Listing(self._own(self._inventory.refs(within))), **dict(zip(remote, told, strict=True))}
             return self._listed
 
     def _hold(self, within: Deadline) -> None:
@@ -134,13 +135,14 @@ class GitMirror:
         self._keep_what_was_not_sent(before, [*changed, *gone], within)
         for some in _some(gone):
             self._places[LOCAL].push([f":{_incoming(ref)}" for ref in some], within=within)
-            self._here = None
         if not changed:
             return ""
         wanted = [f"refs/{kind}*" for kind in self._kinds] if len(changed) > _ONE_BY_ONE else changed
-        with self._gate:
-            said = self._places[self.source].fetch([f"+{ref}:{_incoming(ref)}" for ref in wanted], within=within)
-        self._here = None
+        try:
+            with self._gate:
+                said = self._places[self.source].fetch([f"+{ref}:{_incoming(ref)}" for ref in wanted], within=within)
+        finally:
+            self._inventory.changed([_incoming(ref) for ref in wanted])
         now = self._incoming(within)
         # A shallow repository is no failure to git: it warns, leaves out the branch, and ends with 0.
         left_out = [ref for ref in changed if now.get(ref) in {None, before.get(ref)}]
@@ -150,31 +152,16 @@ class GitMirror:
 
     def _keep_what_was_not_sent(self, before: Mapping[str, str], going: Sequence[str], within: Deadline) -> None:
         """Archive what was taken in, is nowhere else yet, and is about to be forgotten, as what waits for a person."""
-        here, day = self._own(self._refs(within)), within.clock.now().date()
+        here, day = self._own(self._inventory.refs(within)), within.clock.now().date()
         lost = [(ref, before[ref]) for ref in going if ref in before and here.get(ref) != before[ref]]
         for some in _some(lost):
             self._places[LOCAL].push([f"{commit}:{archived(ref, commit, day)}" for ref, commit in some], within=within)
-            self._here = None
 
     def taken_in(self, *, within: Deadline) -> Mapping[str, str]:
         return self._incoming(within)
 
     def _incoming(self, within: Deadline) -> dict[str, str]:
-        return self._own(self._refs(within), _INCOMING)
-
-    def _refs(self, within: Deadline) -> dict[str, str]:
-        """Every ref of the store; read once, and again when something was changed in it."""
-        found = self._here
-        if found is None:
-            with tempfile.TemporaryFile() as file:
-                told = self._store.git.run("for-each-ref", "--format=%(refname) %(objectname)", within=within, into=file)
-                file.seek(0)
-                lines = file.read().decode(errors="replace").split("\n")
-            if told.status:
-                raise StepFailed("the store cannot be read", where=str(self._store.folder), seen=told.output.strip()[:300])
-            found = {name: commit for name, _, commit in (line.rpartition(" ") for line in lines if line)}
-            self._here = found
-        return found
+        return self._own(self._inventory.refs(within), _INCOMING)
 
     def send(self, place: str, refs: Collection[str], *, within: Deadline, dry: bool = False) -> Sent:
         if not dry:
@@ -184,7 +171,6 @@ class GitMirror:
             if refs and self._limit and not dry and place != LOCAL:
                 self._send_in_steps(place, sorted(refs), within)
             if refs:
-                self._here = None if place == LOCAL and not dry else self._here
                 pushed += self._push(place, sorted(refs), within, _MOST_PUSHES, dry=dry)
         except Troubled as trouble:
             return _sent(pushed, trouble.problem)
@@ -229,15 +215,13 @@ class GitMirror:
         return not self._store.git.run("cat-file", "-e", commit, within=within).status
 
     def given_up(self, *, within: Deadline) -> Collection[str]:
-        here = self._refs(within)
+        here = self._inventory.refs(within)
         once = (_ARCHIVED.fullmatch(ref) for ref in here)
         return {*self._own(here), *(f"refs/{found[1]}" for found in once if found)}
 
     def submodules(self, *, within: Deadline) -> tuple[str, ...]:
-        blob = f"{_INCOMING}heads/{self.branch}:.gitmodules"
-        lines: list[str] = []
-        told = self._store.git.run("config", "--blob", blob, "--get-regexp", r"\.url$", within=within, line=lines.append)
-        return () if told.status else tuple(line.partition(" ")[2].strip() for line in lines)
+        tip = self._incoming(within).get(f"refs/heads/{self.branch}")
+        return submodules_of(self._store.git, tip, within) if tip else ()
 
     def zones(self) -> tuple[DnsZone, ...]:
         return tuple(GitRefs(self._places[place], self.name) for place in (LOCAL, *self.mirrors))
@@ -246,8 +230,7 @@ class GitMirror:
         return self._store.first_date(commits, besides, within)
 
     def keep_bundle(self, *, within: Deadline) -> str:
-        self._here = None  # plans change it through its zone
-        refs = self._refs(within)
+        refs = self._inventory.refs(within)
         kept = {ref: commit for ref, commit in refs.items() if ref.startswith(f"{ARCHIVE}/")} | self._own(refs)
         if not kept:
             return "nothing to bundle yet"

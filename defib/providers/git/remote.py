@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -55,14 +55,27 @@ Login = Callable[[], tuple[str, str]]
 
 
 class GitRemote:
-    """Speaks with what is at `url` out of the repository of `git`. A folder of this machine is a remote as well."""
+    """Speaks with what is at `url` out of the repository of `git`. A folder of this machine is a remote as well.
 
-    def __init__(self, git: GitCommand, name: str, url: str, login: Login | None = None, ssh: Ssh | None = None) -> None:
+    `pushed` is told which refs may lead elsewhere there, once they were pushed, whatever became of it.
+    """
+
+    def __init__(
+        self,
+        git: GitCommand,
+        name: str,
+        url: str,
+        login: Login | None = None,
+        ssh: Ssh | None = None,
+        *,
+        pushed: Callable[[Collection[str]], None] = lambda _: None,
+    ) -> None:
         self.name = name
         self.url = url
         self._git = git
         self._login = login
         self._ssh = ssh
+        self._pushed = pushed
 
     @classmethod
     def of(cls, git: GitCommand, remote: Remote, secrets: Callable[[str], str]) -> GitRemote:
@@ -121,7 +134,11 @@ class GitRemote:
         options += [flag for flag, wanted in (("--atomic", atomic), ("--dry-run", dry)) if wanted]
         lines: list[str] = []
         command = ("push", "--porcelain", "--no-verify", *options, self.url, *refspecs)
-        told = self._run(*command, within=within, line=lines.append)
+        try:
+            told = self._run(*command, within=within, line=lines.append)
+        finally:
+            if not dry:
+                self._pushed([refspec.rpartition(":")[2] for refspec in refspecs])
         found = [match for match in map(_PUSHED.match, lines) if match]
         if not found and told.status:
             raise Troubled(*read_trouble(told.output))
