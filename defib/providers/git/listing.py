@@ -35,11 +35,11 @@ _AUTHORITIES = ("GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
 _LEFT_TO_GIT = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError, ImportError)
 """Besides what goes wrong on the way: authorities that cannot be read, and proxies of a kind that only `git` knows."""
 
-_END = b"0000"
-_LINE = re.compile(rb"([0-9a-f]{4})([0-9a-f]{40}) ([^\x00-\x20\x7f]+)\n")
+_END = "0000"
+_LINE = re.compile(r"[0-9a-f]{4}([0-9a-f]{40}) ([^\x00-\x20\x7f~^:?*\[\\]+)\n")
 _AROUND_NAME = 4 + 40 + 2
-_NO_NAME = re.compile(rb"[~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|[./]$")
-"""What git allows in no name (https://git-scm.com/docs/git-check-ref-format); it passes over such refs, as `--refs` does."""
+_IN_NO_NAME = ("..", "@{", "//", "/.", "/\n", ".\n", ".lock")
+"""What git allows in no name (https://git-scm.com/docs/git-check-ref-format); it is asked which refs to pass over then."""
 
 
 def list_refs(url: str, under: Sequence[str], login: str, within: Deadline) -> dict[str, str] | None:
@@ -58,12 +58,12 @@ def list_refs(url: str, under: Sequence[str], login: str, within: Deadline) -> d
             return None
 
     told = bounded(work, within, "ls-refs of Git", url)
-    return None if told is None else _refs(told, under)
+    return None if told is None else _refs(told.decode(errors="replace"), under)
 
 
 def _question(under: Sequence[str]) -> bytes:
     prefixes = b"".join(_packet(f"ref-prefix {each}\n") for each in under)
-    return _packet("command=ls-refs\n") + _packet("object-format=sha1") + b"0001" + prefixes + _END
+    return _packet("command=ls-refs\n") + _packet("object-format=sha1") + b"0001" + prefixes + _END.encode()
 
 
 def _packet(text: str) -> bytes:
@@ -104,17 +104,11 @@ def _trust(file: str | None, folder: str | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=file, capath=folder)
 
 
-def _refs(told: bytes, under: Sequence[str]) -> dict[str, str] | None:
-    """The refs of an answer, None where it is not whole."""
+def _refs(told: str, under: Sequence[str]) -> dict[str, str] | None:
+    """The refs of an answer; None where it is not whole, or something in it is no ref."""
     lines = _LINE.findall(told)
-    lengths = [_AROUND_NAME + len(name) for _, _, name in lines]
-    if any(int(said, 16) != length for (said, _, _), length in zip(lines, lengths, strict=True)):
+    whole = sum(_AROUND_NAME + len(name) for _, name in lines) + len(_END) == len(told) and told.endswith(_END)
+    if not whole or any(part in told for part in _IN_NO_NAME):
         return None
-    if sum(lengths) + len(_END) != len(told) or not told.endswith(_END):  # there is something between them
-        return None
-    prefixes = tuple(each.encode() for each in under) or (b"refs/",)
-    return {
-        name.decode(errors="replace"): commit.decode()
-        for _, commit, name in lines
-        if name.startswith(prefixes) and not _NO_NAME.search(name)
-    }
+    wanted = tuple(under) or "refs/"
+    return {name: commit for commit, name in lines if name.startswith(wanted)}
