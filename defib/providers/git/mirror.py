@@ -24,7 +24,7 @@ from defib.mirror.weigh import ARCHIVE, archived
 from defib.ports import DnsZone
 from defib.providers.git.bundle import keep_bundle
 from defib.providers.git.examine import examine
-from defib.providers.git.inventory import Inventory
+from defib.providers.git.inventory import INCOMING, Inventory
 from defib.providers.git.large import LargeFiles
 from defib.providers.git.offsite import OffsiteCopy
 from defib.providers.git.refs import GitRefs
@@ -39,7 +39,6 @@ from defib.sitegit import Remote, Repository
 ANSWER_WITHIN = timedelta(seconds=20)
 """A remote that has not said by then what it holds is taken for dead."""
 
-_INCOMING = "refs/incoming/"
 _ONE_BY_ONE = 100
 """So many refs are fetched and pushed by name; where more have changed, all that there are."""
 
@@ -79,9 +78,9 @@ class GitMirror:
         git = self._store.git
         self._remotes, self._secrets = repository.remotes, secrets
         self._places = {remote.name: GitRemote.of(git, remote, secrets) for remote in repository.remotes}
-        self._inventory = Inventory(git)
-        self._places[LOCAL] = GitRemote(git, LOCAL, str(folder.absolute()), pushed=self._inventory.changed)
         self._kinds = ("heads/", "tags/", "notes/") if repository.notes else ("heads/", "tags/")
+        self._inventory = Inventory(git, self._kinds)
+        self._places[LOCAL] = GitRemote(git, LOCAL, str(folder.absolute()), pushed=self._inventory.forget)
         self._limit = repository.push_limit
         self._large = LargeFiles(git, repository.remotes, secrets) if repository.lfs else None
         self._listed: dict[str, Listing] = {}
@@ -97,7 +96,7 @@ class GitMirror:
         with ThreadPoolExecutor(len(remote)) as pool:
             told = pool.map(lambda place: self._listing(place, within), remote)
             self._inventory.forget()
-            self._listed = {LOCAL: Listing(self._own(self._inventory.refs(within))), **dict(zip(remote, told, strict=True))}
+            self._listed = {LOCAL: Listing(self._inventory.held(within).local), **dict(zip(remote, told, strict=True))}
             return self._listed
 
     def _hold(self, within: Deadline) -> None:
@@ -111,15 +110,9 @@ class GitMirror:
         try:
             with self._gate:
                 soon = within.sooner(ANSWER_WITHIN)
-                told = self._places[place].refs(*(f"refs/{kind}" for kind in self._kinds), within=soon)
-            return Listing(self._own(told))
+                return Listing(self._places[place].refs(*(f"refs/{kind}" for kind in self._kinds), within=soon))
         except Troubled as trouble:
             return Listing(problem=trouble.problem)
-
-    def _own(self, refs: Mapping[str, str], under: str = "refs/") -> dict[str, str]:
-        """Those of `refs` that are mirrored, as they are named at the source."""
-        kinds = tuple(f"{under}{kind}" for kind in self._kinds)
-        return {f"refs/{ref.removeprefix(under)}": commit for ref, commit in refs.items() if ref.startswith(kinds)}
 
     def take_in(self, refs: Mapping[str, str], *, within: Deadline) -> str:
         self._hold(within)
@@ -129,7 +122,7 @@ class GitMirror:
             return trouble.problem
 
     def _take_in(self, refs: Mapping[str, str], within: Deadline) -> str:
-        before = self._incoming(within)
+        before = self._inventory.held(within).incoming
         changed = [ref for ref, commit in refs.items() if before.get(ref) != commit]
         gone = [ref for ref in before if ref not in refs]
         self._keep_what_was_not_sent(before, [*changed, *gone], within)
@@ -142,8 +135,8 @@ class GitMirror:
             with self._gate:
                 said = self._places[self.source].fetch([f"+{ref}:{_incoming(ref)}" for ref in wanted], within=within)
         finally:
-            self._inventory.changed([_incoming(ref) for ref in wanted])
-        now = self._incoming(within)
+            self._inventory.forget()
+        now = self._inventory.held(within).incoming
         # A shallow repository is no failure to git: it warns, leaves out the branch, and ends with 0.
         left_out = [ref for ref in changed if now.get(ref) in {None, before.get(ref)}]
         if left_out:
@@ -152,26 +145,24 @@ class GitMirror:
 
     def _keep_what_was_not_sent(self, before: Mapping[str, str], going: Sequence[str], within: Deadline) -> None:
         """Archive what was taken in, is nowhere else yet, and is about to be forgotten, as what waits for a person."""
-        here, day = self._own(self._inventory.refs(within)), within.clock.now().date()
+        here, day = self._inventory.held(within).local, within.clock.now().date()
         lost = [(ref, before[ref]) for ref in going if ref in before and here.get(ref) != before[ref]]
         for some in _some(lost):
             self._places[LOCAL].push([f"{commit}:{archived(ref, commit, day)}" for ref, commit in some], within=within)
 
     def taken_in(self, *, within: Deadline) -> Mapping[str, str]:
-        return self._incoming(within)
-
-    def _incoming(self, within: Deadline) -> dict[str, str]:
-        return self._own(self._inventory.refs(within), _INCOMING)
+        return self._inventory.held(within).incoming
 
     def send(self, place: str, refs: Collection[str], *, within: Deadline, dry: bool = False) -> Sent:
+        if not refs:
+            return Sent()
         if not dry:
             self._before_write()
         pushed: list[Pushed] = []
         try:
-            if refs and self._limit and not dry and place != LOCAL:
+            if self._limit and not dry and place != LOCAL:
                 self._send_in_steps(place, sorted(refs), within)
-            if refs:
-                pushed += self._push(place, sorted(refs), within, _MOST_PUSHES, dry=dry)
+            pushed += self._push(place, sorted(refs), within, _MOST_PUSHES, dry=dry)
         except Troubled as trouble:
             return _sent(pushed, trouble.problem)
         return _sent(pushed)
@@ -203,24 +194,24 @@ class GitMirror:
                     self._places[place].push([f"{commit}:{ref}"], within=within)
 
     def bring_large(self, *, within: Deadline) -> tuple[str, ...]:
-        return self._large.bring(self.source, self._incoming(within), within=within) if self._large else ()
+        return self._large.bring(self.source, self._inventory.held(within).incoming, within=within) if self._large else ()
 
     def send_large(self, place: str, *, within: Deadline, again: bool = False) -> tuple[str, ...]:
         if not self._large or place == LOCAL:
             return ()
         self._before_write()
-        return self._large.send(place, self._incoming(within), within=within, again=again)
+        return self._large.send(place, self._inventory.held(within).incoming, within=within, again=again)
 
     def held(self, commit: str, *, within: Deadline) -> bool:
         return not self._store.git.run("cat-file", "-e", commit, within=within).status
 
     def given_up(self, *, within: Deadline) -> Collection[str]:
-        here = self._inventory.refs(within)
-        once = (_ARCHIVED.fullmatch(ref) for ref in here)
-        return {*self._own(here), *(f"refs/{found[1]}" for found in once if found)}
+        held = self._inventory.held(within)
+        once = (_ARCHIVED.fullmatch(ref) for ref in held.archived)
+        return {*held.local, *(f"refs/{found[1]}" for found in once if found)}
 
     def submodules(self, *, within: Deadline) -> tuple[str, ...]:
-        tip = self._incoming(within).get(f"refs/heads/{self.branch}")
+        tip = self._inventory.held(within).incoming.get(f"refs/heads/{self.branch}")
         return submodules_of(self._store.git, tip, within) if tip else ()
 
     def zones(self) -> tuple[DnsZone, ...]:
@@ -230,8 +221,8 @@ class GitMirror:
         return self._store.first_date(commits, besides, within)
 
     def keep_bundle(self, *, within: Deadline) -> str:
-        refs = self._inventory.refs(within)
-        kept = {ref: commit for ref, commit in refs.items() if ref.startswith(f"{ARCHIVE}/")} | self._own(refs)
+        held = self._inventory.held(within)
+        kept = {**held.archived, **held.local}
         if not kept:
             return "nothing to bundle yet"
         done = keep_bundle(self._store.git, self._bundle, kept, within)
@@ -255,11 +246,11 @@ class GitMirror:
             return Unknown(str(error))
 
     def examine(self, *, within: Deadline) -> str:
-        return examine(self._store.git, within)
+        return examine(self._store.git, self._inventory.held(within).loose, within)
 
 
 def _incoming(ref: str) -> str:
-    return f"{_INCOMING}{ref.removeprefix('refs/')}"
+    return f"{INCOMING}{ref.removeprefix('refs/')}"
 
 
 def _some(refs: Sequence[Item]) -> Iterator[Sequence[Item]]:
