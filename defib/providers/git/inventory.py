@@ -93,9 +93,13 @@ class _Odd(Exception):
     """Something stands there that is no ref as we know them."""
 
 
+def _refuse(error: OSError) -> None:
+    raise error  # a folder that is passed over would look like refs that are gone
+
+
 def _loose(repository: Path) -> dict[str, str]:
     found = {}
-    for folder, _, names in os.walk(repository / "refs"):
+    for folder, _, names in os.walk(repository / "refs", onerror=_refuse):
         for name in names:
             if not name.endswith(".lock"):
                 path = Path(folder, name)
