@@ -14,7 +14,6 @@ EVERY = timedelta(days=7)
 
 _STAMP = "examined"
 
-
 _MOST_LOOSE = 200
 """More refs are not left in a file each: all that stand in one file are read in the time of some of those."""
 
@@ -27,7 +26,7 @@ def examine(git: GitCommand, loose: int, within: Deadline) -> str:
     stamp = git.repository / _STAMP
     now = within.clock.now().timestamp()
     if stamp.exists() and now - stamp.stat().st_mtime < EVERY.total_seconds():
-        return _packed_refs(git, within) if loose > _MOST_LOOSE else ""
+        return _in_order(git, within) if loose > _MOST_LOOSE else ""
     try:
         found = git.run("fsck", "--full", "--no-dangling", "--no-progress", within=within)
         if found.status:
@@ -35,18 +34,21 @@ def examine(git: GitCommand, loose: int, within: Deadline) -> str:
         packed = git.run("repack", "--quiet", "-d", "--geometric=2", within=within)
     except BudgetSpent:
         return f"the store at {git.repository} could not be examined in its time"
-    wrong = _unless_done(git, packed) or _packed_refs(git, within)
+    wrong = _unless_done(git, packed) or _in_order(git, within)
     if not wrong:
         stamp.touch()
     return wrong
 
 
-def _packed_refs(git: GitCommand, within: Deadline) -> str:
+def _in_order(git: GitCommand, within: Deadline) -> str:
+    """What every run reads put into one file each: the refs, and the dates and parents of all commits."""
     try:
-        return _unless_done(git, git.run("pack-refs", "--all", within=within))
+        packed = git.run("pack-refs", "--all", within=within)
+        graph = git.run("commit-graph", "write", "--reachable", "--no-progress", within=within)
     except BudgetSpent:
-        return f"the refs of the store at {git.repository} could not be packed in their time"
+        return f"the store at {git.repository} could not be put in order in its time"
+    return _unless_done(git, packed) or _unless_done(git, graph)
 
 
-def _unless_done(git: GitCommand, packed: Finished) -> str:
-    return f"the store at {git.repository} could not be packed: {packed.output.strip()[-300:]}" if packed.status else ""
+def _unless_done(git: GitCommand, done: Finished) -> str:
+    return f"the store at {git.repository} could not be put in order: {done.output.strip()[-300:]}" if done.status else ""
