@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,24 +42,36 @@ class Held:
 
 
 class Inventory:
-    """The refs of the repository of `git`, of which `kinds` are mirrored. Who changes some says so by :meth:`forget`."""
+    """The refs of the repository of `git`, of which `kinds` are mirrored. Who changes some says so by :meth:`forget`.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, git: GitCommand, kinds: Collection[str]) -> None:
         self._git = git
         self._local = tuple(f"refs/{kind}" for kind in kinds)
         self._incoming = tuple(f"{INCOMING}{kind}" for kind in kinds)
         self._known: Held | None = None
+        self._forgotten = 0
+        self._lock = threading.Lock()
 
     def held(self, within: Deadline) -> Held:
         """What every ref leads to; :class:`StepFailed` where the repository cannot be read."""
-        found = self._known
-        if found is None:
-            found = self._known = self._sorted(*self._read(within))
+        with self._lock:
+            known, asked = self._known, self._forgotten
+        if known is not None:
+            return known
+        found = self._sorted(*self._read(within))
+        with self._lock:
+            if asked == self._forgotten:  # otherwise it may have been read before what was changed meanwhile
+                self._known = found
         return found
 
     def forget(self, refs: Collection[str] = ()) -> None:  # noqa: ARG002 - all of them are read at once
         """They may lead elsewhere now."""
-        self._known = None
+        with self._lock:
+            self._known = None
+            self._forgotten += 1
 
     def _sorted(self, refs: Mapping[str, str], loose: int) -> Held:
         held = Held(loose=loose)

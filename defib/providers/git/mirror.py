@@ -22,6 +22,7 @@ from defib.mirror.port import LOCAL, Listing, Sent
 from defib.mirror.settings import RepositorySettings, Unknown
 from defib.mirror.weigh import ARCHIVE, archived
 from defib.ports import DnsZone
+from defib.providers.git.advance import advance
 from defib.providers.git.bundle import keep_bundle
 from defib.providers.git.examine import examine
 from defib.providers.git.inventory import INCOMING, Inventory
@@ -90,14 +91,16 @@ class GitMirror:
         self._before_write = before_write
         self._gate = gate or threading.Semaphore(len(self._places))
 
-    def ask(self, *, within: Deadline) -> Mapping[str, Listing]:
+    def ask(self, *places: str, within: Deadline) -> Mapping[str, Listing]:
         self._hold(within)
-        remote = [place for place in self._places if place != LOCAL]
-        with ThreadPoolExecutor(len(remote)) as pool:
+        remote = [place for place in self._places if place != LOCAL and place in (places or self._places)]
+        with ThreadPoolExecutor(max(len(remote), 1)) as pool:
             told = pool.map(lambda place: self._listing(place, within), remote)
-            self._inventory.forget()
-            self._listed = {LOCAL: Listing(self._inventory.held(within).local), **dict(zip(remote, told, strict=True))}
-            return self._listed
+            if not places or LOCAL in places:
+                self._inventory.forget()
+                self._listed[LOCAL] = Listing(self._inventory.held(within).local)
+            self._listed.update(zip(remote, told, strict=True))
+        return {place: self._listed[place] for place in (*remote, LOCAL) if place in (places or self._places)}
 
     def _hold(self, within: Deadline) -> None:
         """Hold the store from the first question to the end: whoever finds it free removes what looks left behind."""
@@ -131,9 +134,12 @@ class GitMirror:
         if not changed:
             return ""
         wanted = [f"refs/{kind}*" for kind in self._kinds] if len(changed) > _ONE_BY_ONE else changed
+        known = [before[ref] for ref in changed if ref in before]
+        tips = known if len(known) == len(wanted) else []
+        specs = [f"+{ref}:{_incoming(ref)}" for ref in wanted]
         try:
             with self._gate:
-                said = self._places[self.source].fetch([f"+{ref}:{_incoming(ref)}" for ref in wanted], within=within)
+                said = self._places[self.source].fetch(specs, tips, within=within)
         finally:
             self._inventory.forget()
         now = self._inventory.held(within).incoming
@@ -158,6 +164,8 @@ class GitMirror:
             return Sent()
         if not dry:
             self._before_write()
+        if place == LOCAL and not dry and self._advanced(refs, within):
+            return Sent(tuple(refs))
         pushed: list[Pushed] = []
         try:
             if self._limit and not dry and place != LOCAL:
@@ -166,6 +174,14 @@ class GitMirror:
         except Troubled as trouble:
             return _sent(pushed, trouble.problem)
         return _sent(pushed)
+
+    def _advanced(self, refs: Collection[str], within: Deadline) -> bool:
+        """Whether the local copy has taken these refs over, which it has where it loses nothing by any of them."""
+        held = self._inventory.held(within)
+        try:
+            return advance(self._store.git, [(ref, held.local.get(ref, ""), held.incoming[ref]) for ref in refs], within)
+        finally:
+            self._inventory.forget()
 
     def _push(self, place: str, refs: Sequence[str], within: Deadline, most: int, *, dry: bool) -> list[Pushed]:
         """Push; where the place declines all for the sake of one, half of them, until that one is found."""

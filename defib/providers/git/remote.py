@@ -112,9 +112,13 @@ class GitRemote:
             listed = _LISTED.findall(file.read().decode(errors="replace"))
         return {ref: commit for commit, ref in listed if ref.startswith(under or "refs/")}
 
-    def fetch(self, refspecs: Sequence[str], *, within: Deadline) -> str:
-        """Bring what `refspecs` say into the repository; what git said meanwhile. :class:`Troubled` where it could not."""
-        return self._ask("fetch", *FETCH, self.url, *refspecs, within=within)
+    def fetch(self, refspecs: Sequence[str], tips: Sequence[str] = (), *, within: Deadline) -> str:
+        """Bring what `refspecs` say into the repository; what git said meanwhile. :class:`Troubled` where it could not.
+
+        The remote is told of no commits but those up to `tips`, where there are any, and sends what they do not hold.
+        """
+        known = [f"--negotiation-tip={tip}" for tip in tips]
+        return self._ask("fetch", *FETCH, *known, self.url, *refspecs, within=within)
 
     def push(
         self,

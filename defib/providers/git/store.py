@@ -150,19 +150,12 @@ class GitStore:
         None where there is none, or where one of `commits` leads to no commit.
         """
         dates: list[str] = []
-        asked = [*commits, *(f"^{commit}" for commit in self.held(besides, within))]
+        asked = [*commits, *(f"^{commit}" for commit in besides)]
         with _lines(asked) as given:
-            told = self.git.run("log", "--format=%ct", "--stdin", within=within, given=given, line=dates.append)
+            command = ("log", "--format=%ct", "--ignore-missing", "--stdin")
+            told = self.git.run(*command, within=within, given=given, line=dates.append)
         known = (_moment(date) for date in dates if not told.status)
         return min((date for date in known if date is not None), default=None)
-
-    def held(self, commits: Collection[str], within: Deadline) -> tuple[str, ...]:
-        """Those that are here; full ids."""
-        lines: list[str] = []
-        with _lines(commits) as given:
-            self.git.run("cat-file", "--batch-check=%(objectname)", within=within, given=given, line=lines.append)
-        here = set(lines)
-        return tuple(commit for commit in commits if commit in here)
 
     def place(self, commits: Collection[str], within: Deadline) -> dict[str, Tip]:
         """Those of `commits`, full ids, that are held: each with its date, and which of the others its history holds."""
