@@ -23,9 +23,9 @@ from defib.mirror.settings import RepositorySettings, Unknown
 from defib.mirror.weigh import ARCHIVE, archived
 from defib.ports import DnsZone
 from defib.providers.git.advance import advance
-from defib.providers.git.bundle import keep_bundle
 from defib.providers.git.examine import examine
 from defib.providers.git.inventory import INCOMING, Inventory
+from defib.providers.git.keeping import Bundles
 from defib.providers.git.large import LargeFiles
 from defib.providers.git.offsite import OffsiteCopy
 from defib.providers.git.refs import GitRefs
@@ -241,7 +241,7 @@ class GitMirror:
         kept = {**held.archived, **held.local}
         if not kept:
             return "nothing to bundle yet"
-        done = keep_bundle(self._store.git, self._bundle, kept, within)
+        done = Bundles(self._store.git, self._bundle).keep(kept, within)
         if self._offsite is None:
             return done
         self._before_write()
