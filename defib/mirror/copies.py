@@ -42,8 +42,9 @@ class Copy:
     seen: dict[str, copyentries.MirrorSeen] = field(default_factory=dict)
     held_back: frozenset[str] = frozenset()
     """The refs that follow nowhere before a person has decided."""
-    touched: bool = False
-    """Whether anything was pushed to a mirror since all were asked."""
+    touched: set[str] = field(default_factory=set)
+    """The places that something was pushed to since they were asked."""
+    submodules: tuple[str, ...] = ()
     bundle: str = ""
     problems: dict[str, list[str]] = field(default_factory=dict)
 
