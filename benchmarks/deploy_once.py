@@ -39,13 +39,14 @@ def main() -> int:
         "uploaded": done.uploaded,
         "complete": len(done.manifest.entries),
         "repeated": store.repeated,
-        "memory": _most_memory(),
+        "memory": most_memory(),
     }
     sys.stdout.write(json.dumps(told) + "\n")
     return 0
 
 
-def _most_memory() -> int:
+def most_memory() -> int:
+    """The most that this process ever held, in bytes."""
     # Not getrusage: ru_maxrss begins with what the process that started this one held, proc_pid_status(5) does not.
     status = Path("/proc/self/status").read_text(encoding="ascii")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))

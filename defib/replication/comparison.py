@@ -15,7 +15,7 @@ from defib.clock import Deadline
 from defib.replication.allowance import Allowance
 from defib.replication.findings import Finding, Tally, total
 from defib.replication.judging import Judge
-from defib.replication.listing import ranges, versions
+from defib.replication.listing import pieces, ranges
 from defib.replication.merge import Counted, Unlike, merged
 from defib.replication.pair import Pair
 from defib.replication.port import Cursor, Version
@@ -77,7 +77,8 @@ class Comparer:
                     found = future.result()
                 except Exception as error:  # raised once all that had begun is told
                     failed = failed or error
-                    pool.shutdown(wait=False, cancel_futures=True)
+                    for each in futures:  # not pool.shutdown(cancel_futures=True): of those nobody hears any more
+                        each.cancel()
                 else:
                     yield futures[future], found
         if failed is not None:
@@ -86,8 +87,8 @@ class Comparer:
     def range(self, part: Cursor, within: Deadline) -> Tally:
         """One range; raises what the listing of either side raises."""
         counted, tally, chosen = Counted(), Tally(), _Chosen(self._spot_check())
-        source = self._without_canaries(versions(self.pair.source, part, within))
-        replica = self._without_canaries(versions(self.pair.replica, part, within))
+        source = self._without_canaries(pieces(self.pair.source, part, within))
+        replica = self._without_canaries(pieces(self.pair.replica, part, within))
         with ThreadPoolExecutor(_ASKING_AT_ONCE, thread_name_prefix="defib-asking") as pool:
             waiting: deque[Future[list[Finding]]] = deque()
             for unlike in merged(source, replica, counted, chosen):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from zlib import crc32
 
 from defib.clock import Deadline
@@ -44,8 +45,15 @@ class SpotCheck:
         """Whether it is young, or has its turn."""
         if version.marker:
             return False
-        turn = int(self.now.timestamp() // _EVERY.total_seconds()) % self.turns
-        return self.now - version.modified <= self.young or crc32(version.key.encode()) % self.turns == turn
+        return version.modified >= self._since or crc32(version.key.encode()) % self.turns == self._turn
+
+    @cached_property
+    def _since(self) -> datetime:
+        return self.now - self.young
+
+    @cached_property
+    def _turn(self) -> int:
+        return int(self.now.timestamp() // _EVERY.total_seconds()) % self.turns
 
     def findings(self, version: Version, within: Deadline) -> Iterator[Finding]:
         """What differs; nothing where it was not to be asked any more. `unknown` where nobody may tell."""

@@ -118,6 +118,19 @@ def test_a_comparison_goes_on_where_it_was_cut_off(buckets: Buckets) -> None:
     assert not {(cursor.after, cursor.until) for cursor in asked} & {(part.after, part.until) for part in done}
 
 
+def test_a_comparison_of_many_ranges_ends_with_its_first_error(buckets: Buckets) -> None:
+    """Ranges that wait for their turn are not waited for."""
+    for number in range(30):
+        buckets.written(f"{number:02}/a")
+    buckets.source.page = lambda *_, **__: _fail()  # type: ignore[method-assign]
+    with pytest.raises(Unavailable, match="cut off"):
+        buckets.compare()
+
+
+def _fail() -> Page:
+    raise Unavailable("cut off", where="here")
+
+
 def test_a_line_that_was_cut_off_is_compared_again(tmp_path: Path) -> None:
     """A kill -9 in the middle of a line loses that range alone."""
     path = tmp_path / "run.jsonl"
