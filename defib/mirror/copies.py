@@ -44,6 +44,8 @@ class Copy:
     """The refs that follow nowhere before a person has decided."""
     touched: set[str] = field(default_factory=set)
     """The places that something was pushed to since they were asked."""
+    again: Mapping[str, Listing] = field(default_factory=dict)
+    """What those said since."""
     submodules: tuple[str, ...] = ()
     bundle: str = ""
     problems: dict[str, list[str]] = field(default_factory=dict)

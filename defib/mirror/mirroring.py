@@ -192,7 +192,10 @@ def _told(step: Step, copy: Copy, place: str, told: Sent, verb: str) -> None:
 
 
 def keep_bundles(step: Step, copies: Sequence[Copy]) -> None:
-    """What the local copies hold goes into their bundles; each store is examined where that is due."""
+    """What the local copies hold goes into their bundles; each store is examined where that is due.
+
+    Meanwhile whoever was pushed to is asked what it has now: after the last push, and without holding up anything.
+    """
 
     def keep(copy: Copy) -> None:
         try:
@@ -203,10 +206,21 @@ def keep_bundles(step: Step, copies: Sequence[Copy]) -> None:
         if wrong:
             copy.trouble(LOCAL, wrong)
 
-    together(keep, copies)
+    asks = [partial(_ask_again, step, copy) for copy in copies]
+    together(lambda work: work(), [*asks, *(partial(keep, copy) for copy in copies)])
     for copy in copies:
         if copy.bundle:
             step.note(f"{copy.of.name}: {copy.bundle}")
+
+
+def _ask_again(step: Step, copy: Copy) -> None:
+    touched = [place for place in copy.of.mirrors if place in copy.touched]
+    try:
+        copy.again = copy.of.ask(*touched, within=step.within) if touched else {}
+    except Interrupted:
+        raise
+    except DefibError as error:
+        copy.again = {place: Listing(problem=str(error)) for place in touched}
 
 
 def compare(step: Step, copies: Sequence[Copy]) -> None:
@@ -222,8 +236,7 @@ def compare(step: Step, copies: Sequence[Copy]) -> None:
 
 
 def _compare(step: Step, copy: Copy) -> None:
-    touched = [place for place in copy.of.mirrors if place in copy.touched]
-    now = {**copy.listings, **(copy.of.ask(*touched, within=step.within) if touched else {})}
+    now = {**copy.listings, **copy.again}
     source = copy.source if copy.source is not None else copy.of.taken_in(within=step.within)
     for place in copy.of.mirrors:
         listing = now.get(place) or Listing(problem=copy.stopped or "it was not asked")

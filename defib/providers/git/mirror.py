@@ -28,6 +28,7 @@ from defib.providers.git.inventory import INCOMING, Inventory
 from defib.providers.git.keeping import Bundles
 from defib.providers.git.large import LargeFiles
 from defib.providers.git.offsite import OffsiteCopy
+from defib.providers.git.outgoing import Move, Outgoing
 from defib.providers.git.refs import GitRefs
 from defib.providers.git.remote import GitRemote, Pushed, Troubled
 from defib.providers.git.steps import Steps
@@ -80,7 +81,7 @@ class GitMirror:
         self._remotes, self._secrets = repository.remotes, secrets
         self._places = {remote.name: GitRemote.of(git, remote, secrets) for remote in repository.remotes}
         self._kinds = ("heads/", "tags/", "notes/") if repository.notes else ("heads/", "tags/")
-        self._inventory = Inventory(git, self._kinds)
+        self._inventory, self._outgoing = Inventory(git, self._kinds), Outgoing(git)
         self._places[LOCAL] = GitRemote(git, LOCAL, str(folder.absolute()), pushed=self._inventory.forget)
         self._limit = repository.push_limit
         self._large = LargeFiles(git, repository.remotes, secrets) if repository.lfs else None
@@ -133,21 +134,27 @@ class GitMirror:
             self._places[LOCAL].push([f":{_incoming(ref)}" for ref in some], within=within)
         if not changed:
             return ""
-        wanted = [f"refs/{kind}*" for kind in self._kinds] if len(changed) > _ONE_BY_ONE else changed
-        known = [before[ref] for ref in changed if ref in before]
-        tips = known if len(known) == len(wanted) else []
-        specs = [f"+{ref}:{_incoming(ref)}" for ref in wanted]
-        try:
-            with self._gate:
-                said = self._places[self.source].fetch(specs, tips, within=within)
-        finally:
-            self._inventory.forget()
+        said = self._fetched([(ref, before.get(ref, ""), refs[ref]) for ref in changed], within)
         now = self._inventory.held(within).incoming
         # A shallow repository is no failure to git: it warns, leaves out the branch, and ends with 0.
         left_out = [ref for ref in changed if now.get(ref) in {None, before.get(ref)}]
         if left_out:
             return f"{Trouble.DAMAGED}: git does not take {', '.join(left_out[:3])} of {self.source}: {said.strip()[:300]}"
         return ""
+
+    def _fetched(self, moves: Sequence[Move], within: Deadline) -> str:
+        """Bring what the source has, and move what was taken in to that; what was said meanwhile."""
+        moved = all(before for _, before, _ in moves) and len(moves) <= _ONE_BY_ONE
+        names = [f"refs/{kind}*" for kind in self._kinds] if len(moves) > _ONE_BY_ONE else [ref for ref, _, _ in moves]
+        source = self._places[self.source]
+        try:
+            with self._gate:
+                if moved and source.brought([(_incoming(ref), old, new) for ref, old, new in moves], within=within):
+                    return ""
+                tips = [before for _, before, _ in moves] if moved else []
+                return source.fetch([f"+{name}:{_incoming(name)}" for name in names], tips, within=within)
+        finally:
+            self._inventory.forget()
 
     def _keep_what_was_not_sent(self, before: Mapping[str, str], going: Sequence[str], within: Deadline) -> None:
         """Archive what was taken in, is nowhere else yet, and is about to be forgotten, as what waits for a person."""
@@ -164,10 +171,10 @@ class GitMirror:
             return Sent()
         if not dry:
             self._before_write()
-        if place == LOCAL and not dry and self._advanced(refs, within):
-            return Sent(tuple(refs))
         pushed: list[Pushed] = []
         try:
+            if not dry and len(refs) <= _ONE_BY_ONE and self._advanced(place, refs, within):
+                return Sent(tuple(refs))
             if self._limit and not dry and place != LOCAL:
                 self._send_in_steps(place, sorted(refs), within)
             pushed += self._push(place, sorted(refs), within, _MOST_PUSHES, dry=dry)
@@ -175,11 +182,15 @@ class GitMirror:
             return _sent(pushed, trouble.problem)
         return _sent(pushed)
 
-    def _advanced(self, refs: Collection[str], within: Deadline) -> bool:
-        """Whether the local copy has taken these refs over, which it has where it loses nothing by any of them."""
-        held = self._inventory.held(within)
+    def _advanced(self, place: str, refs: Collection[str], within: Deadline) -> bool:
+        """Whether the place has taken these refs over, without anybody but us having to find out what it has."""
+        there, incoming = self._listed[place].refs, self._inventory.held(within).incoming
+        moves = [(ref, there.get(ref, ""), incoming[ref]) for ref in refs]
+        if place != LOCAL:
+            with self._gate:
+                return self._places[place].taken(moves, self._outgoing, self._limit, within=within)
         try:
-            return advance(self._store.git, [(ref, held.local.get(ref, ""), held.incoming[ref]) for ref in refs], within)
+            return advance(self._store.git, self._outgoing, moves, within)
         finally:
             self._inventory.forget()
 

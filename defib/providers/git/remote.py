@@ -8,13 +8,16 @@ import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from defib.clock import Deadline
 from defib.errors import BudgetSpent, SecretMissing, Unavailable
 from defib.providers.git.command import GitCommand, Setting
+from defib.providers.git.exchange import bring, send
 from defib.providers.git.listing import list_refs
+from defib.providers.git.outgoing import Move, Outgoing
+from defib.providers.git.smart_http import SmartHttp
 from defib.providers.git.ssh import Ssh
 from defib.providers.git.trouble import read_trouble
 from defib.providers.proxy import on_loopback
@@ -27,6 +30,9 @@ _ONLY = {"refs/heads/": "--heads", "refs/tags/": "--tags"}
 FETCH = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
 _PUSHED = re.compile(r"^([ +\-*!=])\t([^\t]*):([^\t:]+)\t(.*)$")
 _REASON = re.compile(r"\(([^()]*(?:\([^()]*\)[^()]*)*)\)$")
+
+
+T = TypeVar("T")
 
 
 class Troubled(Exception):
@@ -91,16 +97,27 @@ class GitRemote:
 
         :class:`Troubled` where nobody says.
         """
-        told = self._asked_over_http(under, within) if self.url.startswith(("https://", "http://")) else None
+        told = self._over_http("ls-remote", lambda there: list_refs(there, under, within))
         return self._asked_by_git(under, within) if told is None else told
 
-    def _asked_over_http(self, under: Sequence[str], within: Deadline) -> dict[str, str] | None:
+    def brought(self, moves: Sequence[Move], *, within: Deadline) -> bool:
+        """Whether these refs of the repository were moved on to what was brought; False where :meth:`fetch` must do it."""
+        return bool(self._over_http("fetch", lambda there: bring(there, self._git, moves, within)))
+
+    def taken(self, moves: Sequence[Move], outgoing: Outgoing, most: int = 0, *, within: Deadline) -> bool:
+        """Whether these refs were moved on there, by `most` bytes; False where :meth:`push` must do it, or say why not."""
+        return bool(self._over_http("push", lambda there: send(there, outgoing, moves, most, within)))
+
+    def _over_http(self, command: str, work: Callable[[SmartHttp], T]) -> T | None:
+        """Do `work` without `git`; None where it is not spoken with over HTTP."""
+        if not self.url.startswith(("https://", "http://")):
+            return None
         try:
-            return list_refs(self.url, under, self._authorization(Redactor()), within)
+            return work(SmartHttp(self.url, self._authorization(Redactor())))
         except SecretMissing as error:
             raise _without_secret(error) from error
-        except Unavailable as error:
-            raise _no_answer("ls-remote") from error
+        except (Unavailable, BudgetSpent) as error:
+            raise _no_answer(command) from error
 
     def _asked_by_git(self, under: Sequence[str], within: Deadline) -> dict[str, str]:
         options = [_ONLY[each] for each in under if each in _ONLY]

@@ -10,6 +10,7 @@ import pytest
 from defib.clock import Deadline, SystemClock
 from defib.providers.git.advance import advance
 from defib.providers.git.command import GitCommand
+from defib.providers.git.outgoing import Outgoing
 from tests.providers.git.repository import Repository, git
 
 MAIN = "refs/heads/main"
@@ -35,7 +36,8 @@ class Store:
     def advance(self, *moves: tuple[str, str, str]) -> bool:
         """Try it."""
         within = Deadline.after(SystemClock(), timedelta(seconds=20))
-        return advance(GitCommand(self.repository.folder), moves, within)
+        git = GitCommand(self.repository.folder)
+        return advance(git, Outgoing(git), moves, within)
 
 
 @pytest.fixture
