@@ -1,8 +1,8 @@
 """``python -m benchmarks.generated_s3 ENTRIES [DELAY]``: two buckets of any size that are nowhere, in a process of its own.
 
 Their listings are made up page by page as they are asked for. `source` holds so many versions and delete markers, `replica`
-the same but for what :meth:`World.planted` says, `empty` nothing. It prints the port that it listens on. With DELAY, in milliseconds, each
-answer is so much later, as one from another machine is.
+the same but for what :meth:`World.planted` says, `empty` nothing. It prints the port that it listens on. With DELAY, in
+milliseconds, each answer is so much later, as one from another machine is.
 """
 
 from __future__ import annotations
