@@ -166,3 +166,14 @@ def _killed(stage: ReplicationStage, at: int) -> bool:
 def _assert_each_once(stage: ReplicationStage) -> None:
     kept = stage.buckets.replica._held
     assert {key: len(versions) for key, versions in kept.items()} == {f"{number:03}.bin": 1 for number in range(OBJECTS)}
+
+
+def test_other_headers_are_mended(tmp_path: Path) -> None:
+    """The version with the wrong headers stays below one with the right ones, and is no finding any more."""
+    stage = ReplicationStage(tmp_path)
+    stage.buckets.written("a.js", b"content", headers={"Content-Type": "text/javascript"})
+    stage.buckets.replica.change("a.js", "", headers={"Content-Type": "text/plain"})
+    assert dict(seen(stage.run()[0]).counts) == {Kind.UNLIKE.value: 1}
+    run, outcome = stage.run(REPAIR)
+    assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+    assert seen(run).counts == ()
