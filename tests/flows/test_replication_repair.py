@@ -10,12 +10,15 @@ import pytest
 from defib.approval import Automatic, ByDigest
 from defib.clock import Deadline
 from defib.objectives import Status
+from defib.providers.bucket.memory import Kept
 from defib.replication.findings import Kind
 from defib.replication.objectplans import TOGETHER
-from defib.replication.port import Original
+from defib.replication.port import NULL, Original, Version
 from defib.replication.port import Status as Replication
+from defib.replication.rules import BucketSettings
 from defib.start import take_up
 from tests.flows.replication_stage import ReplicationStage, notes, seen
+from tests.replication.buckets import md5
 from tests.stage import Killed, Killing, PlainFile
 
 REPAIR = "replication-repair"
@@ -177,3 +180,28 @@ def test_other_headers_are_mended(tmp_path: Path) -> None:
     run, outcome = stage.run(REPAIR)
     assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
     assert seen(run).counts == ()
+
+
+def test_a_replica_without_versions_is_refused(tmp_path: Path) -> None:
+    """What is copied there would be written over, and could not be put back; least of all may it be deleted."""
+    stage = ReplicationStage(tmp_path)
+    stage.write(unversioned=True)
+    now = stage.clock.now()
+    for bucket, content in ((stage.buckets.source, b"content"), (stage.buckets.replica, b"c0ntent")):
+        bucket.configure(BucketSettings("eu-west-1", ""))
+        bucket.keep(Kept(Version("a.bin", "", len(content), md5(content), now, marker=False, latest=True), content))
+    before = _held(stage)
+    _, outcome = stage.run(REPAIR)
+    assert "keeps no versions" in outcome.reason
+    assert _held(stage) == before
+
+
+def test_a_source_without_versions_is_copied_from(tmp_path: Path) -> None:
+    """What its keys hold has no id: that means no deletion at the replica, which keeps versions."""
+    stage = ReplicationStage(tmp_path)
+    stage.write(unversioned=True)
+    held = Version("a.bin", "", 7, md5(b"content"), stage.clock.now(), marker=False, latest=True)
+    stage.buckets.source.keep(Kept(held, b"content"))
+    stage.buckets.replica.put("a.bin", b"c0ntent", within=stage.buckets.within)
+    _, plan = stage.plan(REPAIR)
+    assert [record.key.set_identifier for change in plan.changes for record in change.records] == [NULL]
