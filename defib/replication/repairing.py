@@ -8,7 +8,7 @@ from defib.errors import StepFailed
 from defib.plan import Change, Plan
 from defib.ports import RecordKey
 from defib.replication.checking import Look
-from defib.replication.findings import Finding, Kind
+from defib.replication.findings import Finding, Kind, Tally
 from defib.replication.objectplans import changes_to, keys_of
 from defib.replication.objects import OBJECT, object_key
 from defib.replication.port import NULL
@@ -28,6 +28,7 @@ def plan_of_repair(step: Step, looks: Sequence[Look]) -> Plan:
             step.note(f"{look.pair.name}: not compared, and so not mended", warning=True)
             continue
         wanted = _wanted(step, look, look.tally.findings)
+        _tell_what_is_not_named(step, look.pair.name, look.tally)
         if wanted:
             insist_on_versions(look.pair.replica.settings(within=step.within), look.pair.replica)
         zone = look.pair.zone(look.pair.replica, look.pair.source)
@@ -58,6 +59,13 @@ def _wanted(step: Step, look: Look, findings: Sequence[Finding]) -> list[RecordK
             warning=True,
         )
     return list(keys.values())
+
+
+def _tell_what_is_not_named(step: Step, pair: str, tally: Tally) -> None:
+    more = tally.number(COPIED) - sum(finding.kind in COPIED for finding in tally.findings)
+    if more:
+        text = f"{pair}: {more} more versions are wrong than are told one by one; this plan has none of them"
+        step.note(f"{text}, another defib run {step.run.runbook.procedure} after this one has", warning=True)
 
 
 def copy_objects(step: Step, plan: Plan) -> None:

@@ -11,7 +11,7 @@ from defib.approval import Automatic, ByDigest
 from defib.clock import Deadline
 from defib.objectives import Status
 from defib.providers.bucket.memory import Kept
-from defib.replication.findings import Kind
+from defib.replication.findings import SHOWN, Kind
 from defib.replication.objectplans import TOGETHER
 from defib.replication.port import NULL, Original, Version
 from defib.replication.port import Status as Replication
@@ -205,3 +205,14 @@ def test_a_source_without_versions_is_copied_from(tmp_path: Path) -> None:
     stage.buckets.replica.put("a.bin", b"c0ntent", within=stage.buckets.within)
     _, plan = stage.plan(REPAIR)
     assert [record.key.set_identifier for change in plan.changes for record in change.records] == [NULL]
+
+
+def test_what_one_repair_leaves_is_told(tmp_path: Path) -> None:
+    """A comparison tells so many of each kind one by one, and only these are in the plan."""
+    stage = ReplicationStage(tmp_path)
+    for number in range(SHOWN + 3):
+        stage.buckets.write(f"{number:03}.bin", b"failed", Replication.FAILED)
+    stage.write(ask_at_most=9000)
+    run, plan = stage.plan(REPAIR)
+    assert sum(len(change.records) for change in plan.changes) == SHOWN
+    assert "3 more" in notes(run)
