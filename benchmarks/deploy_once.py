@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from defib.cli import leave
 from defib.clock import Deadline, SystemClock
 from defib.providers.aws import AwsAccess
 from defib.providers.releases.retrying import RetryingReleases
@@ -26,7 +27,7 @@ _KIB = 1024
 
 
 def main() -> int:
-    """Deploy as a run does, without what a run has around it."""
+    """Deploy as a run does, without what a run has around it; the process ends as that of a command does."""
     endpoint, bucket, root, commit = sys.argv[1:]
     clock = SystemClock()
     within = Deadline.after(clock, _WITHIN)
@@ -39,13 +40,14 @@ def main() -> int:
         "uploaded": done.uploaded,
         "complete": len(done.manifest.entries),
         "repeated": store.repeated,
-        "memory": _most_memory(),
+        "memory": most_memory(),
     }
     sys.stdout.write(json.dumps(told) + "\n")
     return 0
 
 
-def _most_memory() -> int:
+def most_memory() -> int:
+    """The most that this process ever held, in bytes."""
     # Not getrusage: ru_maxrss begins with what the process that started this one held, proc_pid_status(5) does not.
     status = Path("/proc/self/status").read_text(encoding="ascii")
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
@@ -53,4 +55,4 @@ def _most_memory() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -7,22 +7,19 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.figures import Findings, Sample, Series, Target, at_most, in_turns
+from benchmarks.git_hosts import TOKEN, Hosted, Hosts
+from benchmarks.git_hosts import hosts as git_hosts
 from benchmarks.order import Order
 from defib.approval import Automatic
 from defib.clock import SystemClock
 from defib.entries import EngineChosen
 from defib.home import Home
-from defib.lab.background import BackgroundLoop
-from defib.lab.forge.furniture import github_api, gitlab_api
-from defib.lab.git import GitHost, GitVendor
-from defib.lab.history import git, write_history
 from defib.mirror.copies import AT_ONCE, Mirrors
 from defib.mirror.sources import SourcesOfSite
 from defib.objectives import Mode, Status
@@ -43,8 +40,6 @@ MOST_FOR_MANY = 30
 MOST_PROCESSES = 5 * AT_ONCE
 """For each question to a remote three of ours, and two of the host's, which is on the same machine here."""
 
-TOKEN = "glpat-0123456789-of-the-bench"
-_WHO = "committer Bench <bench@example.test> 1772366400 +0000"
 _ROOT = Path(__file__).resolve().parents[1]
 _SITE = _ROOT / "runbooks" / "sites" / "lab.yaml"
 _SAME, _COMMIT, _ALL, _PROCESSES = (
@@ -54,24 +49,15 @@ _SAME, _COMMIT, _ALL, _PROCESSES = (
     "processes of git at once",
 )
 _NOTES = (
-    "the hosts are git http-backend behind the lab's HTTP server, in this process, for both",
+    "the hosts are git http-backend behind the lab's HTTP server, in a process of their own",
     "Defib is a whole run of git-mirror in a process that runs already: journal, lease, bundle, comparison by ref",
     "git is fetch --prune and push --mirror, which take a mirror from 2,801 refs to none where the source is emptied",
 )
 
 
-@dataclass
-class _Hosts:
-    """The source, a mirror for Defib, and one for git."""
-
-    source: GitHost
-    ours: GitHost
-    gits: GitHost
-
-
 def measure(order: Order) -> Findings:
     """Both tools in turn, each with a mirror of its own of the same source."""
-    with tempfile.TemporaryDirectory(prefix="defib-bench-") as name, _hosts(Path(name), REFS) as hosts:
+    with tempfile.TemporaryDirectory(prefix="defib-bench-") as name, git_hosts(Path(name), REFS) as hosts:
         folder = Path(name)
         order.tell(f"{REFS} refs, {order.rounds} rounds, two tools")
         ours = _Defib(folder / "home", (_repository("pulse", hosts),))
@@ -81,7 +67,7 @@ def measure(order: Order) -> Findings:
         same = in_turns(order.rounds, {tool: _task(work, hosts, checks[tool]) for tool, work in tools.items()})
         commit = in_turns(order.rounds, {tool: _task(work, hosts, checks[tool], new=True) for tool, work in tools.items()})
     order.tell(f"{MANY} repositories")
-    with tempfile.TemporaryDirectory(prefix="defib-bench-") as name, _hosts(Path(name), 0) as hosts:
+    with tempfile.TemporaryDirectory(prefix="defib-bench-") as name, git_hosts(Path(name), 0) as hosts:
         many = _Defib(Path(name) / "home", tuple(_repository(f"r{number}", hosts) for number in range(MANY)))
         all_of_them, most = _many(many)
     series = (
@@ -103,10 +89,10 @@ def _targets(series: tuple[Series, ...]) -> tuple[Target, ...]:
     )
 
 
-def _task(work: Callable[[], Sample], hosts: _Hosts, there: GitHost, *, new: bool = False) -> Callable[[int], Sample]:
+def _task(work: Callable[[], Sample], hosts: Hosts, there: Hosted, *, new: bool = False) -> Callable[[int], Sample]:
     def sample(number: int) -> Sample:
         if new:
-            _commit(hosts.source.repository, number)
+            hosts.source.commit(number)
         took = work()
         source, mirror = hosts.source.refs(), there.refs()
         wrong = sum(mirror.get(ref) != commit for ref, commit in source.items())
@@ -171,7 +157,7 @@ def _give_back(run: Run) -> None:
 class _Git:
     """A bare mirror clone, kept up by git's own commands."""
 
-    def __init__(self, clone: Path, hosts: _Hosts) -> None:
+    def __init__(self, clone: Path, hosts: Hosts) -> None:
         self._clone, self._to = clone, hosts.gits.url
         _run("git", "clone", "--quiet", "--mirror", hosts.source.url, str(clone))
 
@@ -190,48 +176,11 @@ def _run(program: str, *arguments: str) -> None:
     subprocess.run([program, "-c", header, *arguments], check=True, capture_output=True, timeout=120)
 
 
-def _repository(name: str, hosts: _Hosts) -> Repository:
+def _repository(name: str, hosts: Hosts) -> Repository:
     remotes = tuple(
         Remote(name=host, url=at.url, token="env:TOKEN") for host, at in (("source", hosts.source), ("mirror", hosts.ours))
     )
     return Repository(name=name, remotes=remotes)
-
-
-@contextmanager
-def _hosts(folder: Path, refs: int) -> Iterator[_Hosts]:
-    """The three of them; the source has at least so many refs."""
-    clock = SystemClock()
-    history = write_history(folder / "history.git", clock.now() - timedelta(hours=1))
-    vendor = GitVendor("Bench", "Who are you?", "Nothing is here.")
-    with ExitStack() as stack:
-        loop = stack.enter_context(BackgroundLoop())
-        made = []
-        for name, api in (("source", github_api), ("ours", gitlab_api), ("gits", gitlab_api)):
-            settings = api(TOKEN, clock.now(), clock)
-            host = GitHost(vendor, "127.0.0.1", 0, folder / name, TOKEN, history, settings)
-            loop.run(host.start())
-            stack.callback(lambda host=host: loop.run(host.stop()))  # type: ignore[misc]
-            made.append(host)
-        _fill(made[0], refs)
-        yield _Hosts(*made)
-
-
-def _fill(source: GitHost, refs: int) -> None:
-    """As many branches as it takes, each with a commit of its own."""
-    tip = git(["rev-parse", "refs/heads/main"], source.repository).strip()
-    told = "".join(
-        f"commit refs/heads/topic/{number:04}\n{_WHO}\ndata 1\n.\nfrom {tip}\nM 644 inline topic\ndata 4\n{number:04}\n\n"
-        for number in range(refs - len(source.refs()))
-    )
-    git(["fast-import", "--quiet"], source.repository, told.encode())
-
-
-def _commit(repository: Path, number: int) -> None:
-    """One more commit on the branch."""
-    told = (
-        f"commit refs/heads/main\n{_WHO}\ndata 1\n.\nfrom refs/heads/main^0\nM 644 inline round\ndata <<.\n{number}\n.\n\n"
-    )
-    git(["fast-import", "--quiet"], repository, told.encode())
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+_BOTH = 2
+
 
 class Allowance:
     """So many requests and so many bytes; several threads take from it."""
@@ -28,6 +30,11 @@ class Allowance:
                 return False
             self._left_size -= number
             return True
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing can be asked any more: every question is for both sides."""
+        return self._left_requests < _BOTH
 
     @property
     def asked(self) -> int:

@@ -15,7 +15,7 @@ from defib.clock import Deadline
 from defib.replication.allowance import Allowance
 from defib.replication.findings import Finding, Tally, total
 from defib.replication.judging import Judge
-from defib.replication.listing import ranges, versions
+from defib.replication.listing import pieces, ranges
 from defib.replication.merge import Counted, Unlike, merged
 from defib.replication.pair import Pair
 from defib.replication.port import Cursor, Version
@@ -28,8 +28,10 @@ from defib.replication.spread import Spread
 RANGES = 32
 """Into so many parts or fewer the keys below a prefix are cut."""
 
-_RANGES_AT_ONCE = 4
-_ASKING_AT_ONCE = 16
+_RANGES_AT_ONCE = 8
+_ASKING_AT_ONCE = 24
+"""Over all ranges; with a page of each, not more requests to a bucket than its client keeps connections."""
+
 _WAITING = 256
 """So many keys wait for an answer at most: what is in memory does not grow with what is wrong."""
 
@@ -58,18 +60,20 @@ class Comparer:
     def compare(self, parts: Iterable[Cursor], progress: Progress, within: Deadline, spread: Spread | None = None) -> Tally:
         """Every range that was not compared before, here or as `spread` does, and what was found in all.
 
-        The first error ends it; what was compared by then is not compared again.
+        The first error ends it; what was compared by then is not compared again. What was compared as a part of other cuts,
+        because folders came or went meanwhile, does not count.
         """
+        parts = tuple(parts)
         wanted = [part for part in parts if part not in progress.done]
         for part, tally in (spread or self.in_threads)(wanted, within):
             progress.tell(part, tally)
-        return total(progress.done.values())
+        return total(progress.done[part] for part in parts)
 
     def in_threads(self, parts: Sequence[Cursor], within: Deadline) -> Iterator[tuple[Cursor, Tally]]:
         """Some ranges at a time, in this process, as each is done; after an error none is begun, and what is done counts."""
         failed: Exception | None = None
-        with ThreadPoolExecutor(_RANGES_AT_ONCE, thread_name_prefix="defib-ranges") as pool:
-            futures = {pool.submit(self.range, part, within): part for part in parts}
+        with _asking() as asking, ThreadPoolExecutor(_RANGES_AT_ONCE, thread_name_prefix="defib-ranges") as pool:
+            futures = {pool.submit(self._range, part, asking, within): part for part in parts}
             for future in as_completed(futures):
                 if future.cancelled():
                     continue
@@ -77,7 +81,8 @@ class Comparer:
                     found = future.result()
                 except Exception as error:  # raised once all that had begun is told
                     failed = failed or error
-                    pool.shutdown(wait=False, cancel_futures=True)
+                    for each in futures:  # not pool.shutdown(cancel_futures=True): of those nobody hears any more
+                        each.cancel()
                 else:
                     yield futures[future], found
         if failed is not None:
@@ -85,19 +90,24 @@ class Comparer:
 
     def range(self, part: Cursor, within: Deadline) -> Tally:
         """One range; raises what the listing of either side raises."""
+        with _asking() as asking:
+            return self._range(part, asking, within)
+
+    def _range(self, part: Cursor, asking: ThreadPoolExecutor, within: Deadline) -> Tally:
         counted, tally, chosen = Counted(), Tally(), _Chosen(self._spot_check())
-        source = self._without_canaries(versions(self.pair.source, part, within))
-        replica = self._without_canaries(versions(self.pair.replica, part, within))
-        with ThreadPoolExecutor(_ASKING_AT_ONCE, thread_name_prefix="defib-asking") as pool:
-            waiting: deque[Future[list[Finding]]] = deque()
-            for unlike in merged(source, replica, counted, chosen):
-                waiting.append(pool.submit(self._judged, unlike, within))
-                if len(waiting) > _WAITING:
-                    _add(tally, waiting.popleft())
-            while waiting:
-                _add(tally, waiting.popleft())
-            for spot in [pool.submit(chosen.check, version, within) for version in chosen.versions]:
-                _add(tally, spot)
+        source = self._without_canaries(pieces(self.pair.source, part, within))
+        replica = self._without_canaries(pieces(self.pair.replica, part, within))
+        waiting: deque[Future[list[Finding]]] = deque()
+        for unlike in merged(source, replica, counted, chosen):
+            if self.allowance.spent:  # nobody is asked any more: that would be done a million times where a replica is empty
+                _add(tally, self._judged(unlike, within))
+                continue
+            waiting.append(asking.submit(self._judged, unlike, within))
+            if len(waiting) > _WAITING:
+                _add(tally, waiting.popleft().result())
+        waiting.extend(asking.submit(chosen.check, version, within) for version in chosen.versions)
+        while waiting:
+            _add(tally, waiting.popleft().result())
         tally.source, tally.replica, tally.size, tally.same = counted.source, counted.replica, counted.size, counted.same
         tally.checked = len(chosen.versions)
         return tally
@@ -132,6 +142,10 @@ class _Chosen:
         return list(self._spot.findings(version, within))
 
 
-def _add(tally: Tally, findings: Future[list[Finding]]) -> None:
-    for finding in findings.result():
+def _asking() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_ASKING_AT_ONCE, thread_name_prefix="defib-asking")
+
+
+def _add(tally: Tally, findings: Iterable[Finding]) -> None:
+    for finding in findings:
         tally.add(finding)

@@ -125,6 +125,8 @@ class Judge:
         if self._expired(theirs):
             yield _found(Kind.EXPECTED, theirs, "a lifecycle rule has removed it at the source")
             return
+        if self._is_current(theirs, unlike.latest, within):
+            return
         if not self.sameness.allowance.requests(2):
             yield _found(Kind.EXTRA, theirs, "the source did not list it")
             return
@@ -134,6 +136,12 @@ class Judge:
             yield _found(Kind.EXPECTED, theirs, "deleted at the source, and its older versions are still there")
             return
         yield _found(Kind.EXTRA, theirs, "the source does not have it")
+
+    def _is_current(self, theirs: Version, latest: Version | None, within: Deadline) -> bool:
+        """Whether what the replica's key holds is a copy, made by hand, of what the source's key holds."""
+        if not theirs.latest or latest is None or latest.marker or latest.size != theirs.size:
+            return False
+        return self.sameness.of(latest, theirs, within).same is Same.YES
 
     def _deleted(self, key: str, within: Deadline) -> bool:
         """Whether the source has a delete marker for the key and no rule brings it to the replica."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 from defib.clock import Deadline
 from defib.errors import Unavailable
+from defib.replication.merge import Keys
 from defib.replication.port import Bucket, Cursor, Page, Version
+
+PIECE = 1000
+"""So many versions of one key are in memory at once."""
 
 
 def pages(bucket: Bucket, start: Cursor, within: Deadline) -> Iterator[Page]:
@@ -24,8 +29,8 @@ def pages(bucket: Bucket, start: Cursor, within: Deadline) -> Iterator[Page]:
             yield page
 
 
-def versions(bucket: Bucket, start: Cursor, within: Deadline) -> Iterator[tuple[str, list[Version]]]:
-    """The keys from `start` on, each with its versions, newest first.
+def pieces(bucket: Bucket, start: Cursor, within: Deadline) -> Keys:
+    """The keys from `start` on, each with its versions, newest first; more than :data:`PIECE` of one key come in pieces.
 
     Raises :class:`Unavailable` where the order is not that of S3: directory buckets list in none, and a merge of what is not
     sorted would be wrong without a word (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
@@ -34,7 +39,7 @@ def versions(bucket: Bucket, start: Cursor, within: Deadline) -> Iterator[tuple[
     held: list[Version] = []
     for page in pages(bucket, start, within):
         for version in page.versions:
-            if version.key == key:
+            if version.key == key and len(held) < PIECE:
                 held.append(version)
                 continue
             if key is not None:
@@ -44,6 +49,12 @@ def versions(bucket: Bucket, start: Cursor, within: Deadline) -> Iterator[tuple[
             key, held = version.key, [version]
     if key is not None:
         yield key, held
+
+
+def versions(bucket: Bucket, start: Cursor, within: Deadline) -> Keys:
+    """The keys from `start` on, each with all of its versions, newest first; raises as :func:`pieces`."""
+    for key, parts in groupby(pieces(bucket, start, within), key=itemgetter(0)):
+        yield key, [version for _, part in parts for version in part]
 
 
 def ranges(bucket: Bucket, prefix: str, most: int, within: Deadline) -> tuple[Cursor, ...]:

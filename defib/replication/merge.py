@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from defib.replication.port import Version
 
 Keys = Iterator[tuple[str, list[Version]]]
+"""Keys in their order, each with versions of it, newest first."""
+
+KEPT = 10_000
+"""So many versions of one key wait at each side for the one of the same id at the other, which comes close by: both sides
+are in the order of the times at which they were written."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +21,8 @@ class Unlike:
     """The versions of one key that a listing does not show to be the same at both sides.
 
     `pairs` have the same id and not the same ETag and size; `here` are at the source alone, `there` at the replica alone.
-    `latest` is what the key holds at the source, None where it is not there at all.
+    `latest` is what the key holds at the source, None where it is not there at all. Of a key with more than :data:`KEPT` of
+    them there may be several of these, the oldest versions last.
     """
 
     key: str
@@ -34,54 +41,135 @@ class Counted:
     replica: int = 0
     size: int = 0
     same: int = 0
-    key: str = ""
-    """The last key that was seen at both sides or at one."""
 
 
 def merged(source: Keys, replica: Keys, counted: Counted, each: Callable[[Version], None]) -> Iterator[Unlike]:
     """What differs, in the order of keys; `counted` goes on meanwhile. `each` is told of what is the same at both sides.
 
-    Equal are versions of the same id, size and ETag: an ETag tells of the bytes, and where it does not (encrypted with a key
-    of KMS, uploaded in other parts) it differs (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
+    A key with many versions may come in several pieces. Equal are versions of the same id, size and ETag: an ETag tells of
+    the bytes, and where it does not (encrypted with a key of KMS, uploaded in other parts) it differs
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
     """
-    here, there = next(source, None), next(replica, None)
-    while here is not None or there is not None:
-        key = min(side[0] for side in (here, there) if side is not None)
-        ours = here[1] if here is not None and here[0] == key else []
-        theirs = there[1] if there is not None and there[0] == key else []
-        counted.key = key
-        counted.source += len(ours)
-        counted.replica += len(theirs)
-        unlike = _compared(key, ours, theirs, counted, each)
-        if unlike is not None:
-            yield unlike
-        if ours:
-            here = next(source, None)
-        if theirs:
-            there = next(replica, None)
-
-
-def _compared(
-    key: str, ours: list[Version], theirs: list[Version], counted: Counted, each: Callable[[Version], None]
-) -> Unlike | None:
-    by_id = {version.id: version for version in theirs}
-    pairs: list[tuple[Version, Version]] = []
-    lone: list[Version] = []
-    for version in ours:
-        counted.size += version.size
-        other = by_id.pop(version.id, None)
-        if other is None:
-            lone.append(version)
-        elif alike(version, other):
-            counted.same += 1
-            each(version)
+    here, there = _Side(source), _Side(replica)
+    while here.head is not None or there.head is not None:
+        if here.head == there.head:
+            _all_alike(here.take(), counted, each)
+            there.take()
         else:
-            pairs.append((version, other))
-    if not pairs and not lone and not by_id:
-        return None
-    latest = next((version for version in ours if version.latest), None)
-    replica_latest = next((version for version in theirs if version.latest), None)
-    return Unlike(key, tuple(pairs), tuple(lone), tuple(by_id.values()), latest, replica_latest)
+            key = min(side.head[0] for side in (here, there) if side.head is not None)
+            matching = _Matching(key, here.latest(key), there.latest(key), counted, each)
+            yield from _matched(matching, here, there)
+
+
+class _Side:
+    """One listing; `head` is the piece that comes next, None after the last."""
+
+    def __init__(self, pieces: Keys) -> None:
+        self._pieces = pieces
+        self.head = next(pieces, None)
+
+    def take(self) -> list[Version]:
+        """The versions of the head; the next piece becomes the head."""
+        assert self.head is not None, "nothing is taken after the last piece"
+        versions = self.head[1]
+        self.head = next(self._pieces, None)
+        return versions
+
+    def newest(self, key: str) -> datetime | None:
+        """When the newest version of the head was written; None where the head is of another key."""
+        return self.head[1][0].modified if self.head is not None and self.head[0] == key else None
+
+    def latest(self, key: str) -> Version | None:
+        """What the key holds; None where it holds nothing, or the head is of another key."""
+        versions = self.head[1] if self.head is not None and self.head[0] == key else []
+        return next((version for version in versions if version.latest), None)
+
+
+def _all_alike(versions: list[Version], counted: Counted, each: Callable[[Version], None]) -> None:
+    counted.source += len(versions)
+    counted.replica += len(versions)
+    counted.same += len(versions)
+    for version in versions:
+        counted.size += version.size
+        each(version)
+
+
+def _matched(matching: _Matching, here: _Side, there: _Side) -> Iterator[Unlike]:
+    """All pieces of one key, of both sides in the order of time, so that what belongs together comes close by."""
+    while True:
+        ours, theirs = here.newest(matching.key), there.newest(matching.key)
+        if ours is not None and (theirs is None or ours >= theirs):
+            matching.here(here.take())
+        elif theirs is not None:
+            matching.there(there.take())
+        else:
+            break
+        if matching.waiting > 2 * KEPT:
+            yield from matching.told(KEPT)
+    yield from matching.told(0)
+
+
+class _Matching:
+    """Versions of one key that wait for the one of the same id at the other side."""
+
+    def __init__(
+        self,
+        key: str,
+        latest: Version | None,
+        replica_latest: Version | None,
+        counted: Counted,
+        each: Callable[[Version], None],
+    ) -> None:
+        self.key, self._latest, self._replica_latest = key, latest, replica_latest
+        self._counted, self._each = counted, each
+        self._pairs: list[tuple[Version, Version]] = []
+        self._here: dict[str, Version] = {}
+        self._there: dict[str, Version] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many are in memory."""
+        return len(self._pairs) + len(self._here) + len(self._there)
+
+    def here(self, versions: list[Version]) -> None:
+        """The next versions at the source."""
+        self._counted.source += len(versions)
+        for version in versions:
+            self._counted.size += version.size
+            other = self._there.pop(version.id, None)
+            if other is None:
+                self._here[version.id] = version
+            else:
+                self._met(version, other)
+
+    def there(self, versions: list[Version]) -> None:
+        """The next versions at the replica."""
+        self._counted.replica += len(versions)
+        for version in versions:
+            other = self._here.pop(version.id, None)
+            if other is None:
+                self._there[version.id] = version
+            else:
+                self._met(other, version)
+
+    def told(self, keep: int) -> Iterator[Unlike]:
+        """What is not alike, but for the `keep` versions of each side that came last; it waits no more."""
+        pairs, here, there = tuple(self._pairs), _first(self._here, keep), _first(self._there, keep)
+        self._pairs.clear()
+        if pairs or here or there:
+            yield Unlike(self.key, pairs, here, there, self._latest, self._replica_latest)
+
+    def _met(self, ours: Version, theirs: Version) -> None:
+        if alike(ours, theirs):
+            self._counted.same += 1
+            self._each(ours)
+        else:
+            self._pairs.append((ours, theirs))
+
+
+def _first(waiting: dict[str, Version], keep: int) -> tuple[Version, ...]:
+    """All but the last ones, which are taken out."""
+    return tuple(waiting.pop(ident) for ident in list(waiting)[: max(0, len(waiting) - keep)])
 
 
 def alike(one: Version, other: Version) -> bool:

@@ -201,10 +201,13 @@ class ObjectsZone:
             )
 
     def _may_be_made(self, key: RecordKey, version: Version, within: Deadline) -> bool:
-        """Whether a change to `key` makes such a version. The wanted one itself, in its own bucket, was there before."""
+        """Whether a change to `key` makes such a version: a copy has an id of its own.
+
+        The wanted one itself was there before, in its own bucket; in another one replication has brought it meanwhile.
+        """
         if not key.set_identifier or version.marker:
             return version.marker and not key.set_identifier
-        if self._target.name == self._source.name and version.id == key.set_identifier:
+        if version.id == key.set_identifier:
             return False
         told = self._target.details(key.name, version.id, within=within)
         return told is not None and self._is_like(key, self._wanted(key, within), told, within)

@@ -116,7 +116,7 @@ def _rewinder(step: Step, asked: Restoration) -> Rewinder:
 
 def _looked_at(step: Step, asked: Restoration) -> tuple[Expiry, ...]:
     """The rules of the past's lifecycle that reach back to the moment, after a look at how all buckets are configured."""
-    _insist_on_versions(asked.target.settings(within=step.within), asked.target)
+    insist_on_versions(asked.target.settings(within=step.within), asked.target)
     settings = asked.past.settings(within=step.within)
     if asked.past.name != asked.target.name and settings.versioning != _KEPT:
         _insist_on_a_history(settings, asked.past)
@@ -133,7 +133,8 @@ def _looked_at(step: Step, asked: Restoration) -> tuple[Expiry, ...]:
     return ()
 
 
-def _insist_on_versions(settings: BucketSettings, bucket: WritableBucket) -> None:
+def insist_on_versions(settings: BucketSettings, bucket: WritableBucket) -> None:
+    """:class:`Refused` for a bucket in which a write cannot be put back."""
     if settings.versioning != _KEPT:
         raise Refused(
             f"{bucket.where} keeps no versions: what is put there would be written over",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from defib.errors import Unavailable
 from defib.providers.bucket.retrying import RetryingBucket
 from defib.replication.findings import AT_RISK, SHOWN, Finding, Kind, Tally, total
 from defib.replication.listing import ranges, versions
-from defib.replication.port import Cursor, Page, Status, Version
+from defib.replication.port import Cursor, Details, Page, Status, Version
 from defib.replication.progress import Progress
 from tests.replication.buckets import OPAQUE, Buckets
 
@@ -30,8 +31,8 @@ EDIT = st.tuples(
 )
 
 
-def _edit(buckets: Buckets, lost: set[tuple[str, str]], what: str, key: str) -> None:
-    content = f"{what} {key}".encode()
+def _edit(buckets: Buckets, lost: set[tuple[str, str]], what: str, key: str, number: int) -> None:
+    content = f"{what} {key} {number}".encode()
     if what == "deleted":
         buckets.delete(key)
         return
@@ -65,8 +66,8 @@ def test_what_is_at_risk_is_what_a_naive_model_says(
 ) -> None:
     """Whatever was done to both sides, and however the listings come in pages."""
     buckets, lost = Buckets(tmp_path_factory.mktemp("pair"), page_size=page_size), set[tuple[str, str]]()
-    for what, key in edits:
-        _edit(buckets, lost, what, key)
+    for number, (what, key) in enumerate(edits):
+        _edit(buckets, lost, what, key, number)
         buckets.clock.sleep(timedelta(seconds=1))
     found = buckets.compare().findings
     assert {(each.key, each.version) for each in found if each.kind in AT_RISK} == lost
@@ -116,6 +117,54 @@ def test_a_comparison_goes_on_where_it_was_cut_off(buckets: Buckets) -> None:
     tally = buckets.compare(Progress(path))
     assert tally.counts == {Kind.PENDING: 4}
     assert not {(cursor.after, cursor.until) for cursor in asked} & {(part.after, part.until) for part in done}
+
+
+def test_what_was_cut_otherwise_before_does_not_count(buckets: Buckets) -> None:
+    """Folders came while nobody compared: other ranges hold the same keys, which count once."""
+    buckets.write("a/lacking")
+    progress = Progress(buckets.folder / "run.jsonl")
+    progress.tell(Cursor(), Tally(source=1, counts={Kind.PENDING: 1}, oldest={Kind.PENDING: buckets.clock.now()}))
+    tally = buckets.compare(progress)
+    assert (tally.source, tally.counts) == (1, {Kind.PENDING: 1})
+
+
+def test_a_comparison_of_many_ranges_ends_with_its_first_error(buckets: Buckets) -> None:
+    """Ranges that wait for their turn are not waited for."""
+    for number in range(30):
+        buckets.written(f"{number:02}/a")
+    buckets.source.page = lambda *_, **__: _fail()  # type: ignore[method-assign]
+    with pytest.raises(Unavailable, match="cut off"):
+        buckets.compare()
+
+
+def test_a_replica_that_has_nothing(buckets: Buckets) -> None:
+    """S14: all is missing and counted; what is asked and what is in memory is bounded all the same."""
+    number, asked = 20_000, 300
+    for each in range(number):
+        buckets.write(f"{each % 40:02}/{each}", status=Status.COMPLETED)
+    buckets.configure(ask_at_most=asked)
+    questions: list[str] = []
+    details = buckets.replica.details
+
+    def counted(key: str, version: str, *, within: Deadline) -> Details | None:
+        questions.append(key)
+        return details(key, version, within=within)
+
+    buckets.replica.details = counted  # type: ignore[method-assign]
+    tracemalloc.start()
+    try:
+        tally = buckets.compare()
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert tally.counts == {Kind.MISSING: asked // 2, Kind.NOT_ASKED: number - asked // 2}
+    assert len(questions) == asked // 2
+    assert len(tally.findings) == asked // 2 + SHOWN
+    assert most < 20_000_000, "about what eight ranges have on their way"
+
+
+def _fail() -> Page:
+    raise Unavailable("cut off", where="here")
 
 
 def test_a_line_that_was_cut_off_is_compared_again(tmp_path: Path) -> None:

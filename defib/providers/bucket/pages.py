@@ -1,18 +1,20 @@
 """A page of a listing of S3, read from its XML.
 
-botocore reads a page of a thousand entries in some 40 ms, entry by entry against a model; this takes a tenth of that, and a
-comparison of millions of objects is nothing but pages. Everything else of a request stays botocore's: see :func:`raw_pages`.
+botocore reads a page of a thousand entries in some 40 ms, entry by entry against a model; a comparison of millions of
+objects is nothing but pages. Everything else of a request stays botocore's: see :func:`raw_pages`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 
 from defib.errors import Unavailable
+from defib.providers.bucket.entries import MARKER, Row, local, take
 from defib.replication.port import Cursor, Page, Version
 
 if TYPE_CHECKING:
@@ -21,10 +23,9 @@ if TYPE_CHECKING:
 RAW = "DefibPage"
 """Under this key stands the body of an answered listing."""
 
-_SPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
-_LISTINGS = {"ListVersionsResult", "ListBucketResult"}
 _EMPTY = b"<Listing/>"
 _OK = 200
+_ROOTS = {"ListVersionsResult", "ListBucketResult"}
 
 
 def raw_pages(client: S3Client) -> None:
@@ -36,66 +37,86 @@ def raw_pages(client: S3Client) -> None:
             response_dict["body"] = _EMPTY
 
     for operation in ("ListObjectsV2", "ListObjectVersions"):
-        client.meta.events.register(f"before-parse.s3.{operation}", keep)
+        # The wildcard comes before botocore's own handler of S3, which reads all of an answer with 200 to see whether it is
+        # an error after all. read_page tells that too.
+        client.meta.events.register(f"before-parse.*.{operation}", keep)
 
 
-def read_folders(body: bytes) -> tuple[str, ...]:
-    """The common prefixes of a listing that was asked for with a delimiter, sorted."""
-    root = ET.fromstring(body)  # noqa: S314 - as in read_page
-    return tuple(sorted(unquote_plus(each.text or "") for each in root.iterfind(".//{*}CommonPrefixes/{*}Prefix")))
+def read_folders(body: bytes, where: str) -> tuple[str, ...]:
+    """The common prefixes of a listing that was asked for with a delimiter, sorted; raises as :func:`read_page`."""
+    try:
+        root = ET.fromstring(body)  # noqa: S314 - who signs the request trusts the answer; expat bounds entities
+        frame = _framed(root)
+        return tuple(sorted(frame.plain(each.text or "") for each in root.iterfind("{*}CommonPrefixes/{*}Prefix")))
+    except (ET.ParseError, ValueError) as error:
+        raise _broken(where, error) from error
 
 
 def read_page(body: bytes, cursor: Cursor, where: str) -> Page:
     """The versions of one page up to the cursor's end, and where it goes on; :class:`Unavailable` for what is no listing.
 
-    S3 answers 200 before it has the page, and may break off within it.
+    S3 answers 200 before it has the page, and may break off within it, or go on with an error.
     """
     try:
-        root = ET.fromstring(body)  # noqa: S314 - who signs the request trusts the answer; expat bounds entities
-        _insist_on_a_listing(root)
-        found = list(_versions(root, versions=cursor.versions))
-        onwards = _onwards(root, cursor, found)
-    except (ET.ParseError, ValueError, KeyError) as error:
-        raise Unavailable("the page of a listing is not whole", where=where, seen=str(error)) from error
+        root, rows = take(body)
+        frame = _framed(root)
+        found = list(_versions(rows, frame, versions=cursor.versions))
+        onwards = _onwards(frame, cursor, found)
+    except (ET.ParseError, ValueError) as error:
+        raise _broken(where, error) from error
     if cursor.until and found and found[-1].key > cursor.until:
         return Page([each for each in found if each.key <= cursor.until], None)
     return Page(found, onwards)
 
 
-def _insist_on_a_listing(root: ET.Element) -> None:
-    if root.tag.removeprefix(_SPACE) not in _LISTINGS:
-        raise ValueError(f"it is a {root.tag}")
+def _broken(where: str, error: Exception) -> Unavailable:
+    return Unavailable("the page of a listing is not whole", where=where, seen=str(error))
 
 
-def _versions(root: ET.Element, *, versions: bool) -> Iterator[Version]:
-    for entry in root:
-        name = entry.tag.removeprefix(_SPACE)
-        if name not in {"Version", "DeleteMarker", "Contents"}:
-            continue
-        told = {child.tag.removeprefix(_SPACE): child.text or "" for child in entry}
-        key = told["Key"]
+@dataclass(frozen=True)
+class _Frame:
+    """What a page tells beside its entries."""
+
+    encoded: bool
+    more: bool
+    next_key: str
+    next_version: str
+
+    def plain(self, key: str) -> str:
+        """A key as it is. S3 writes it as a form does, a space as a plus; not every S3 does it when asked to."""
+        return unquote_plus(key, errors="strict") if self.encoded and ("%" in key or "+" in key) else key
+
+
+def _framed(root: ET.Element) -> _Frame:
+    told = {local(each): each.text or "" for each in root}
+    name, more = local(root), told.get("IsTruncated")
+    if name not in _ROOTS or more not in {"true", "false"}:
+        raise ValueError(f"it is no listing but <{name}> {told.get('Code', '')}".rstrip())
+    encoded = told.get("EncodingType") == "url"
+    return _Frame(encoded, more == "true", told.get("NextKeyMarker", ""), told.get("NextVersionIdMarker", ""))
+
+
+def _versions(rows: Iterable[Row], frame: _Frame, *, versions: bool) -> Iterator[Version]:
+    for kind, key, ident, latest, modified, etag, size in rows:
+        if not key or (versions and not ident):
+            raise ValueError(f"an entry without a key or an id: {key!r} {ident!r}")
+        marker = kind == MARKER
         yield Version(
-            unquote_plus(key) if "%" in key or "+" in key else key,
-            told["VersionId"] if versions else "",
-            int(told.get("Size", "0")),
-            told.get("ETag", "").strip('"'),
-            datetime.fromisoformat(told["LastModified"]),
-            name == "DeleteMarker",
-            told.get("IsLatest", "true") == "true",
+            frame.plain(key),
+            ident if versions else "",
+            0 if marker else int(size),
+            etag,
+            datetime.fromisoformat(modified),
+            marker,
+            latest != "false",
         )
 
 
-def _onwards(root: ET.Element, cursor: Cursor, found: list[Version]) -> Cursor | None:
-    if root.findtext(f"{_SPACE}IsTruncated") != "true":
+def _onwards(frame: _Frame, cursor: Cursor, found: list[Version]) -> Cursor | None:
+    if not frame.more:
         return None
-    if not cursor.versions:
-        return Cursor(cursor.prefix, found[-1].key, "", cursor.until, versions=False)
-    key = unquote_plus(_must(root, "NextKeyMarker"))
-    return Cursor(cursor.prefix, key, root.findtext(f"{_SPACE}NextVersionIdMarker") or "", cursor.until)
-
-
-def _must(root: ET.Element, name: str) -> str:
-    text = root.findtext(f"{_SPACE}{name}")
-    if not text:
-        raise ValueError(f"it goes on, and does not say where: no {name}")
-    return text
+    last = found[-1].key if found else ""
+    key, version = (frame.plain(frame.next_key), frame.next_version) if cursor.versions else (last, "")
+    if not key or (key, version) == (cursor.after, cursor.version):
+        raise ValueError("it goes on, and does not say where")
+    return Cursor(cursor.prefix, key, version, cursor.until, cursor.versions)

@@ -83,7 +83,8 @@ class S3Bucket:
         def ask(client: S3Client) -> Any:
             return client.list_objects_v2(Bucket=self._name, Prefix=prefix, Delimiter="/", EncodingType="url", MaxKeys=_PAGE)
 
-        return read_folders(self._ask(ask, "ListObjectsV2", prefix, within)[RAW])
+        answer = self._ask(ask, "ListObjectsV2", prefix, within)
+        return read_folders(answer[RAW], f"{self.where}, folders of {prefix or 'all keys'}")
 
     def details(self, key: str, version: str, *, within: Deadline) -> Details | None:
         def ask(client: S3Client) -> Any:
