@@ -118,6 +118,16 @@ def test_a_comparison_goes_on_where_it_was_cut_off(buckets: Buckets) -> None:
     assert not {(cursor.after, cursor.until) for cursor in asked} & {(part.after, part.until) for part in done}
 
 
+def test_what_was_cut_otherwise_before_does_not_count(buckets: Buckets) -> None:
+    """Folders came while nobody compared: other ranges hold the same keys, which count once."""
+    buckets.write("a/lacking")
+    buckets.written("b/there")
+    progress = Progress(buckets.folder / "run.jsonl")
+    progress.tell(Cursor(), Tally(source=1, counts={Kind.PENDING: 1}, oldest={Kind.PENDING: buckets.clock.now()}))
+    tally = buckets.compare(progress)
+    assert (tally.source, tally.counts) == (2, {Kind.PENDING: 1})
+
+
 def test_a_comparison_of_many_ranges_ends_with_its_first_error(buckets: Buckets) -> None:
     """Ranges that wait for their turn are not waited for."""
     for number in range(30):
