@@ -10,7 +10,7 @@ from defib.clock import Deadline
 from defib.errors import ProviderError
 from defib.replication.findings import Finding, Kind
 from defib.replication.merge import Unlike
-from defib.replication.port import Bucket, Cursor, Status, Version
+from defib.replication.port import Bucket, Cursor, Details, Status, Version
 from defib.replication.rules import BucketSettings, Expiry, Rule, rule_of
 from defib.replication.sameness import Same, Sameness
 
@@ -85,19 +85,17 @@ class Judge:
         if here is None or (there is not None and (there.etag, there.size) == (ours.etag, ours.size)):
             return  # removed, or arrived, while the listings were read
         if there is not None:
-            yield from self._arrived(ours, within)
+            yield from self._arrived(ours, there, within)
             return
         kind, why = _KINDS[here.status]
         yield _found(kind, ours, why)
 
-    def _arrived(self, ours: Version, within: Deadline) -> Iterator[Finding]:
+    def _arrived(self, ours: Version, there: Details, within: Deadline) -> Iterator[Finding]:
         """It came while the listings were read, with another ETag."""
-        page = self.replica.page(Cursor(ours.key, versions=bool(ours.id)), within=within)
-        for theirs in page.versions:
-            if (theirs.key, theirs.id) == (ours.key, ours.id):
-                answer = self.sameness.of(ours, theirs, within)
-                if answer.same is not Same.YES:
-                    yield _found(Kind.DIFFERENT if answer.same is Same.NO else Kind.UNKNOWN, ours, answer.why)
+        theirs = ours._replace(etag=there.etag, size=there.size, modified=there.modified)
+        answer = self.sameness.of(ours, theirs, within)
+        if answer.same is not Same.YES:
+            yield _found(Kind.DIFFERENT if answer.same is Same.NO else Kind.UNKNOWN, ours, answer.why)
 
     def _deletion(self, ours: Version, unlike: Unlike) -> Iterator[Finding]:
         """A delete marker that the replica does not have."""
@@ -118,7 +116,8 @@ class Judge:
         """A version that the replica alone has."""
         if theirs.marker:
             if theirs.latest and unlike.latest is not None and not unlike.latest.marker:
-                yield _found(Kind.HIDDEN, theirs, "a delete marker at the replica hides it there")
+                if self._still_there(theirs.key, within):
+                    yield _found(Kind.HIDDEN, theirs, "a delete marker at the replica hides it there")
             elif self._expired(theirs):
                 yield _found(Kind.EXPECTED, theirs, "a lifecycle rule removes such markers at the source")
             return
@@ -143,11 +142,20 @@ class Judge:
             return False
         return self.sameness.of(latest, theirs, within).same is Same.YES
 
+    def _still_there(self, key: str, within: Deadline) -> bool:
+        """Whether the source's key holds something still, and was not deleted while the listings were read."""
+        if not self.sameness.allowance.requests(1):
+            return True  # as it was listed
+        newest = self._newest(key, within)
+        return newest is not None and not newest.marker
+
+    def _newest(self, key: str, within: Deadline) -> Version | None:
+        page = self.source.page(Cursor(key), within=within)
+        return next((version for version in page.versions if version.key == key), None)
+
     def _deleted(self, key: str, within: Deadline) -> bool:
         """Whether the source has a delete marker for the key and no rule brings it to the replica."""
-        rule = self._rule(key)
-        page = self.source.page(Cursor(key), within=within)
-        newest = next((version for version in page.versions if version.key == key), None)
+        rule, newest = self._rule(key), self._newest(key, within)
         return newest is not None and newest.marker and not (rule is not None and rule.markers)
 
     def _rule(self, key: str) -> Rule | None:
