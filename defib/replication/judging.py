@@ -134,7 +134,15 @@ class Judge:
         if not theirs.id and self._deleted(theirs.key, within):
             yield _found(Kind.EXPECTED, theirs, "deleted at the source, and its older versions are still there")
             return
+        if self._hides(theirs, unlike):
+            yield _found(Kind.HIDDEN, theirs, "another version, that the replica alone has, hides it there")
+            return
         yield _found(Kind.EXTRA, theirs, "the source does not have it")
+
+    def _hides(self, theirs: Version, unlike: Unlike) -> bool:
+        """Whether it is served instead of what the source's key holds, which the replica has below it."""
+        latest = unlike.latest
+        return theirs.latest and latest is not None and not latest.marker and latest not in unlike.here
 
     def _is_current(self, theirs: Version, latest: Version | None, within: Deadline) -> bool:
         """Whether what the replica's key holds is a copy, made by hand, of what the source's key holds."""

@@ -322,3 +322,24 @@ def test_only_the_named_prefixes_are_compared(buckets: Buckets) -> None:
     buckets.write("images/a")
     buckets.write("logs/a")
     assert buckets.kinds() == {"images/a": Kind.PENDING}
+
+
+def test_what_was_written_at_the_replica_hides_what_is_there(buckets: Buckets) -> None:
+    """The version is at both sides; whoever asks the replica gets other bytes, as after a marker of its own."""
+    buckets.written("a.bin")
+    buckets.clock.sleep(timedelta(seconds=1))
+    buckets.replica.put("a.bin", b"foreign", within=buckets.within)
+    finding = buckets.found()["a.bin"]
+    assert (finding.kind, finding.version) == (Kind.HIDDEN, buckets.replica.must("a.bin", "").version.id)
+
+
+def test_what_the_source_has_written_since_hides_an_extra(buckets: Buckets) -> None:
+    """An extra version is the newest at the replica only because what came after it is on its way."""
+    version = buckets.written("a.bin", b"older")
+    buckets.source.remove("a.bin", version, within=buckets.within)
+    buckets.clock.sleep(timedelta(seconds=1))
+    buckets.write("a.bin", b"newest")
+    assert {(each.kind, each.version == version) for each in buckets.compare().findings} == {
+        (Kind.PENDING, False),
+        (Kind.EXTRA, True),
+    }
