@@ -115,29 +115,28 @@ class Judge:
     def _extra(self, theirs: Version, unlike: Unlike, within: Deadline) -> Iterator[Finding]:
         """A version that the replica alone has."""
         if theirs.marker:
-            if theirs.latest and unlike.latest is not None and not unlike.latest.marker:
-                if self._still_there(theirs.key, within):
-                    yield _found(Kind.HIDDEN, theirs, "a delete marker at the replica hides it there")
-            elif self._expired(theirs):
-                yield _found(Kind.EXPECTED, theirs, "a lifecycle rule removes such markers at the source")
-            return
-        if self._expired(theirs):
+            yield from self._lone_marker(theirs, unlike, within)
+        elif self._expired(theirs):
             yield _found(Kind.EXPECTED, theirs, "a lifecycle rule has removed it at the source")
+        elif self._is_current(theirs, unlike.latest, within):
             return
-        if self._is_current(theirs, unlike.latest, within):
-            return
-        if not self.sameness.allowance.requests(2):
+        elif not self.sameness.allowance.requests(2):
             yield _found(Kind.EXTRA, theirs, "the source did not list it")
-            return
-        if self.source.details(theirs.key, theirs.id, within=within) is not None:
+        elif self.source.details(theirs.key, theirs.id, within=within) is not None:
             return  # written while the listings were read
-        if not theirs.id and self._deleted(theirs.key, within):
+        elif not theirs.id and self._deleted(theirs.key, within):
             yield _found(Kind.EXPECTED, theirs, "deleted at the source, and its older versions are still there")
-            return
-        if self._hides(theirs, unlike):
+        elif self._hides(theirs, unlike):
             yield _found(Kind.HIDDEN, theirs, "another version, that the replica alone has, hides it there")
-            return
-        yield _found(Kind.EXTRA, theirs, "the source does not have it")
+        else:
+            yield _found(Kind.EXTRA, theirs, "the source does not have it")
+
+    def _lone_marker(self, theirs: Version, unlike: Unlike, within: Deadline) -> Iterator[Finding]:
+        if theirs.latest and unlike.latest is not None and not unlike.latest.marker:
+            if self._still_there(theirs.key, within):
+                yield _found(Kind.HIDDEN, theirs, "a delete marker at the replica hides it there")
+        elif self._expired(theirs):
+            yield _found(Kind.EXPECTED, theirs, "a lifecycle rule removes such markers at the source")
 
     def _hides(self, theirs: Version, unlike: Unlike) -> bool:
         """Whether it is served instead of what the source's key holds, which the replica has below it."""
