@@ -10,7 +10,7 @@ from defib.clock import Deadline
 from defib.errors import ProviderError
 from defib.replication.findings import Finding, Kind
 from defib.replication.merge import Unlike
-from defib.replication.port import Bucket, Cursor, Details, Status, Version
+from defib.replication.port import NULL, Bucket, Cursor, Details, Status, Version
 from defib.replication.rules import BucketSettings, Expiry, Rule, rule_of
 from defib.replication.sameness import Same, Sameness
 
@@ -178,7 +178,11 @@ class Judge:
     def _by(self, rule: Expiry, theirs: Version) -> bool:
         if theirs.marker:
             return rule.lone_markers
-        ages = [age for age in (rule.current, rule.superseded) if age is not None]
+        if (rule.above is not None and theirs.size <= rule.above) or (rule.below is not None and theirs.size >= rule.below):
+            return False
+        # What a key holds gets a marker when it expires; it is removed where the bucket kept no versions alone.
+        current = rule.current if theirs.id in {"", NULL} else None
+        ages = [age for age in (current, rule.superseded) if age is not None]
         return bool(ages) and self.now - theirs.modified >= min(ages)
 
 

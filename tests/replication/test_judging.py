@@ -343,3 +343,20 @@ def test_what_the_source_has_written_since_hides_an_extra(buckets: Buckets) -> N
         (Kind.PENDING, False),
         (Kind.EXTRA, True),
     }
+
+
+@pytest.mark.parametrize(
+    "expiry",
+    [
+        Expiry("hides", "logs/", current=timedelta(days=1)),
+        Expiry("large", "logs/", superseded=timedelta(days=1), above=1000),
+        Expiry("small", "logs/", superseded=timedelta(days=1), below=7),
+    ],
+    ids=lambda expiry: expiry.id,
+)
+def test_a_rule_that_removes_no_such_version_explains_nothing(buckets: Buckets, expiry: Expiry) -> None:
+    """What expires in a bucket with versions gets a marker and stays; and rules are about some sizes alone."""
+    buckets.source.configure(replace(settings(RULE), expiries=(expiry,)))
+    buckets.replica.put("logs/a", b"content", within=buckets.within)
+    buckets.clock.sleep(timedelta(days=2))
+    assert buckets.kinds() == {"logs/a": Kind.EXTRA}
