@@ -47,6 +47,8 @@ class Judge:
         What was copied again has a new id: a version is held where the replica has its bytes under the same key.
         """
         again = list(unlike.there)
+        if not (unlike.pairs or unlike.here or unlike.there):
+            yield from self._other_order(unlike)
         for ours, theirs in unlike.pairs:
             answer = self.sameness.of(ours, theirs, within)
             if answer.same is Same.YES or (answer.same is Same.NO and self._held(ours, again, within)):
@@ -60,6 +62,14 @@ class Judge:
                 yield from self._asked(ours, within, self._lone)
         for theirs in again:
             yield from self._asked(theirs, within, lambda version, soon: self._extra(version, unlike, soon))
+
+    def _other_order(self, unlike: Unlike) -> Iterator[Finding]:
+        """Every version is at both sides, and the key holds another one at the replica."""
+        ours, theirs = unlike.latest, unlike.replica_latest
+        if ours is None or theirs is None or (ours.marker and theirs.marker):
+            return
+        kind = Kind.UNDELETED if ours.marker else Kind.HIDDEN
+        yield _found(kind, ours, "the replica has it, and holds another version of the same second above it")
 
     def _held(self, ours: Version, again: list[Version], within: Deadline) -> bool:
         """Whether another version at the replica has the same bytes; it is taken from `again`, as it is no extra."""

@@ -360,3 +360,15 @@ def test_a_rule_that_removes_no_such_version_explains_nothing(buckets: Buckets, 
     buckets.replica.put("logs/a", b"content", within=buckets.within)
     buckets.clock.sleep(timedelta(days=2))
     assert buckets.kinds() == {"logs/a": Kind.EXTRA}
+
+
+def test_the_same_versions_in_another_order_hold_something_else(buckets: Buckets) -> None:
+    """S3 stamps to the second: version and marker are at both sides, and at the replica the version is above."""
+    version = buckets.write("a.bin")
+    marker = buckets.delete("a.bin")
+    held = buckets.source.kept("a.bin", marker)
+    assert held is not None
+    buckets.replica.keep(held)
+    buckets.replicate("a.bin", version)
+    assert buckets.replica.kept("a.bin") == buckets.replica.kept("a.bin", version)
+    assert buckets.kinds() == {"a.bin": Kind.UNDELETED}
