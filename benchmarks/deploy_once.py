@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from defib.cli import leave
 from defib.clock import Deadline, SystemClock
 from defib.providers.aws import AwsAccess
 from defib.providers.releases.retrying import RetryingReleases
@@ -26,7 +27,7 @@ _KIB = 1024
 
 
 def main() -> int:
-    """Deploy as a run does, without what a run has around it."""
+    """Deploy as a run does, without what a run has around it; the process ends as that of a command does."""
     endpoint, bucket, root, commit = sys.argv[1:]
     clock = SystemClock()
     within = Deadline.after(clock, _WITHIN)
@@ -54,4 +55,4 @@ def most_memory() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

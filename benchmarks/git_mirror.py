@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.figures import Findings, Sample, Series, Target, at_most, in_turns
+from benchmarks.git_hosts import TOKEN, Hosted, Hosts
+from benchmarks.git_hosts import hosts as git_hosts
 from benchmarks.order import Order
 from defib.approval import Automatic
 from defib.clock import SystemClock
 from defib.entries import EngineChosen
 from defib.home import Home
-from defib.lab.background import BackgroundLoop
-from defib.lab.forge.furniture import github_api, gitlab_api
-from defib.lab.git import GitHost, GitVendor
-from defib.lab.history import git, write_history
 from defib.mirror.copies import AT_ONCE, Mirrors
 from defib.mirror.sources import SourcesOfSite
 from defib.objectives import Mode, Status
 from defib.outside import Fence, Outside
+from defib.providers.git.bundle import added_to, read_header
+from defib.providers.git.keeping import WHOLE_EVERY
 from defib.providers.git.mirror import GitMirror
 from defib.run import Run
 from defib.sitegit import Remote, Repository
@@ -41,37 +41,28 @@ MOST_FOR_MANY = 30
 """Seconds for all of them, with nothing new."""
 
 MOST_PROCESSES = 5 * AT_ONCE
-"""For each question to a remote three of ours, and two of the host's, which is on the same machine here."""
+"""Where git asks, three of ours for each question to a remote, and two of the host's, which is on the same machine here."""
 
-TOKEN = "glpat-0123456789-of-the-bench"
-_WHO = "committer Bench <bench@example.test> 1772366400 +0000"
 _ROOT = Path(__file__).resolve().parents[1]
 _SITE = _ROOT / "runbooks" / "sites" / "lab.yaml"
-_SAME, _COMMIT, _ALL, _PROCESSES = (
+_SAME, _COMMIT, _WHOLE, _ALL, _PROCESSES = (
     f"nothing new, {REFS:,} refs",
     "one commit",
+    "one commit, the first of a day",
     f"{MANY} repositories, nothing new",
     "processes of git at once",
 )
 _NOTES = (
-    "the hosts are git http-backend behind the lab's HTTP server, in this process, for both",
+    "the hosts are git http-backend behind the lab's HTTP server, in a process of their own",
     "Defib is a whole run of git-mirror in a process that runs already: journal, lease, bundle, comparison by ref",
+    "once a day Defib makes the bundle whole, which git does not have; otherwise it adds to it what is new",
     "git is fetch --prune and push --mirror, which take a mirror from 2,801 refs to none where the source is emptied",
 )
 
 
-@dataclass
-class _Hosts:
-    """The source, a mirror for Defib, and one for git."""
-
-    source: GitHost
-    ours: GitHost
-    gits: GitHost
-
-
 def measure(order: Order) -> Findings:
     """Both tools in turn, each with a mirror of its own of the same source."""
-    with tempfile.TemporaryDirectory(prefix="defib-bench-") as name, _hosts(Path(name), REFS) as hosts:
+    with tempfile.TemporaryDirectory(prefix="defib-bench-") as name, git_hosts(Path(name), REFS) as hosts:
         folder = Path(name)
         order.tell(f"{REFS} refs, {order.rounds} rounds, two tools")
         ours = _Defib(folder / "home", (_repository("pulse", hosts),))
@@ -80,13 +71,15 @@ def measure(order: Order) -> Findings:
         checks = {"defib": hosts.ours, "git": hosts.gits}
         same = in_turns(order.rounds, {tool: _task(work, hosts, checks[tool]) for tool, work in tools.items()})
         commit = in_turns(order.rounds, {tool: _task(work, hosts, checks[tool], new=True) for tool, work in tools.items()})
+        whole = in_turns(order.rounds, {"defib": _task(ours.mirror_after_a_day, hosts, hosts.ours, new=True)})
     order.tell(f"{MANY} repositories")
-    with tempfile.TemporaryDirectory(prefix="defib-bench-") as name, _hosts(Path(name), 0) as hosts:
+    with tempfile.TemporaryDirectory(prefix="defib-bench-") as name, git_hosts(Path(name), 0) as hosts:
         many = _Defib(Path(name) / "home", tuple(_repository(f"r{number}", hosts) for number in range(MANY)))
         all_of_them, most = _many(many)
     series = (
         *(Series(_SAME, tool, samples=same[tool]) for tool in tools),
         *(Series(_COMMIT, tool, samples=commit[tool]) for tool in tools),
+        Series(_WHOLE, "defib", samples=whole["defib"]),
         Series(_ALL, "defib", samples=(all_of_them,)),
         Series(_PROCESSES, "defib", "", (most,)),
     )
@@ -94,7 +87,7 @@ def measure(order: Order) -> Findings:
 
 
 def _targets(series: tuple[Series, ...]) -> tuple[Target, ...]:
-    same, git_same, commit, git_commit, many, processes = series
+    same, git_same, commit, git_commit, _, many, processes = series
     return (
         at_most(f"{_SAME}: half of git", same, same.median, (git_same.median or 0) / 2),
         at_most(f"{_COMMIT}: 1.1 times git", commit, commit.median, (git_commit.median or 0) * 1.1),
@@ -103,10 +96,10 @@ def _targets(series: tuple[Series, ...]) -> tuple[Target, ...]:
     )
 
 
-def _task(work: Callable[[], Sample], hosts: _Hosts, there: GitHost, *, new: bool = False) -> Callable[[int], Sample]:
+def _task(work: Callable[[], Sample], hosts: Hosts, there: Hosted, *, new: bool = False) -> Callable[[int], Sample]:
     def sample(number: int) -> Sample:
         if new:
-            _commit(hosts.source.repository, number)
+            hosts.source.commit(number)
         took = work()
         source, mirror = hosts.source.refs(), there.refs()
         wrong = sum(mirror.get(ref) != commit for ref, commit in source.items())
@@ -149,8 +142,15 @@ class _Defib:
         )
         return Outside((), {}, none, none, none, none, mirrors=Mirrors(tuple(opened), folder, sources), fence=fence)
 
+    def mirror_after_a_day(self) -> Sample:
+        """One run that finds its bundles a day old."""
+        for bundle in self._desk.home.mirrors("lab").glob("*.bundle"):
+            then = bundle.stat().st_mtime - WHOLE_EVERY.total_seconds()
+            os.utime(bundle, (then, then))
+        return self.mirror()
+
     def mirror(self) -> Sample:
-        """One run; wrong where it does not end well."""
+        """One run; wrong where it does not end well, or what it keeps is not what its own copy holds."""
         clock = self._desk.clock
         begun = clock.monotonic()
         run = new_run(self._desk, RunOrder(PROCEDURE.name, str(_SITE), Mode.REHEARSAL, Automatic("a benchmark")))
@@ -158,9 +158,18 @@ class _Defib:
             outcome = perform(PROCEDURE, run, EngineChosen(prefect=False, why="a benchmark"))
         finally:
             _give_back(run)
+        took = clock.monotonic() - begun
         if outcome.status is not Status.RECOVERED:
             return Sample(None, outcome.reason[:200])
-        return Sample.took(clock.monotonic() - begun)
+        lacking = [each.name for each in self._repositories if not self._is_bundled(each.name)]
+        return Sample(None, f"the bundle of {lacking[0]} is not as its store") if lacking else Sample.took(took)
+
+    def _is_bundled(self, name: str) -> bool:
+        folder = self._desk.home.mirrors("lab")
+        bundle = folder / f"{name}.bundle"
+        headers = [read_header(path) for path in (bundle, added_to(bundle)) if path.is_file()]
+        kept = {ref: commit for header in headers if header for ref, commit in header.heads.items()}
+        return kept == Hosted("", folder / f"{name}.git").refs("refs/heads", "refs/tags", "refs/archive")
 
 
 def _give_back(run: Run) -> None:
@@ -171,7 +180,7 @@ def _give_back(run: Run) -> None:
 class _Git:
     """A bare mirror clone, kept up by git's own commands."""
 
-    def __init__(self, clone: Path, hosts: _Hosts) -> None:
+    def __init__(self, clone: Path, hosts: Hosts) -> None:
         self._clone, self._to = clone, hosts.gits.url
         _run("git", "clone", "--quiet", "--mirror", hosts.source.url, str(clone))
 
@@ -190,48 +199,11 @@ def _run(program: str, *arguments: str) -> None:
     subprocess.run([program, "-c", header, *arguments], check=True, capture_output=True, timeout=120)
 
 
-def _repository(name: str, hosts: _Hosts) -> Repository:
+def _repository(name: str, hosts: Hosts) -> Repository:
     remotes = tuple(
         Remote(name=host, url=at.url, token="env:TOKEN") for host, at in (("source", hosts.source), ("mirror", hosts.ours))
     )
     return Repository(name=name, remotes=remotes)
-
-
-@contextmanager
-def _hosts(folder: Path, refs: int) -> Iterator[_Hosts]:
-    """The three of them; the source has at least so many refs."""
-    clock = SystemClock()
-    history = write_history(folder / "history.git", clock.now() - timedelta(hours=1))
-    vendor = GitVendor("Bench", "Who are you?", "Nothing is here.")
-    with ExitStack() as stack:
-        loop = stack.enter_context(BackgroundLoop())
-        made = []
-        for name, api in (("source", github_api), ("ours", gitlab_api), ("gits", gitlab_api)):
-            settings = api(TOKEN, clock.now(), clock)
-            host = GitHost(vendor, "127.0.0.1", 0, folder / name, TOKEN, history, settings)
-            loop.run(host.start())
-            stack.callback(lambda host=host: loop.run(host.stop()))  # type: ignore[misc]
-            made.append(host)
-        _fill(made[0], refs)
-        yield _Hosts(*made)
-
-
-def _fill(source: GitHost, refs: int) -> None:
-    """As many branches as it takes, each with a commit of its own."""
-    tip = git(["rev-parse", "refs/heads/main"], source.repository).strip()
-    told = "".join(
-        f"commit refs/heads/topic/{number:04}\n{_WHO}\ndata 1\n.\nfrom {tip}\nM 644 inline topic\ndata 4\n{number:04}\n\n"
-        for number in range(refs - len(source.refs()))
-    )
-    git(["fast-import", "--quiet"], source.repository, told.encode())
-
-
-def _commit(repository: Path, number: int) -> None:
-    """One more commit on the branch."""
-    told = (
-        f"commit refs/heads/main\n{_WHO}\ndata 1\n.\nfrom refs/heads/main^0\nM 644 inline round\ndata <<.\n{number}\n.\n\n"
-    )
-    git(["fast-import", "--quiet"], repository, told.encode())
 
 
 @contextmanager

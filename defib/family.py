@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,7 @@ class Family:
 
     def __init__(self, leader: int, mark: str) -> None:
         self._leader = leader
+        self._born = _born(leader)
         self._mark = f"{MARK}={mark}".encode()
         self._known: frozenset[Relative] = frozenset()
 
@@ -75,7 +76,8 @@ class Family:
     def _is_one(self, seen: _Seen) -> bool:
         if self._leader in (seen.group, seen.session) or seen.who in self._known:
             return True
-        return self._mark in _environment(seen.who.pid)
+        # Nobody is older than who brought them into the world, and most processes of a machine are.
+        return int(seen.who.started) >= self._born and self._mark in _environment(seen.who.pid)
 
 
 def _send(who: Relative, number: signal.Signals) -> None:
@@ -103,13 +105,24 @@ def _running() -> Collection[_Seen]:
 
 
 def _seen(pid: int) -> _Seen | None:
-    try:
-        fields = (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    if fields[0] in (b"Z", b"X"):
+    fields = _stat(pid)
+    if not fields or fields[0] in (b"Z", b"X"):
         return None
     return _Seen(Relative(pid, fields[19].decode()), int(fields[1]), int(fields[2]), int(fields[3]))
+
+
+def _born(pid: int) -> int:
+    """When it was started, also of one that has ended and was not waited for yet; 0 where nobody can tell."""
+    fields = _stat(pid)
+    return int(fields[19]) if fields else 0
+
+
+def _stat(pid: int) -> Sequence[bytes]:
+    """What ``/proc/PID/stat`` says after the name (https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html)."""
+    try:
+        return (_PROC / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return ()
 
 
 def _environment(pid: int) -> Collection[bytes]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 from pydantic import TypeAdapter
 
@@ -147,6 +148,11 @@ def _brake(change: Change, record: RecordChange, allowed: Collection[RecordKey],
         )
 
 
+@cache
+def _adapter() -> TypeAdapter[Plan]:
+    return TypeAdapter(Plan)  # made when it is needed: most commands have no plan
+
+
 def _canonical(plan: Plan) -> bytes:
-    tree = TypeAdapter(Plan).dump_python(plan, mode="json")
+    tree = _adapter().dump_python(plan, mode="json")
     return json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

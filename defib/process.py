@@ -128,7 +128,8 @@ def _end(process: subprocess.Popen[bytes], family: Family, output: Output) -> tu
     clock = SystemClock()  # one of our own: whoever interrupted the wait does not interrupt this
     for kind in (signal.SIGTERM, signal.SIGKILL):
         if process.poll() is not None and not family.alive():
-            break
+            output.take(quietly=True)
+            return ()
         family.send(kind)
         grace = Deadline.after(clock, GRACE)
         while not grace.expired() and (process.poll() is None or family.alive()):

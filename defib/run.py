@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -97,7 +98,7 @@ class Run:
     def do(self, name: str, work: Callable[[Step], T], returns: type[T], lasts: Lasts = Lasts.ALWAYS) -> T:
         """Do one step, or give its recorded result if it was done before the run was taken up again, and still holds."""
         promised = self.runbook.step(name)
-        adapter: TypeAdapter[T] = TypeAdapter(returns)
+        adapter: TypeAdapter[T] = _adapter(returns)  # type: ignore[arg-type]  # types are hashable
         ended = self._ended(name, lasts)
         if ended is not None:
             return _recorded(adapter, ended)
@@ -232,6 +233,11 @@ class Step:
     def _journal(self, entry: entries.Entry) -> None:
         with self._door.held_open():
             self.run.journal.append(entry)
+
+
+@cache
+def _adapter(returns: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(returns)
 
 
 def _recorded(adapter: TypeAdapter[T], ended: entries.StepEnded) -> T:

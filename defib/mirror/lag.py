@@ -48,6 +48,8 @@ def worst(past: Sequence[Looked], place: str, since: datetime) -> timedelta | No
 
 def lacking(source: Mapping[str, str], there: Mapping[str, str], given_up: Collection[str]) -> tuple[str, ...]:
     """The refs in which a place is not as its source; what the source never had is not missing anywhere."""
+    if source == there:
+        return ()
     wrong = [ref for ref, commit in source.items() if there.get(ref) != commit]
     return tuple(sorted([*wrong, *(ref for ref in there if ref not in source and ref in given_up)]))
 

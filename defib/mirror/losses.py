@@ -81,7 +81,7 @@ def follow(step: Step, copies: Sequence[Copy], plan: Plan) -> None:
     for change in plan.changes:
         name, _, place = change.zone.partition("@")
         copy = next(each for each in copies if each.of.name == name)
-        copy.touched = True
+        copy.touched.add(place)
         try:
             step.apply(plan, only=lambda each: each is change)  # noqa: B023 - called at once
         except Interrupted:

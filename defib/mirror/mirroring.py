@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from defib import copyentries
 from defib.errors import DefibError, InputError, Interrupted, Refused, StepFailed
@@ -85,17 +86,12 @@ def _branches(refs: Mapping[str, str]) -> list[str]:
 
 
 def take_in(step: Step, copies: Sequence[Copy]) -> None:
-    """Bring what the sources have into the local stores; what is missing at the mirrors waits from here on."""
+    """Bring what the sources have into the local stores."""
     taken = [copy for copy in copies if not copy.stopped]
     _each(taken, lambda copy: _take_in(step, copy))
-    known = {_plain(url) for copy in copies for url in copy.of.urls}
     for copy in taken:
         if copy.stopped:
             step.note(f"{copy.of.name}: {copy.stopped}", warning=True)
-            continue
-        for url in copy.of.submodules(within=step.within)[:_MOST_SUBMODULES]:
-            if _plain(url) not in known and not url.startswith("."):
-                step.note(f"{copy.of.name} needs the submodule {url}, which is not mirrored", warning=True)
 
 
 def _plain(url: str) -> str:
@@ -114,10 +110,6 @@ def _take_in(step: Step, copy: Copy) -> None:
     copy.given_up = copy.of.given_up(within=step.within)
     for text in copy.of.bring_large(within=step.within) if step.run.mode is not Mode.PLAN else ():
         copy.trouble(copy.of.source, text)
-    for place in copy.of.mirrors:
-        if not copy.listings[place].problem:
-            copy.waiting[place] = _waiting(step, copy, place, copy.source, copy.listings[place].refs)
-            copy.was[place] = lag.behind(copy.waiting[place], step.clock.now())
 
 
 def _waiting(
@@ -131,7 +123,10 @@ def _waiting(
 
 
 def send_what_is_new(step: Step, copies: Sequence[Copy]) -> None:
-    """Push to every place what it lacks, without force, so that nothing is lost; what that leaves open is weighed."""
+    """Push to every place what it lacks, without force, so that nothing is lost; what that leaves open is weighed.
+
+    Meanwhile it is found out since when it was lacking, and what else is needed: neither holds up a push.
+    """
     dry = step.run.mode is Mode.PLAN
     orders = [(copy, place, tuple(_differing(copy, place))) for copy, place in going(copies)]
     for copy, place, refs in orders:
@@ -139,13 +134,39 @@ def send_what_is_new(step: Step, copies: Sequence[Copy]) -> None:
             there, source = copy.listings[place].refs, copy.source or {}
             moves = tuple(f"{ref} {there.get(ref, 'none')} {source[ref]}" for ref in refs)
             step.record(copyentries.RefsIntended(step.name, copy.of.name, place, moves))
-            copy.touched = True
-    sent = together(lambda order: _send(step, *order, dry=dry), orders)
+            copy.touched.add(place)
+    taken = [copy for copy in copies if copy.source is not None]
+    sends = [partial(_send, step, *order, dry=dry) for order in orders]
+    sent = together(lambda work: work(), [*sends, *(partial(_look_around, step, copy) for copy in taken)])[: len(orders)]
     for (copy, place, refs), told in zip(orders, sent, strict=True):
         _told(step, copy, place, told, "would be" if dry else "were")
         if refs and place != LOCAL and not dry:
             answer = copyentries.RefsSent(step.name, copy.of.name, place, told.taken, told.rejected, told.problem)
             step.record(answer)
+    _tell_of_submodules(step, copies)
+
+
+def _look_around(step: Step, copy: Copy) -> Sent:
+    """What is missing at the mirrors waits from here on; and which submodules are needed."""
+    try:
+        for place in copy.of.mirrors:
+            if not copy.listings[place].problem:
+                copy.waiting[place] = _waiting(step, copy, place, copy.source or {}, copy.listings[place].refs)
+                copy.was[place] = lag.behind(copy.waiting[place], step.clock.now())
+        copy.submodules = copy.of.submodules(within=step.within)
+    except Interrupted:
+        raise
+    except DefibError as error:
+        copy.trouble("", str(error))
+    return Sent()
+
+
+def _tell_of_submodules(step: Step, copies: Sequence[Copy]) -> None:
+    known = {_plain(url) for copy in copies for url in copy.of.urls}
+    for copy in copies:
+        for url in copy.submodules[:_MOST_SUBMODULES]:
+            if _plain(url) not in known and not url.startswith("."):
+                step.note(f"{copy.of.name} needs the submodule {url}, which is not mirrored", warning=True)
 
 
 def _send(step: Step, copy: Copy, place: str, refs: Sequence[str], *, dry: bool) -> Sent:
@@ -171,7 +192,10 @@ def _told(step: Step, copy: Copy, place: str, told: Sent, verb: str) -> None:
 
 
 def keep_bundles(step: Step, copies: Sequence[Copy]) -> None:
-    """What the local copies hold goes into their bundles; each store is examined where that is due."""
+    """What the local copies hold goes into their bundles; each store is examined where that is due.
+
+    Meanwhile whoever was pushed to is asked what it has now: after the last push, and without holding up anything.
+    """
 
     def keep(copy: Copy) -> None:
         try:
@@ -182,10 +206,21 @@ def keep_bundles(step: Step, copies: Sequence[Copy]) -> None:
         if wrong:
             copy.trouble(LOCAL, wrong)
 
-    together(keep, copies)
+    asks = [partial(_ask_again, step, copy) for copy in copies]
+    together(lambda work: work(), [*asks, *(partial(keep, copy) for copy in copies)])
     for copy in copies:
         if copy.bundle:
             step.note(f"{copy.of.name}: {copy.bundle}")
+
+
+def _ask_again(step: Step, copy: Copy) -> None:
+    touched = [place for place in copy.of.mirrors if place in copy.touched]
+    try:
+        copy.again = copy.of.ask(*touched, within=step.within) if touched else {}
+    except Interrupted:
+        raise
+    except DefibError as error:
+        copy.again = {place: Listing(problem=str(error)) for place in touched}
 
 
 def compare(step: Step, copies: Sequence[Copy]) -> None:
@@ -201,7 +236,7 @@ def compare(step: Step, copies: Sequence[Copy]) -> None:
 
 
 def _compare(step: Step, copy: Copy) -> None:
-    now = copy.of.ask(within=step.within) if copy.touched else copy.listings
+    now = {**copy.listings, **copy.again}
     source = copy.source if copy.source is not None else copy.of.taken_in(within=step.within)
     for place in copy.of.mirrors:
         listing = now.get(place) or Listing(problem=copy.stopped or "it was not asked")

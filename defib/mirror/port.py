@@ -58,8 +58,11 @@ class Mirrored(Protocol):
     most_lost: float
     urls: tuple[str, ...]
 
-    def ask(self, *, within: Deadline) -> Mapping[str, Listing]:
-        """What every remote holds, and the local copy; all are asked at the same time, and nobody's failure is raised."""
+    def ask(self, *places: str, within: Deadline) -> Mapping[str, Listing]:
+        """What `places` hold, or without any every remote and the local copy.
+
+        All are asked at the same time, and nobody's failure is raised.
+        """
         ...
 
     def take_in(self, refs: Mapping[str, str], *, within: Deadline) -> str:

@@ -58,14 +58,17 @@ def weigh(
     `refused` are the refs that git would not move there without losing what they have, `given_up` those that the source
     once had and has no longer, and `held` says whether something ever came from the source.
     """
+    if source == there:  # as most are: thousands of refs need not be looked at one by one
+        return Weighed()
     moved = [Loss(ref, there[ref], source[ref]) for ref in sorted(refused) if ref in there and ref in source]
     moved = [loss for loss in moved if loss.before != loss.after]
-    gone = [Loss(ref, there[ref]) for ref in sorted(there) if ref not in source and ref in given_up]
+    more = sorted(ref for ref in there if ref not in source)
+    gone = [Loss(ref, there[ref]) for ref in more if ref in given_up]
     found = [(loss, held(loss.before)) for loss in (*moved, *gone)]
     return Weighed(
         tuple(loss for loss, known in found if known),
         tuple(loss for loss, known in found if not known),
-        tuple(ref for ref in sorted(there) if ref not in source and ref not in given_up),
+        tuple(ref for ref in more if ref not in given_up),
     )
 
 

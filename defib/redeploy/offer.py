@@ -61,6 +61,7 @@ class Tip:
 class Offer:
     """What one remote (or the bundle) answered: a tip, or a trouble with its problem in words.
 
+    A problem without a trouble is a doubt: there is a tip to build from, and there may have been a newer one.
     With a trouble, `tip` is what it was last seen to hold, where that is known; that is no offer, but it tells what is lost.
     """
 

@@ -172,6 +172,7 @@ def _told(best: _Standing, other: _Standing) -> str:
 def _chosen(answers: _Answers, best: _Standing, warnings: Sequence[str]) -> Choice:
     ahead = [each for each in _standing([answers.bundle]) if each.tip.is_newer(best.tip)] if answers.bundle else []
     alike = [each.name for each in _standing(answers.everybody) if each.tip.commit == best.tip.commit]
+    doubts = [f"{offer.remote}: {offer.problem}" for offer in answers.everybody if offer.stands and offer.problem]
     return Choice(
         best.name,
         best.tip.commit,
@@ -179,7 +180,7 @@ def _chosen(answers: _Answers, best: _Standing, warnings: Sequence[str]) -> Choi
         _behind(answers, best.tip),
         tuple(name for name in alike if name != best.name),
         tuple(rejected for rejected in _rejected(answers) if rejected.name != best.name),
-        (*warnings, *(_told(best, each) for each in ahead)),
+        (*warnings, *(_told(best, each) for each in ahead), *doubts),
     )
 
 

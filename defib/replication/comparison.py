@@ -60,12 +60,14 @@ class Comparer:
     def compare(self, parts: Iterable[Cursor], progress: Progress, within: Deadline, spread: Spread | None = None) -> Tally:
         """Every range that was not compared before, here or as `spread` does, and what was found in all.
 
-        The first error ends it; what was compared by then is not compared again.
+        The first error ends it; what was compared by then is not compared again. What was compared as a part of other cuts,
+        because folders came or went meanwhile, does not count.
         """
+        parts = tuple(parts)
         wanted = [part for part in parts if part not in progress.done]
         for part, tally in (spread or self.in_threads)(wanted, within):
             progress.tell(part, tally)
-        return total(progress.done.values())
+        return total(progress.done[part] for part in parts)
 
     def in_threads(self, parts: Sequence[Cursor], within: Deadline) -> Iterator[tuple[Cursor, Tally]]:
         """Some ranges at a time, in this process, as each is done; after an error none is begun, and what is done counts."""
@@ -133,7 +135,7 @@ class _Chosen:
         self.versions: list[Version] = []
 
     def __call__(self, version: Version) -> None:
-        if self._spot.wants(version) and self._spot.allowance.requests(2):
+        if self._spot.wants(version) and self._spot.allowance.spare_requests(2):
             self.versions.append(version)
 
     def check(self, version: Version, within: Deadline) -> list[Finding]:

@@ -13,9 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from shlex import quote
 
 from defib.clock import Deadline
-from defib.errors import Conflict, ForeignChange, NotFound, Unavailable
+from defib.errors import Conflict, ForeignChange, NotFound, ProviderError, Unavailable
 from defib.plan import OBJECT_VENDOR
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
 from defib.replication.port import NULL, Cursor, Details, Original, Version, WritableBucket
@@ -25,6 +26,9 @@ OBJECT = "OBJECT"
 """The type under which an object stands in a plan."""
 
 _AT_ONCE = 16
+
+_FOLLOWING = timedelta(seconds=30)
+"""For removing in the other region what was removed here."""
 
 _PAUSES = tuple(timedelta(seconds=seconds) for seconds in (0.5, 1, 2, 4, 8, 16))
 """Between two attempts to write one object: S3 asks for less, and says so with 503, whenever there is much to do.
@@ -55,11 +59,19 @@ class ObjectsZone:
     """Fulfils :class:`defib.ports.DnsZone` for the objects of `target`, which are to hold versions of `source`.
 
     A change is piecemeal: each object by itself. It compares what the object holds and then writes; whoever writes between
-    the two keeps their version below the new one.
+    the two keeps their version below the new one. What is made is replicated to the `followers` under the same id, and its
+    removal is not, so that it is removed there as well:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-what-is-isnot-replicated.html
     """
 
-    def __init__(self, target: WritableBucket, source: WritableBucket, sameness: Sameness) -> None:
-        self._target, self._source, self._sameness = target, source, sameness
+    def __init__(
+        self,
+        target: WritableBucket,
+        source: WritableBucket,
+        sameness: Sameness,
+        followers: Sequence[WritableBucket] = (),
+    ) -> None:
+        self._target, self._source, self._sameness, self._followers = target, source, sameness, followers
 
     @property
     def vendor(self) -> str:
@@ -76,8 +88,10 @@ class ObjectsZone:
 
     def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="defib-objects") as pool:
-            for future in [pool.submit(self._write, change, within) for change in changes]:
-                future.result()
+            written = [pool.submit(self._write, change, within) for change in changes]
+            removed = [version for future in written for version in future.result()]
+        for follower in self._followers:
+            self._let_follow(follower, removed, within.sooner(_FOLLOWING))
         return Receipt("")
 
     def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
@@ -118,8 +132,11 @@ class ObjectsZone:
         ours = self._source.tags(key.name, key.set_identifier, within=within)
         return ours == self._target.tags(key.name, present, within=within)
 
-    def _write(self, change: RecordChange, within: Deadline) -> None:
-        """Write one object; while S3 cannot answer, look what became of it, and write again where nothing did."""
+    def _write(self, change: RecordChange, within: Deadline) -> Sequence[Version]:
+        """Write one object; while S3 cannot answer, look what became of it, and write again where nothing did.
+
+        Gives what was removed.
+        """
         for pause in _PAUSES:
             try:
                 return self._make(change, within)
@@ -129,26 +146,27 @@ class ObjectsZone:
                 within.clock.sleep(max(pause, error.retry_after or pause))
         return self._make(change, within)
 
-    def _make(self, change: RecordChange, within: Deadline) -> None:
+    def _make(self, change: RecordChange, within: Deadline) -> Sequence[Version]:
         key = change.key
         present = self.look(key, within)
         if present == change.after:
-            return
+            return ()
         if present != change.before:
             raise self._foreign(key, str(change.before or "nothing"), str(present or "nothing"))
         if change.after is not None and change.after == restored(key):
             self._copy(key, within)
         elif change.before == restored(key):
-            self._take_back(key, change.after, within)
+            return self._take_back(key, change.after, within)
         else:
             self._target.mark_deleted(key.name, within=within)
+        return ()
 
     def _copy(self, key: RecordKey, within: Deadline) -> None:
         wanted = self._wanted(key, within)
         tags = self._source.tags(key.name, key.set_identifier, within=within) if wanted.tagged else {}
         self._target.copy(Original(self._source.name, key.name, key.set_identifier, wanted, tags), within=within)
 
-    def _take_back(self, key: RecordKey, before: RecordSet | None, within: Deadline) -> None:
+    def _take_back(self, key: RecordKey, before: RecordSet | None, within: Deadline) -> Sequence[Version]:
         """Remove what stands above what the object held before: versions like the wanted one, or markers where none is.
 
         There may be several, where an answer was lost and the write was not. Whatever else stands there is somebody's.
@@ -161,12 +179,35 @@ class ObjectsZone:
             raise self._foreign(key, f"only what was made above {before or 'nothing'}", seen or "nothing")
         for version in made:
             self._target.remove(key.name, version.id, within=within)
+        return made
+
+    def _let_follow(self, follower: WritableBucket, removed: Sequence[Version], within: Deadline) -> None:
+        """Remove there what was removed here. A region that is away keeps nothing from being put back, and is told of."""
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="defib-follow") as pool:
+            asked = [pool.submit(follower.remove, each.key, each.id, within=within) for each in removed]
+        left: list[tuple[Version, ProviderError]] = []
+        for version, future in zip(removed, asked, strict=True):
+            try:
+                future.result()
+            except ProviderError as error:
+                left.append((version, error))
+        if left:
+            by_hand = f"aws s3api delete-object --bucket {follower.name}"
+            raise Conflict(
+                f"put back; but {follower.where} still has {len(left)} versions that were taken back here",
+                where=self._target.where,
+                seen=str(left[0][1]),
+                then="; ".join(f"{by_hand} --key {quote(each.key)} --version-id {each.id}" for each, _ in left),
+            )
 
     def _may_be_made(self, key: RecordKey, version: Version, within: Deadline) -> bool:
-        """Whether a change to `key` makes such a version. The wanted one itself, in its own bucket, was there before."""
+        """Whether a change to `key` makes such a version: a copy has an id of its own.
+
+        The wanted one itself was there before, in its own bucket; in another one replication has brought it meanwhile.
+        """
         if not key.set_identifier or version.marker:
             return version.marker and not key.set_identifier
-        if self._target.name == self._source.name and version.id == key.set_identifier:
+        if version.id == key.set_identifier:
             return False
         told = self._target.details(key.name, version.id, within=within)
         return told is not None and self._is_like(key, self._wanted(key, within), told, within)

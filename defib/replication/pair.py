@@ -43,7 +43,8 @@ class Pair:
 
     def zone(self, target: WritableBucket, source: WritableBucket) -> ObjectsZone:
         """The objects of `target`, which are to hold versions of `source`. All of them may be read to tell what they are."""
-        return ObjectsZone(target, source, Sameness(source, target, Allowance(_ALL, _ALL), self.proofs))
+        followers = (self.replica,) if target is self.source else ()
+        return ObjectsZone(target, source, Sameness(source, target, Allowance(_ALL, _ALL), self.proofs), followers)
 
     def zones(self) -> tuple[DnsZone, ...]:
         """Everything that a plan may change: the replica as the source, and each bucket as either of them was."""

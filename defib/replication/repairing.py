@@ -8,9 +8,11 @@ from defib.errors import StepFailed
 from defib.plan import Change, Plan
 from defib.ports import RecordKey
 from defib.replication.checking import Look
-from defib.replication.findings import Finding, Kind
+from defib.replication.findings import Finding, Kind, Tally
 from defib.replication.objectplans import changes_to, keys_of
 from defib.replication.objects import OBJECT, object_key
+from defib.replication.port import NULL
+from defib.replication.restoring import insist_on_versions
 from defib.run import Step
 from defib.steering import approve
 
@@ -26,6 +28,9 @@ def plan_of_repair(step: Step, looks: Sequence[Look]) -> Plan:
             step.note(f"{look.pair.name}: not compared, and so not mended", warning=True)
             continue
         wanted = _wanted(step, look, look.tally.findings)
+        _tell_what_is_not_named(step, look.pair.name, look.tally)
+        if wanted:
+            insist_on_versions(look.pair.replica.settings(within=step.within), look.pair.replica)
         zone = look.pair.zone(look.pair.replica, look.pair.source)
         changes += changes_to(zone, wanted, "copy what the source has to the replica", step.within)
     plan = Plan(step.run.runbook.procedure, step.site.site, tuple(changes))
@@ -33,15 +38,18 @@ def plan_of_repair(step: Step, looks: Sequence[Look]) -> Plan:
 
 
 def _wanted(step: Step, look: Look, findings: Sequence[Finding]) -> list[RecordKey]:
-    """The objects whose current version the replica does not hold as it is; older ones are told and left alone."""
+    """The objects whose current version the replica does not hold as it is; older ones are told and left alone.
+
+    A comparison without versions tells of what keys hold and names none; in a bucket that never had them it is ``null``.
+    """
     keys: dict[str, RecordKey] = {}
     older = 0
     for finding in findings:
         if finding.kind not in COPIED or finding.key in keys:
             continue
         now = look.pair.source.details(finding.key, "", within=step.within)
-        if now is not None and (finding.kind is Kind.HIDDEN or now.version == finding.version):
-            keys[finding.key] = object_key(finding.key, now.version)
+        if now is not None and (finding.kind is Kind.HIDDEN or finding.version in ("", now.version)):
+            keys[finding.key] = object_key(finding.key, now.version or NULL)
         else:
             older += 1
     if older:
@@ -51,6 +59,13 @@ def _wanted(step: Step, look: Look, findings: Sequence[Finding]) -> list[RecordK
             warning=True,
         )
     return list(keys.values())
+
+
+def _tell_what_is_not_named(step: Step, pair: str, tally: Tally) -> None:
+    more = tally.number(COPIED) - sum(finding.kind in COPIED for finding in tally.findings)
+    if more:
+        text = f"{pair}: {more} more versions are wrong than are told one by one; this plan has none of them"
+        step.note(f"{text}, another defib run {step.run.runbook.procedure} after this one has", warning=True)
 
 
 def copy_objects(step: Step, plan: Plan) -> None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from shlex import join
 
+from defib import entries
 from defib.copyentries import ObjectLeft, ObjectsRestored, PastWanted
 from defib.errors import InputError, ProviderError, Refused, StepFailed
 from defib.looking import insist
-from defib.objectives import Mode
 from defib.plan import OBJECT_VENDOR, Change, Plan
 from defib.replication.checking import replicas_of
 from defib.replication.moment import expiring
@@ -56,9 +56,9 @@ class Restoration:
 
 @dataclass(frozen=True)
 class Planned:
-    """The plan, and what of the past it was made from."""
+    """The digest of the plan, which stands in the journal, and what of the past it was made from."""
 
-    plan: Plan
+    digest: str
     held: int
     size: int
     returned: int
@@ -85,8 +85,8 @@ def restoration_of(run: Run) -> Restoration:
 def read_the_past(step: Step, asked: Restoration) -> None:
     """What the bucket held then, and what of it is not so now; refused where it cannot be brought back as it was."""
     asked.rules = _looked_at(step, asked)
-    if step.run.since is None and step.run.mode is not Mode.PLAN and not asked.elsewhere:
-        step.note("nobody said since when the objects are wrong (--since): RTO and RPO are judged by the versions' times")
+    if step.run.since is None and not asked.elsewhere:
+        step.note("nobody said since when users get wrong objects (--since): RTO and RPO are judged by the versions' times")
     rewinder = _rewinder(step, asked)
     try:
         asked.found = rewinder.read(prefixes_of(asked.pair.config, asked.wanted.prefix), step.within)
@@ -95,7 +95,7 @@ def read_the_past(step: Step, asked: Restoration) -> None:
     if rewinder.beside_failed is not None:
         text = f"{asked.beside.where} cannot be listed, so it cannot tell of what is gone: {rewinder.beside_failed}"
         step.note(text, warning=True)
-    _insist_on_a_past(asked)
+    _insist_on_a_past(step, asked)
     _tell_what_is_left(step, asked)
     step.note(_counted(asked))
 
@@ -116,7 +116,7 @@ def _rewinder(step: Step, asked: Restoration) -> Rewinder:
 
 def _looked_at(step: Step, asked: Restoration) -> tuple[Expiry, ...]:
     """The rules of the past's lifecycle that reach back to the moment, after a look at how all buckets are configured."""
-    _insist_on_versions(asked.target.settings(within=step.within), asked.target)
+    insist_on_versions(asked.target.settings(within=step.within), asked.target)
     settings = asked.past.settings(within=step.within)
     if asked.past.name != asked.target.name and settings.versioning != _KEPT:
         _insist_on_a_history(settings, asked.past)
@@ -133,7 +133,8 @@ def _looked_at(step: Step, asked: Restoration) -> tuple[Expiry, ...]:
     return ()
 
 
-def _insist_on_versions(settings: BucketSettings, bucket: WritableBucket) -> None:
+def insist_on_versions(settings: BucketSettings, bucket: WritableBucket) -> None:
+    """:class:`Refused` for a bucket in which a write cannot be put back."""
     if settings.versioning != _KEPT:
         raise Refused(
             f"{bucket.where} keeps no versions: what is put there would be written over",
@@ -173,10 +174,17 @@ def _beside_reaches_back(step: Step, asked: Restoration, age: timedelta) -> bool
     return settings.versioning == _KEPT and not _expiring(settings, asked, age)
 
 
-def _insist_on_a_past(asked: Restoration) -> None:
+def _insist_on_a_past(step: Step, asked: Restoration) -> None:
     found, at = asked.found, stamp(asked.wanted.at)
     if not found.versions and not found.lost:
-        raise Refused(f"{asked.past.where} holds nothing {asked.below}, and never did", where="--prefix")
+        folders = asked.past.folders("", within=step.within)
+        raise Refused(
+            f"{asked.past.where} holds nothing {asked.below}, and never did",
+            where="--prefix",
+            expected=f"such as {', '.join(folders[:_SHOWN])}" if folders else "objects in the bucket",
+            seen=asked.wanted.prefix,
+            then="another --prefix, or none for everything",
+        )
     if not found.held and not found.lost and found.oldest is not None and found.oldest > asked.wanted.at:
         raise Refused(
             f"{asked.past.where} held nothing {asked.below} at {at}",
@@ -249,12 +257,12 @@ def approve_the_restore(step: Step, asked: Restoration) -> Planned:
     named = keys_of(changes)
     step.note(_kinds(apart))
     approve(step, plan, also=named, removable=named)
-    return _planned(plan, asked.found, apart)
+    return _planned(plan.digest(), asked.found, apart)
 
 
-def _planned(plan: Plan, found: Rewound, apart: Sequence[Apart]) -> Planned:
+def _planned(digest: str, found: Rewound, apart: Sequence[Apart]) -> Planned:
     return Planned(
-        plan=plan,
+        digest=digest,
         held=found.held,
         size=found.size,
         returned=sum(each.now is None for each in apart),
@@ -269,13 +277,15 @@ def _planned(plan: Plan, found: Rewound, apart: Sequence[Apart]) -> Planned:
 def _kinds(apart: Sequence[Apart]) -> str:
     deleted = sum(each.then is None for each in apart)
     returned = sum(each.now is None for each in apart)
-    told = f"{returned} come back, {len(apart) - returned - deleted} are replaced, {deleted} are deleted"
-    return f"{told}: each by a new version or a marker, so that nothing is written over"
+    counts = ((returned, "come back"), (len(apart) - returned - deleted, "are replaced"), (deleted, "are deleted"))
+    told = ", ".join(f"{number} {what}" for number, what in counts if number)
+    return f"{told or 'nothing changes'}: each by a new version or a marker, so that nothing is written over"
 
 
 def restore_the_objects(step: Step, planned: Planned) -> None:
-    """Make what the plan names, a few objects at a time."""
-    step.apply(planned.plan)
+    """Make what the plan names, a few objects at a time; it is the one that the journal holds, of this digest."""
+    written = next(entry for entry in step.run.journal.of(entries.Planned) if entry.digest == planned.digest)
+    step.apply(Plan(step.run.runbook.procedure, step.site.site, written.changes))
 
 
 def prove_the_restore(step: Step, asked: Restoration, planned: Planned) -> None:

@@ -16,7 +16,7 @@ from defib.clock import Deadline
 from defib.errors import ProviderError
 from defib.replication.allowance import Allowance
 from defib.replication.findings import Finding, Kind
-from defib.replication.port import Bucket, Version
+from defib.replication.port import Bucket, Details, Version
 
 TURNS = 96
 """So many checks until everything has had its turn, where nobody knows how much there is: those of a day."""
@@ -70,18 +70,32 @@ class SpotCheck:
         there = self.replica.details(version.key, version.id, within=within)
         if here is None or there is None:
             return ""  # removed meanwhile
+        why = self._apart(version, here, there, within)
+        return why if why and not self._is_mended(version, here, within) else ""
+
+    def _is_mended(self, version: Version, here: Details, within: Deadline) -> bool:
+        """Whether the replica's key holds a copy of it that is served as it must be, above the one that is not."""
+        if not version.latest or not version.id or not self.allowance.requests(1):
+            return False
+        now = self.replica.details(version.key, "", within=within)
+        if now is None or now.version == version.id or now.size != here.size:
+            return False
+        other = here.plain and now.plain and here.etag != now.etag  # where nothing tells, the comparison asks
+        return not other and not self._apart(version, here, now, within)
+
+    def _apart(self, version: Version, here: Details, there: Details, within: Deadline) -> str:
         names = sorted(here.headers.keys() | there.headers.keys())
         wrong = [name for name in names if here.headers.get(name) != there.headers.get(name)]
         if wrong:
             name = wrong[0]
             return f"{name} is {there.headers.get(name)!r}, and {here.headers.get(name)!r} at the source"
         if here.tagged or there.tagged:
-            return self._other_tags(version, within)
+            return self._other_tags(version, there.version or version.id, within)
         return ""
 
-    def _other_tags(self, version: Version, within: Deadline) -> str:
+    def _other_tags(self, version: Version, theirs: str, within: Deadline) -> str:
         if not self.allowance.requests(2):
             return ""
         here = self.source.tags(version.key, version.id, within=within)
-        there = self.replica.tags(version.key, version.id, within=within)
+        there = self.replica.tags(version.key, theirs, within=within)
         return "" if here == there else f"tags {dict(there)}, and {dict(here)} at the source"

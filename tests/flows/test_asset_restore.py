@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from defib.entries import ChangeNotUndone
+from defib.errors import Unavailable
+from defib.journal import read_journal
 from defib.objectives import Status
 from defib.plan import Decides
 from tests.flows.restore_stage import RestoreStage, restored
@@ -111,3 +114,38 @@ class TestElsewhere:
         _, outcome = stage.restore(stage.good, side="replica", into="assets")
         assert outcome.status is Status.RECOVERED
         assert stage.holds()["images/logo.svg"] == b"images/logo.svg"
+
+
+class TestWhatIsReplicated:
+    """What is made at the source reaches the replica, and its removal does not."""
+
+    def replicate(self, stage: RestoreStage) -> None:
+        """Let the replica have what the source has, as S3 does within minutes."""
+        for key, version in stage.versions():
+            kept = stage.buckets.source.kept(key, version)
+            assert kept is not None
+            stage.buckets.replica.keep(kept)
+
+    def test_taken_back_at_the_replica_too(self, stage: RestoreStage) -> None:
+        """Or the replica would hold what the source held for an hour."""
+        self.replicate(stage)
+        before = stage.versions("replica")
+        run, _ = stage.restore(stage.good)
+        self.replicate(stage)
+        assert stage.holds("replica") == GOOD
+        assert stage.rollback(run.id).status is Status.ROLLED_BACK
+        assert stage.versions("replica") == before
+
+    def test_a_region_that_is_away_keeps_nothing_from_being_put_back(self, stage: RestoreStage) -> None:
+        """The source is as it was; what is left in the other region is named, with the command that removes it."""
+        self.replicate(stage)
+        before = stage.versions()
+        run, _ = stage.restore(stage.good)
+        self.replicate(stage)
+        stage.buckets.replica.failing = Unavailable("no answer", where="eu-west-1")
+        outcome = stage.rollback(run.id)
+        assert outcome.status is Status.FAILED
+        records, _ = read_journal(stage.desk.home.run(run.id) / "journal.jsonl")
+        left = [record.entry.why for record in records if isinstance(record.entry, ChangeNotUndone)]
+        assert "aws s3api delete-object --bucket assets-replica --key" in left[0]
+        assert stage.versions() == before

@@ -10,8 +10,13 @@ from pathlib import Path
 import pytest
 
 from defib import copyentries
+from defib.clock import Deadline
 from defib.errors import InputError
 from defib.objectives import Status, Verdict
+from defib.providers.open import open_sources
+from defib.redeploy.offer import BUNDLE
+from defib.redeploy.source import choose
+from defib.site import load_site
 from defib.timeline import timeline
 from tests.flows.mirror_stage import MirrorStage, mirror_stage, notes, seen
 from tests.providers.git.repository import NOON, git
@@ -95,6 +100,21 @@ class TestMirroring:
         assert told.rpo.actual >= timedelta(hours=2)
         assert seen(run)["gitlab"].worst is None
         assert seen(stage.mirror()[0])["codeberg"].worst is not None
+
+
+def test_everybody_is_gone(stage: MirrorStage) -> None:
+    """The newest commit that was ever mirrored can be built with no remote alive, each time that one came."""
+    for number in range(3):
+        stage.mirror()
+        new = stage.at["github"].commit({"index.html": f"after {number}"}, stage.refs("github")[MAIN])
+    stage.mirror()
+    for host in stage.hosts.values():
+        host.status = 503
+    sources = open_sources(load_site(stage.site_path), stage.desk.home.path, stage.tokens.__getitem__)
+    assert sources is not None
+    told = sources.ask([new], within=Deadline.after(stage.clock, timedelta(seconds=60)))
+    choice = choose(told.offers, told.bundle, told.deployed)
+    assert (choice.source, choice.commit, choice.warnings) == (BUNDLE, new, ())
 
 
 def test_one_repository_whose_store_is_broken(stage: MirrorStage) -> None:

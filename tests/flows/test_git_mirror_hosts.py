@@ -159,13 +159,15 @@ def test_a_large_push_goes_in_steps(stage: MirrorStage) -> None:
 
 
 def test_a_submodule_that_nobody_mirrors(stage: MirrorStage) -> None:
-    """G17: what the site needs from a repository outside of the mirrors is told."""
+    """G17: what the site needs from a repository outside of the mirrors is told, in each run, for as long as it needs it."""
     modules = '[submodule "lib"]\n\tpath = lib\n\turl = https://github.com/your-org/private-lib.git\n'
     stage.at["github"].commit({".gitmodules": modules, "index.html": "2"}, stage.refs("github")[MAIN])
-    run, outcome = stage.mirror()
-    assert outcome.status is Status.RECOVERED
-    assert "https://github.com/your-org/private-lib.git" in notes(run)
-    assert "is not mirrored" in notes(run)
+    for _ in range(2):
+        run, outcome = stage.mirror()
+        assert outcome.status is Status.RECOVERED
+        assert "the submodule https://github.com/your-org/private-lib.git, which is not mirrored" in notes(run)
+    stage.at["github"].commit({"index.html": "3"}, stage.refs("github")[MAIN])
+    assert "is not mirrored" not in notes(stage.mirror()[0])
 
 
 def test_tokens_stand_nowhere(stage: MirrorStage) -> None:

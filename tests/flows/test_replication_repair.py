@@ -10,12 +10,15 @@ import pytest
 from defib.approval import Automatic, ByDigest
 from defib.clock import Deadline
 from defib.objectives import Status
-from defib.replication.findings import Kind
+from defib.providers.bucket.memory import Kept
+from defib.replication.findings import SHOWN, Kind
 from defib.replication.objectplans import TOGETHER
-from defib.replication.port import Original
+from defib.replication.port import NULL, Original, Version
 from defib.replication.port import Status as Replication
+from defib.replication.rules import BucketSettings
 from defib.start import take_up
 from tests.flows.replication_stage import ReplicationStage, notes, seen
+from tests.replication.buckets import md5
 from tests.stage import Killed, Killing, PlainFile
 
 REPAIR = "replication-repair"
@@ -166,3 +169,50 @@ def _killed(stage: ReplicationStage, at: int) -> bool:
 def _assert_each_once(stage: ReplicationStage) -> None:
     kept = stage.buckets.replica._held
     assert {key: len(versions) for key, versions in kept.items()} == {f"{number:03}.bin": 1 for number in range(OBJECTS)}
+
+
+def test_other_headers_are_mended(tmp_path: Path) -> None:
+    """The version with the wrong headers stays below one with the right ones, and is no finding any more."""
+    stage = ReplicationStage(tmp_path)
+    stage.buckets.written("a.js", b"content", headers={"Content-Type": "text/javascript"})
+    stage.buckets.replica.change("a.js", "", headers={"Content-Type": "text/plain"})
+    assert dict(seen(stage.run()[0]).counts) == {Kind.UNLIKE.value: 1}
+    run, outcome = stage.run(REPAIR)
+    assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+    assert seen(run).counts == ()
+
+
+def test_a_replica_without_versions_is_refused(tmp_path: Path) -> None:
+    """What is copied there would be written over, and could not be put back; least of all may it be deleted."""
+    stage = ReplicationStage(tmp_path)
+    stage.write(unversioned=True)
+    now = stage.clock.now()
+    for bucket, content in ((stage.buckets.source, b"content"), (stage.buckets.replica, b"c0ntent")):
+        bucket.configure(BucketSettings("eu-west-1", ""))
+        bucket.keep(Kept(Version("a.bin", "", len(content), md5(content), now, marker=False, latest=True), content))
+    before = _held(stage)
+    _, outcome = stage.run(REPAIR)
+    assert "keeps no versions" in outcome.reason
+    assert _held(stage) == before
+
+
+def test_a_source_without_versions_is_copied_from(tmp_path: Path) -> None:
+    """What its keys hold has no id: that means no deletion at the replica, which keeps versions."""
+    stage = ReplicationStage(tmp_path)
+    stage.write(unversioned=True)
+    held = Version("a.bin", "", 7, md5(b"content"), stage.clock.now(), marker=False, latest=True)
+    stage.buckets.source.keep(Kept(held, b"content"))
+    stage.buckets.replica.put("a.bin", b"c0ntent", within=stage.buckets.within)
+    _, plan = stage.plan(REPAIR)
+    assert [record.key.set_identifier for change in plan.changes for record in change.records] == [NULL]
+
+
+def test_what_one_repair_leaves_is_told(tmp_path: Path) -> None:
+    """A comparison tells so many of each kind one by one, and only these are in the plan."""
+    stage = ReplicationStage(tmp_path)
+    for number in range(SHOWN + 3):
+        stage.buckets.write(f"{number:03}.bin", b"failed", Replication.FAILED)
+    stage.write(ask_at_most=9000)
+    run, plan = stage.plan(REPAIR)
+    assert sum(len(change.records) for change in plan.changes) == SHOWN
+    assert "3 more" in notes(run)

@@ -119,3 +119,15 @@ def test_the_wanted_version_stands_in_the_plan() -> None:
     """So that an approval is given to exactly this version of this object."""
     assert str(object_key("a", "v1")) == "a OBJECT (v1)"
     assert restored(object_key("a", "v1")) == RecordSet(object_key("a", "v1"), timedelta(0), ("as v1",))
+
+
+def test_what_was_replicated_late_is_not_taken_back(buckets: Buckets, zone: ObjectsZone) -> None:
+    """A version that has the id of the wanted one came by replication, after it was copied: it is not what the copy made."""
+    version = buckets.write("a")
+    made = change(buckets, zone, object_key("a", version))
+    buckets.clock.sleep(timedelta(seconds=1))
+    zone.replace(made.records, within=buckets.within)
+    buckets.replicate("a", version)
+    with pytest.raises(ForeignChange):
+        zone.replace(made.reversed().records, within=buckets.within)
+    assert version in ids(buckets, "a")

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from defib.clock import Clock, Deadline
 from defib.errors import Denied, NotFound, ProviderError, Unavailable
-from defib.replication.port import Cursor, Details, Original, Page, Status, Version
+from defib.replication.port import NULL, Cursor, Details, Original, Page, Status, Version
 from defib.replication.rules import BucketSettings
 
 
@@ -57,7 +57,7 @@ class MemoryBucket:
     def kept(self, key: str, version: str = "") -> Kept | None:
         """One version, or what the key holds now."""
         for each in self._held.get(key, []):
-            if version in ("", each.version.id):
+            if version in ("", each.version.id or NULL):
                 return each
         return None
 

@@ -46,6 +46,11 @@ _FIXED = {
     "GIT_PROTOCOL_FROM_USER": "0",
 }
 
+TOLERATED = ("badTimezone", "missingSpaceBeforeDate", "zeroPaddedFilemode")
+"""Flaws of old tools in the history of honest repositories, which Gitaly tolerates too:
+https://gitlab.com/gitlab-org/gitaly/-/blob/master/internal/git/command_options.go
+"""
+
 _CONFIG = (
     ("core.hooksPath", os.devnull),
     ("core.fsmonitor", "false"),
@@ -58,11 +63,7 @@ _CONFIG = (
     ("core.autocrlf", "false"),
     ("core.sparseCheckout", "false"),
     ("transfer.fsckObjects", "true"),
-    # Flaws of old tools in the history of honest repositories, which Gitaly tolerates too:
-    # https://gitlab.com/gitlab-org/gitaly/-/blob/master/internal/git/command_options.go
-    ("fetch.fsck.badTimezone", "ignore"),
-    ("fetch.fsck.missingSpaceBeforeDate", "ignore"),
-    ("fetch.fsck.zeroPaddedFilemode", "ignore"),
+    *((f"fetch.fsck.{name}", "ignore") for name in TOLERATED),
     ("fetch.recurseSubmodules", "false"),
     ("submodule.recurse", "false"),
     ("fetch.writeCommitGraph", "false"),

@@ -8,7 +8,6 @@ Only the source is ever fetched from: what the store holds, the source once had.
 from __future__ import annotations
 
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,19 +17,23 @@ from pathlib import Path
 from typing import TypeVar
 
 from defib.clock import Deadline
-from defib.errors import ProviderError, SecretMissing, StepFailed
+from defib.errors import ProviderError, SecretMissing
 from defib.mirror.port import LOCAL, Listing, Sent
 from defib.mirror.settings import RepositorySettings, Unknown
 from defib.mirror.weigh import ARCHIVE, archived
 from defib.ports import DnsZone
-from defib.providers.git.bundle import keep_bundle
+from defib.providers.git.advance import advance
 from defib.providers.git.examine import examine
+from defib.providers.git.inventory import INCOMING, Inventory
+from defib.providers.git.keeping import Bundles
 from defib.providers.git.large import LargeFiles
 from defib.providers.git.offsite import OffsiteCopy
+from defib.providers.git.outgoing import Move, Outgoing
 from defib.providers.git.refs import GitRefs
 from defib.providers.git.remote import GitRemote, Pushed, Troubled
 from defib.providers.git.steps import Steps
 from defib.providers.git.store import GitStore
+from defib.providers.git.submodules import submodules_of
 from defib.providers.open_repository import open_repository
 from defib.redeploy.offer import Trouble
 from defib.sitegit import Remote, Repository
@@ -38,7 +41,6 @@ from defib.sitegit import Remote, Repository
 ANSWER_WITHIN = timedelta(seconds=20)
 """A remote that has not said by then what it holds is taken for dead."""
 
-_INCOMING = "refs/incoming/"
 _ONE_BY_ONE = 100
 """So many refs are fetched and pushed by name; where more have changed, all that there are."""
 
@@ -78,26 +80,28 @@ class GitMirror:
         git = self._store.git
         self._remotes, self._secrets = repository.remotes, secrets
         self._places = {remote.name: GitRemote.of(git, remote, secrets) for remote in repository.remotes}
-        self._places[LOCAL] = GitRemote(git, LOCAL, str(folder.absolute()))
         self._kinds = ("heads/", "tags/", "notes/") if repository.notes else ("heads/", "tags/")
+        self._inventory, self._outgoing = Inventory(git, self._kinds), Outgoing(git)
+        self._places[LOCAL] = GitRemote(git, LOCAL, str(folder.absolute()), pushed=self._inventory.forget)
         self._limit = repository.push_limit
         self._large = LargeFiles(git, repository.remotes, secrets) if repository.lfs else None
         self._listed: dict[str, Listing] = {}
-        self._here: dict[str, str] | None = None
         self._held_open: AbstractContextManager[None] | None = None
         self._bundle = bundle
         self._offsite = offsite
         self._before_write = before_write
         self._gate = gate or threading.Semaphore(len(self._places))
 
-    def ask(self, *, within: Deadline) -> Mapping[str, Listing]:
+    def ask(self, *places: str, within: Deadline) -> Mapping[str, Listing]:
         self._hold(within)
-        remote = [place for place in self._places if place != LOCAL]
-        with ThreadPoolExecutor(len(remote)) as pool:
+        remote = [place for place in self._places if place != LOCAL and place in (places or self._places)]
+        with ThreadPoolExecutor(max(len(remote), 1)) as pool:
             told = pool.map(lambda place: self._listing(place, within), remote)
-            self._here = None
-            self._listed = {LOCAL: Listing(self._own(self._refs(within))), **dict(zip(remote, told, strict=True))}
-            return self._listed
+            if not places or LOCAL in places:
+                self._inventory.forget()
+                self._listed[LOCAL] = Listing(self._inventory.held(within).local)
+            self._listed.update(zip(remote, told, strict=True))
+        return {place: self._listed[place] for place in (*remote, LOCAL) if place in (places or self._places)}
 
     def _hold(self, within: Deadline) -> None:
         """Hold the store from the first question to the end: whoever finds it free removes what looks left behind."""
@@ -110,15 +114,9 @@ class GitMirror:
         try:
             with self._gate:
                 soon = within.sooner(ANSWER_WITHIN)
-                told = self._places[place].refs(within=soon, heads_and_tags="notes/" not in self._kinds)
-            return Listing(self._own(told))
+                return Listing(self._places[place].refs(*(f"refs/{kind}" for kind in self._kinds), within=soon))
         except Troubled as trouble:
             return Listing(problem=trouble.problem)
-
-    def _own(self, refs: Mapping[str, str], under: str = "refs/") -> dict[str, str]:
-        """Those of `refs` that are mirrored, as they are named at the source."""
-        kinds = tuple(f"{under}{kind}" for kind in self._kinds)
-        return {f"refs/{ref.removeprefix(under)}": commit for ref, commit in refs.items() if ref.startswith(kinds)}
 
     def take_in(self, refs: Mapping[str, str], *, within: Deadline) -> str:
         self._hold(within)
@@ -128,67 +126,73 @@ class GitMirror:
             return trouble.problem
 
     def _take_in(self, refs: Mapping[str, str], within: Deadline) -> str:
-        before = self._incoming(within)
+        before = self._inventory.held(within).incoming
         changed = [ref for ref, commit in refs.items() if before.get(ref) != commit]
         gone = [ref for ref in before if ref not in refs]
         self._keep_what_was_not_sent(before, [*changed, *gone], within)
         for some in _some(gone):
             self._places[LOCAL].push([f":{_incoming(ref)}" for ref in some], within=within)
-            self._here = None
         if not changed:
             return ""
-        wanted = [f"refs/{kind}*" for kind in self._kinds] if len(changed) > _ONE_BY_ONE else changed
-        with self._gate:
-            said = self._places[self.source].fetch([f"+{ref}:{_incoming(ref)}" for ref in wanted], within=within)
-        self._here = None
-        now = self._incoming(within)
+        said = self._fetched([(ref, before.get(ref, ""), refs[ref]) for ref in changed], within)
+        now = self._inventory.held(within).incoming
         # A shallow repository is no failure to git: it warns, leaves out the branch, and ends with 0.
         left_out = [ref for ref in changed if now.get(ref) in {None, before.get(ref)}]
         if left_out:
             return f"{Trouble.DAMAGED}: git does not take {', '.join(left_out[:3])} of {self.source}: {said.strip()[:300]}"
         return ""
 
+    def _fetched(self, moves: Sequence[Move], within: Deadline) -> str:
+        """Bring what the source has, and move what was taken in to that; what was said meanwhile."""
+        moved = all(before for _, before, _ in moves) and len(moves) <= _ONE_BY_ONE
+        names = [f"refs/{kind}*" for kind in self._kinds] if len(moves) > _ONE_BY_ONE else [ref for ref, _, _ in moves]
+        source = self._places[self.source]
+        try:
+            with self._gate:
+                if moved and source.brought([(_incoming(ref), old, new) for ref, old, new in moves], within=within):
+                    return ""
+                tips = [before for _, before, _ in moves] if moved else []
+                return source.fetch([f"+{name}:{_incoming(name)}" for name in names], tips, within=within)
+        finally:
+            self._inventory.forget()
+
     def _keep_what_was_not_sent(self, before: Mapping[str, str], going: Sequence[str], within: Deadline) -> None:
         """Archive what was taken in, is nowhere else yet, and is about to be forgotten, as what waits for a person."""
-        here, day = self._own(self._refs(within)), within.clock.now().date()
+        here, day = self._inventory.held(within).local, within.clock.now().date()
         lost = [(ref, before[ref]) for ref in going if ref in before and here.get(ref) != before[ref]]
         for some in _some(lost):
             self._places[LOCAL].push([f"{commit}:{archived(ref, commit, day)}" for ref, commit in some], within=within)
-            self._here = None
 
     def taken_in(self, *, within: Deadline) -> Mapping[str, str]:
-        return self._incoming(within)
-
-    def _incoming(self, within: Deadline) -> dict[str, str]:
-        return self._own(self._refs(within), _INCOMING)
-
-    def _refs(self, within: Deadline) -> dict[str, str]:
-        """Every ref of the store; read once, and again when something was changed in it."""
-        found = self._here
-        if found is None:
-            with tempfile.TemporaryFile() as file:
-                told = self._store.git.run("for-each-ref", "--format=%(refname) %(objectname)", within=within, into=file)
-                file.seek(0)
-                lines = file.read().decode(errors="replace").split("\n")
-            if told.status:
-                raise StepFailed("the store cannot be read", where=str(self._store.folder), seen=told.output.strip()[:300])
-            found = {name: commit for name, _, commit in (line.rpartition(" ") for line in lines if line)}
-            self._here = found
-        return found
+        return self._inventory.held(within).incoming
 
     def send(self, place: str, refs: Collection[str], *, within: Deadline, dry: bool = False) -> Sent:
+        if not refs:
+            return Sent()
         if not dry:
             self._before_write()
         pushed: list[Pushed] = []
         try:
-            if refs and self._limit and not dry and place != LOCAL:
+            if not dry and len(refs) <= _ONE_BY_ONE and self._advanced(place, refs, within):
+                return Sent(tuple(refs))
+            if self._limit and not dry and place != LOCAL:
                 self._send_in_steps(place, sorted(refs), within)
-            if refs:
-                self._here = None if place == LOCAL and not dry else self._here
-                pushed += self._push(place, sorted(refs), within, _MOST_PUSHES, dry=dry)
+            pushed += self._push(place, sorted(refs), within, _MOST_PUSHES, dry=dry)
         except Troubled as trouble:
             return _sent(pushed, trouble.problem)
         return _sent(pushed)
+
+    def _advanced(self, place: str, refs: Collection[str], within: Deadline) -> bool:
+        """Whether the place has taken these refs over, without anybody but us having to find out what it has."""
+        there, incoming = self._listed[place].refs, self._inventory.held(within).incoming
+        moves = [(ref, there.get(ref, ""), incoming[ref]) for ref in refs]
+        if place != LOCAL:
+            with self._gate:
+                return self._places[place].taken(moves, self._outgoing, self._limit, within=within)
+        try:
+            return advance(self._store.git, self._outgoing, moves, within)
+        finally:
+            self._inventory.forget()
 
     def _push(self, place: str, refs: Sequence[str], within: Deadline, most: int, *, dry: bool) -> list[Pushed]:
         """Push; where the place declines all for the sake of one, half of them, until that one is found."""
@@ -217,27 +221,25 @@ class GitMirror:
                     self._places[place].push([f"{commit}:{ref}"], within=within)
 
     def bring_large(self, *, within: Deadline) -> tuple[str, ...]:
-        return self._large.bring(self.source, self._incoming(within), within=within) if self._large else ()
+        return self._large.bring(self.source, self._inventory.held(within).incoming, within=within) if self._large else ()
 
     def send_large(self, place: str, *, within: Deadline, again: bool = False) -> tuple[str, ...]:
         if not self._large or place == LOCAL:
             return ()
         self._before_write()
-        return self._large.send(place, self._incoming(within), within=within, again=again)
+        return self._large.send(place, self._inventory.held(within).incoming, within=within, again=again)
 
     def held(self, commit: str, *, within: Deadline) -> bool:
         return not self._store.git.run("cat-file", "-e", commit, within=within).status
 
     def given_up(self, *, within: Deadline) -> Collection[str]:
-        here = self._refs(within)
-        once = (_ARCHIVED.fullmatch(ref) for ref in here)
-        return {*self._own(here), *(f"refs/{found[1]}" for found in once if found)}
+        held = self._inventory.held(within)
+        once = (_ARCHIVED.fullmatch(ref) for ref in held.archived)
+        return {*held.local, *(f"refs/{found[1]}" for found in once if found)}
 
     def submodules(self, *, within: Deadline) -> tuple[str, ...]:
-        blob = f"{_INCOMING}heads/{self.branch}:.gitmodules"
-        lines: list[str] = []
-        told = self._store.git.run("config", "--blob", blob, "--get-regexp", r"\.url$", within=within, line=lines.append)
-        return () if told.status else tuple(line.partition(" ")[2].strip() for line in lines)
+        tip = self._inventory.held(within).incoming.get(f"refs/heads/{self.branch}")
+        return submodules_of(self._store.git, tip, within) if tip else ()
 
     def zones(self) -> tuple[DnsZone, ...]:
         return tuple(GitRefs(self._places[place], self.name) for place in (LOCAL, *self.mirrors))
@@ -246,12 +248,11 @@ class GitMirror:
         return self._store.first_date(commits, besides, within)
 
     def keep_bundle(self, *, within: Deadline) -> str:
-        self._here = None  # plans change it through its zone
-        refs = self._refs(within)
-        kept = {ref: commit for ref, commit in refs.items() if ref.startswith(f"{ARCHIVE}/")} | self._own(refs)
+        held = self._inventory.held(within)
+        kept = {**held.archived, **held.local}
         if not kept:
             return "nothing to bundle yet"
-        done = keep_bundle(self._store.git, self._bundle, kept, within)
+        done = Bundles(self._store.git, self._bundle).keep(kept, within)
         if self._offsite is None:
             return done
         self._before_write()
@@ -272,11 +273,11 @@ class GitMirror:
             return Unknown(str(error))
 
     def examine(self, *, within: Deadline) -> str:
-        return examine(self._store.git, within)
+        return examine(self._store.git, self._inventory.held(within).loose, within)
 
 
 def _incoming(ref: str) -> str:
-    return f"{_INCOMING}{ref.removeprefix('refs/')}"
+    return f"{INCOMING}{ref.removeprefix('refs/')}"
 
 
 def _some(refs: Sequence[Item]) -> Iterator[Sequence[Item]]:

@@ -16,15 +16,20 @@ from pyrage import RecipientError, encrypt_file, x25519
 
 from defib.clock import Deadline
 from defib.errors import InputError, StepFailed
+from defib.providers.git.bundle import ADDED, added_to
 from defib.releases.rules import ASK, Headers
 from defib.releases.store import ReleaseStore, Upload
 
 _CHUNK = 1024 * 1024
+_SEALED = ".age"
 _HEADERS = Headers("application/octet-stream", ASK)
 
 
 class OffsiteCopy:
-    """Keeps the copy of one bundle under `key` of a store, which is opened when it is first needed."""
+    """Keeps the copy of one bundle under `key` of a store, which is opened when it is first needed.
+
+    What was added to the bundle is copied in its turn, under a name of its own: days of small copies instead of large ones.
+    """
 
     def __init__(self, store: Callable[[], ReleaseStore], key: str, recipients: Sequence[str], stamp: Path) -> None:
         self._store, self._key, self._stamp = store, key, stamp
@@ -34,26 +39,30 @@ class OffsiteCopy:
             raise InputError("not an age recipient", expected="age1…, as age-keygen prints it", seen=str(error)) from error
 
     def keep(self, bundle: Path, *, within: Deadline) -> str:
-        """Make the copy that of `bundle`; what was done, "" where that bundle was copied before. Idempotent.
+        """Make the copies those of `bundle` and of what was added to it; what was done, "" where that was so. Idempotent.
 
         Believed only once the store says that it holds exactly these bytes. Raises what the store raises.
         """
-        digest = _sha256(bundle)
-        if self._stamp.is_file() and self._stamp.read_text(encoding="ascii") == digest:
+        parts = [(file, suffix) for file, suffix in ((bundle, ""), (added_to(bundle), ADDED)) if file.is_file()]
+        return "; ".join(filter(None, (self._keep(file, suffix, within) for file, suffix in parts)))
+
+    def _keep(self, part: Path, suffix: str, within: Deadline) -> str:
+        digest, stamp = _sha256(part), self._stamp.with_name(f"{self._stamp.name}{suffix}")
+        if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
             return ""
-        store = self._store()
+        store, key = self._store(), f"{self._key.removesuffix(_SEALED)}{suffix}{_SEALED}"
         with tempfile.TemporaryDirectory(prefix="defib-bundle-") as folder:
             sealed = Path(folder) / "bundle.age"
-            encrypt_file(str(bundle), str(sealed), self._recipients)
-            upload = Upload(self._key, sealed, sealed.stat().st_size, _sha256(sealed), _HEADERS)
+            encrypt_file(str(part), str(sealed), self._recipients)
+            upload = Upload(key, sealed, sealed.stat().st_size, _sha256(sealed), _HEADERS)
             store.put(upload, within=within)
-            there = store.head(self._key, within=within)
-        where = f"{store.where}/{self._key}"
+            there = store.head(key, within=within)
+        where = f"{store.where}/{key}"
         if there is None or (there.size, there.sha256) != (upload.size, upload.sha256):
             raise StepFailed(
                 "the copy of the bundle is not what was sent", where=where, seen=str(there), then="defib mirror"
             )
-        self._stamp.write_text(digest, encoding="ascii")
+        stamp.write_text(digest, encoding="ascii")
         return f"an encrypted copy of it is at {where}"
 
 

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from defib.clock import Deadline
-from defib.errors import BudgetSpent, InputError
-from defib.providers.git.bundle import is_whole
-from defib.providers.git.remote import FETCH, GitRemote, Troubled, answer
+from defib.errors import InputError
+from defib.providers.git.remote import GitRemote, Troubled
 from defib.providers.git.store import GitStore, is_commit
+from defib.providers.git.unbundle import take_branch
 from defib.redeploy.offer import BUNDLE, Deployed, Offer, Offers, Tip, Trouble
 from defib.sitegit import Remote
 
@@ -123,35 +123,22 @@ class GitSources:
             return Troubled(Trouble.NO_BRANCH, f"{Trouble.NO_BRANCH}: it has no {self._branch}")
         return Troubled(Trouble.EMPTY, f"{Trouble.EMPTY}: it has no branch and no commit")
 
-    def _try_bundle(self, within: Deadline) -> Troubled | None:
-        """Verify the bundle and take its branch; None where that went well, or no bundle is kept."""
+    def _try_bundle(self, within: Deadline) -> Troubled | str:
+        """Verify the bundle and take its branch, of what was added to it where that is newer; what is doubtful, or ""."""
         if self._bundle is None:
-            return None
+            return ""
         if not self._bundle.is_file():
             return Troubled(Trouble.NO_REPOSITORY, f"there is no bundle at {self._bundle}")
-        path, branch = str(self._bundle.resolve()), f"refs/heads/{self._branch}"
         try:
-            self._insist_on_whole(self._bundle, within)
-            answer(self._store.git, "bundle", "verify", "--quiet", path, within=within)
-            if not _commit_at(branch, answer(self._store.git, "bundle", "list-heads", path, branch, within=within)):
-                return Troubled(Trouble.NO_BRANCH, f"{Trouble.NO_BRANCH}: it has no {self._branch}")
-            answer(self._store.git, "fetch", *FETCH, path, f"+{branch}:{_BUNDLE_REF}", protocol="file", within=within)
+            return take_branch(self._store.git, self._bundle.resolve(), f"refs/heads/{self._branch}", _BUNDLE_REF, within)
         except Troubled as error:
-            return Troubled(Trouble.DAMAGED, f"{Trouble.DAMAGED}: {error.problem}")
-        return None
-
-    def _insist_on_whole(self, bundle: Path, within: Deadline) -> None:
-        try:
-            whole = is_whole(bundle, within)
-        except (OSError, BudgetSpent) as error:
-            raise Troubled(Trouble.DAMAGED, f"it cannot be read: {error}") from error
-        if not whole:
-            raise Troubled(Trouble.DAMAGED, "its checksum does not fit, or it is no bundle")
+            kind = Trouble.NO_BRANCH if error.trouble is Trouble.NO_BRANCH else Trouble.DAMAGED
+            return Troubled(kind, error.problem if error.problem.startswith(kind) else f"{kind}: {error.problem}")
 
     def _read(
         self,
         troubles: Sequence[Troubled | None],
-        bundle: Troubled | None,
+        bundle: Troubled | str,
         deployed: Sequence[str],
         users_had: datetime | None,
         within: Deadline,
@@ -162,7 +149,7 @@ class GitSources:
         known = [self._store.full(commit, within) or commit for commit in deployed if is_commit(commit)]
         tips = self._store.place({commit for commit in (*commits, *known) if commit}, within)
         offers = [
-            _offer(remote.name, tips.get(commit), trouble)
+            _offer(remote.name, tips.get(commit), trouble or "")
             for remote, commit, trouble in zip(self._remotes, commits, troubles, strict=False)
         ]
         kept = _offer(BUNDLE, tips.get(commits[-1]), bundle) if self._bundle else None
@@ -182,11 +169,7 @@ def _ref(remote: Remote, branch: str) -> str:
     return f"refs/remotes/{remote.name}/{branch}"
 
 
-def _commit_at(ref: str, listing: str) -> str:
-    """The id that stands before exactly `ref`; git also lists names that only end like it."""
-    found = (line.replace("\t", " ").split(" ") for line in listing.splitlines())
-    return next((parts[0] for parts in found if parts[1:] == [ref]), "")
-
-
-def _offer(name: str, tip: Tip | None, trouble: Troubled | None) -> Offer:
-    return Offer(name, tip, trouble.trouble, trouble.problem) if trouble else Offer(name, tip)
+def _offer(name: str, tip: Tip | None, wrong: Troubled | str) -> Offer:
+    if isinstance(wrong, str):
+        return Offer(name, tip, problem=wrong)
+    return Offer(name, tip, wrong.trouble, wrong.problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import os
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,8 @@ class GitServer:
 
     `status` is answered to everything when it is set, with the text `says`; `location` is where a redirect leads. Requests
     with `hang_at` in their path or body get no answer, of those with `cut_at` the connection breaks off in the middle of it.
-    `logins` are the Authorization headers it was sent.
+    An `old` one speaks no protocol but the first. `lists` is what it answers to whoever asks for refs, instead of what git
+    would. `logins` are the Authorization headers it was sent.
     """
 
     root: Path
@@ -30,6 +32,8 @@ class GitServer:
     location: str = ""
     hang_at: bytes | None = None
     cut_at: bytes | None = None
+    old: bool = False
+    lists: bytes | None = None
     url: str = ""
     logins: list[str] = field(default_factory=list)
     over: threading.Event = field(default_factory=threading.Event)
@@ -47,7 +51,7 @@ class GitServer:
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[GitServer]:
+def serving(root: Path, tls: ssl.SSLContext | None = None) -> Iterator[GitServer]:
     """A server that runs until the block ends."""
     server = GitServer(root)
 
@@ -64,7 +68,9 @@ def serving(root: Path) -> Iterator[GitServer]:
 
     web = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     web.daemon_threads = True
-    server.url = f"http://127.0.0.1:{web.server_port}"
+    if tls is not None:
+        web.socket = tls.wrap_socket(web.socket, server_side=True, do_handshake_on_connect=False)
+    server.url = f"http{'s' if tls else ''}://127.0.0.1:{web.server_port}"
     thread = threading.Thread(target=web.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
@@ -92,6 +98,8 @@ def _answer(request: BaseHTTPRequestHandler, server: GitServer) -> None:
         _send(request, server.status, [plain, *moved], server.says.encode())
     elif server.token and not server.allows(login):
         _send(request, 401, [plain, ("WWW-Authenticate", 'Basic realm="git"')], b"HTTP Basic: Access denied")
+    elif server.lists is not None and b"command=ls-refs" in asked:
+        _send(request, 200, [("Content-Type", "application/x-git-upload-pack-result")], server.lists)
     else:
         status, headers, content = _backend(request, server, body)
         cut = server.cut_at is not None and server.cut_at in asked
@@ -111,7 +119,7 @@ def _backend(request: BaseHTTPRequestHandler, server: GitServer, body: bytes) ->
         "QUERY_STRING": query,
         "CONTENT_TYPE": request.headers.get("Content-Type", ""),
         "CONTENT_LENGTH": str(len(body)),
-        "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+        "GIT_PROTOCOL": "" if server.old else request.headers.get("Git-Protocol", ""),
         "REMOTE_USER": "git",
     }
     done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, check=False)

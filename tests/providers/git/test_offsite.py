@@ -10,7 +10,7 @@ import pytest
 
 from defib.clock import Deadline, SystemClock
 from defib.errors import InputError, StepFailed
-from defib.providers.git.bundle import is_whole
+from defib.providers.git.bundle import added_to, is_whole
 from defib.providers.git.offsite import OffsiteCopy
 from defib.providers.releases.memory import MemoryReleases
 from defib.releases.store import ReleaseStore, Stored
@@ -59,6 +59,19 @@ def test_the_same_bundle_is_copied_once(tmp_path: Path, bundle: Path) -> None:
     assert (kept.keep(bundle, within=soon()), store.calls["put"]) == ("", 1)
     bundle.write_bytes(bundle.read_bytes() + b"more")
     assert kept.keep(bundle, within=soon())
+
+
+def test_what_was_added_is_copied_in_its_turn(tmp_path: Path, bundle: Path) -> None:
+    """What was added to the bundle goes there under a name of its own, and the bundle is not sent again for it."""
+    identity, store = pyrage.x25519.Identity.generate(), MemoryReleases(SystemClock())
+    kept = copy(tmp_path, store, str(identity.to_public()))
+    kept.keep(bundle, within=soon())
+    added_to(bundle).write_bytes(b"what was added")
+    assert "lab/pulse.bundle.added.age" in kept.keep(bundle, within=soon())
+    sealed = store.read("lab/pulse.bundle.added.age", within=soon())
+    assert sealed is not None
+    assert pyrage.decrypt(sealed, [identity]) == b"what was added"
+    assert (kept.keep(bundle, within=soon()), store.calls["put"]) == ("", 2)
 
 
 def test_a_store_that_keeps_something_else_is_not_believed(tmp_path: Path, bundle: Path) -> None:

@@ -160,7 +160,8 @@ def test_without_git(stage: GitStage, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_git_that_is_too_old(stage: GitStage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A git that ignores configuration in the environment would run what it is told not to: it is not used."""
+    """A git that ignores configuration in the environment would run what it is told not to: not used, whatever was."""
+    stage.ask()
     folder = stage.folder / "bin"
     folder.mkdir()
     (folder / "git").write_text(f'#!/bin/sh\nunset GIT_CONFIG_COUNT\nPATH={os.environ["PATH"]} exec git "$@"\n')
