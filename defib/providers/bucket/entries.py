@@ -8,12 +8,12 @@ XML: some five times slower, and the same answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain
 from xml.etree import ElementTree as ET
 
-Columns = Sequence[Sequence[str]]
+Columns = list[list[str]]
 """The kind of each entry, and each of its :data:`FIELDS`, "" for one that it does not have."""
 
 FIELDS = ("Key", "VersionId", "IsLatest", "LastModified", "ETag", "Size")
