@@ -87,16 +87,16 @@ def at_most(what: str, series: Series, figure: float | None, limit: float) -> Ta
     return Target(f"{what}: at most {limit:g} {series.unit}".rstrip(), verdict, f"{figure:.3f} {series.unit}".rstrip())
 
 
-def no_more_than(ours: Series, peer: Series) -> Target:
-    """Whether our median is no more than the peer's; a peer that was wrong is beaten by being right."""
-    what = f"{ours.job}: at most {peer.tool}"
+def no_more_than(ours: Series, peer: Series, share: float = 1) -> Target:
+    """Whether our median is no more than this share of the peer's; a peer that was wrong is beaten by being right."""
+    what = f"{ours.job}: at most {peer.tool if share == 1 else f'{share:g} of {peer.tool}'}"
     if ours.median is None:
         return _without_figure(what, ours)
     if peer.wrong:
         return Target(what, Verdict.MET, f"{ours.median:.3f} {ours.unit}; {peer.tool} was wrong: {'; '.join(peer.wrong)}")
     if peer.median is None:
         return Target(what, Verdict.UNKNOWN, f"{peer.tool} {peer.missing or 'was not measured'}")
-    verdict = Verdict.MET if ours.median <= peer.median else Verdict.MISSED
+    verdict = Verdict.MET if ours.median <= share * peer.median else Verdict.MISSED
     return Target(what, verdict, f"{ours.median:.3f} {ours.unit} against {peer.median:.3f} {peer.unit}")
 
 

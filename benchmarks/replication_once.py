@@ -1,8 +1,8 @@
-"""``replication_once ENDPOINT SOURCE REPLICA [unversioned] [headers]``: one comparison in a process of its own.
+"""``replication_once ENDPOINT SOURCE REPLICA [unversioned]``: one comparison in a process of its own, for a benchmark.
 
-Without `headers` it compares what a listing tells, as other tools do, and asks only for what that does not show to be the
-same; with it as many objects as a check does are asked for their headers and tags. Writes one line of JSON: what was compared
-and found, the most memory that the process ever held, in bytes, and its processor time, in seconds.
+It compares what a listing tells, as other tools do, and asks only for what that does not show to be the same; a check asks
+some for their headers and tags as well. Writes one line of JSON: what was compared and found, how long it took without the
+start of the process, the most memory that the process ever held, in bytes, and its processor time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from defib.replication.evidence import Sides
 from defib.replication.pair import Pair
 from defib.replication.progress import Progress
 from defib.replication.proofs import Proofs
-from defib.replication.spotcheck import TURNS
 from defib.sitereplication import BucketAt, Replicated
 from defib.sitevalues import Aws
 
@@ -42,20 +41,20 @@ def main() -> int:
     """Compare as a check does, without what a run has around it."""
     endpoint, source, replica, *how = sys.argv[1:]
     clock = SystemClock()
-    within = Deadline.after(clock, _WITHIN)
+    within, started = Deadline.after(clock, _WITHIN), clock.monotonic()
     with tempfile.TemporaryDirectory(prefix="defib-bench-") as folder:
         pair = _pair(Path(folder), endpoint, source, replica, how)
         allowance = Allowance(pair.config.ask_at_most, pair.config.read_at_most)
-        turns = TURNS if "headers" in how else _NEVER
-        comparer = Comparer(pair, None, allowance, clock.now(), timedelta(0), turns)
+        comparer = Comparer(pair, None, allowance, clock.now(), timedelta(0), _NEVER)
         progress = Progress(Path(folder) / "progress.jsonl", clock.now(), _WITHIN)
         tally = comparer.compare(comparer.parts(within), progress, within)
         pair.proofs.close()
+    took = clock.monotonic() - started
     told = {
         "source": tally.source,
         "replica": tally.replica,
-        "checked": tally.checked,
         "found": sorted((each.kind.value, each.key) for each in tally.findings),
+        "took": took.total_seconds(),
         "memory": most_memory(),
         "processor": time.process_time(),
     }
