@@ -64,7 +64,7 @@ class Buckets:
     @property
     def sides(self) -> Sides:
         """Both, with an IAM and a KMS that allow everything."""
-        return Sides(self.source, self.replica, _Generous(), _Generous())
+        return Sides(self.source, self.replica, Generous(), Generous())
 
     @property
     def pair(self) -> Pair:
@@ -134,7 +134,7 @@ class Buckets:
         return {key: finding.kind for key, finding in self.found().items()}
 
 
-class _Generous:
+class Generous:
     """Whoever asks it, every role is there and may do everything, and every key may be used."""
 
     def role(self, arn: str, needs: Sequence[Need], *, within: Deadline) -> Role:
