@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from threading import Thread
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
@@ -12,9 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from defib.clock import Deadline, SystemClock
 from defib.errors import Unavailable
+from defib.providers.aws import AwsAccess
 from defib.providers.bucket.entries import local, take
 from defib.providers.bucket.pages import read_folders, read_page
+from defib.providers.bucket.retrying import RetryingBucket
+from defib.providers.bucket.s3 import S3Bucket
+from defib.providers.wrappers import Backoff
 from defib.replication.port import Cursor, Page, Version
 
 AWS = (
@@ -223,6 +232,50 @@ def test_a_page_that_goes_on_where_it_began() -> None:
     more = "<NextKeyMarker>a</NextKeyMarker><NextVersionIdMarker>1</NextVersionIdMarker>"
     with pytest.raises(Unavailable, match="not whole"):
         read(page(entry(version("a"), AWS, quote_plus), more=more), Cursor(after="a", version="1"))
+
+
+@contextmanager
+def answering(*answers: bytes) -> Iterator[S3Bucket]:
+    """S3 that answers its requests with these bytes, one each, and closes the connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            for answer in answers:
+                connection, _ = server.accept()
+                with connection:
+                    while b"\r\n\r\n" not in connection.recv(65536, socket.MSG_PEEK):
+                        pass
+                    connection.recv(65536)
+                    connection.sendall(answer)
+
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        yield S3Bucket("b", AwsAccess("us-east-1", f"http://127.0.0.1:{server.getsockname()[1]}", "AKIAX", "secret"))
+        thread.join(timeout=10)
+
+
+def said(body: bytes, length: int | None = None) -> bytes:
+    """An answer with 200 that promises so many bytes."""
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body) if length is None else length, body)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+CUT_OFF = [
+    pytest.param(said(WHOLE[:900], len(WHOLE)), id="fewer bytes than promised"),
+    pytest.param(CHUNKED + b"%x\r\n%s\r\n" % (900, WHOLE[:900]), id="no last chunk"),
+    pytest.param(CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (900, WHOLE[:900]), id="a last chunk, and half a page"),
+    pytest.param(said(ERROR), id="an error after 200"),
+]
+
+
+@pytest.mark.parametrize("cut", CUT_OFF)
+def test_an_answer_that_breaks_off(cut: bytes) -> None:
+    """It is asked for again, and what had come of it is forgotten."""
+    clock = SystemClock()
+    with answering(cut, said(WHOLE)) as bucket:
+        patient = RetryingBucket(bucket, lambda: None, random.Random(1), Backoff(timedelta(milliseconds=1)))
+        told = patient.page(Cursor(), within=Deadline.after(clock, timedelta(seconds=10)))
+    assert told == Page(VERSIONS, None)
 
 
 def test_folders() -> None:
