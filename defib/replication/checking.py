@@ -108,7 +108,7 @@ def _compare(step: Step, look: Look) -> None:
     allowance = Allowance(pair.config.ask_at_most, pair.config.read_at_most)
     comparer = Comparer(pair, look.settings, allowance, look.at, look.rpo, _turns(pair))
     try:
-        spread = pair.spread and pair.spread(pair.name, look.at)
+        spread = pair.spread and pair.spread(pair.name, look.at, comparer.turns)
         look.tally = comparer.compare(comparer.parts(step.within), progress, step.within, spread)
     except ProviderError as error:
         look.trouble(f"unreachable, and so not compared: {error}")
