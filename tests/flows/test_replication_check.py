@@ -211,4 +211,4 @@ class TestWhatComesBetween:
         """What somebody else keeps below the same prefix stays."""
         stage.buckets.source.put(".defib-canary/README", b"ours", within=stage.buckets.within)
         stage.run()
-        assert canaries(stage) == [".defib-canary/README"]
+        assert set(canaries(stage)) == {".defib-canary/README"}
