@@ -20,7 +20,7 @@ _IN_NO_NAME = ("..", "@{", "//", "/.", "/\n", ".\n", ".lock")
 
 
 class Reading:
-    """Reads listings, of which the next is mostly the last one again: a whole mirror says word for word what its source says.
+    """Reads listings, of which the next is mostly the last one again: a mirror says word for word what its source says.
 
     Safe to use from several threads.
     """

@@ -128,6 +128,8 @@ class GitMirror:
 
     def _take_in(self, refs: Mapping[str, str], within: Deadline) -> str:
         before = self._inventory.held(within).incoming
+        if refs == before:
+            return ""
         changed = [ref for ref, commit in refs.items() if before.get(ref) != commit]
         gone = [ref for ref in before if ref not in refs]
         self._keep_what_was_not_sent(before, [*changed, *gone], within)
