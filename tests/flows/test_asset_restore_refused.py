@@ -13,6 +13,7 @@ import pytest
 from defib.copyentries import ObjectLeft, PastWanted
 from defib.errors import InputError, Unavailable
 from defib.objectives import EXIT_UNKNOWN, Status, Verdict
+from defib.replication.rewinding import MOST
 from defib.replication.rules import Expiry
 from defib.report.figures import run_exit_code
 from defib.report.summary import next_commands, summary
@@ -119,6 +120,21 @@ class TestABucketWithoutAPast:
         assert exit_code(run) == 4
         assert stage.versions() == before
         return run
+
+
+def test_more_than_fit_into_one_plan(stage: RestoreStage) -> None:
+    """It is refused, and says how to go on folder by folder; each of these can be restored."""
+    for bucket in (stage.buckets.source, stage.buckets.replica):
+        bucket._page_size = 2 * MOST
+    for number in range(MOST + 1):
+        stage.buckets.source.put(f"{number % 2}/{number}", b"", within=stage.buckets.within)
+    stage.clock.sleep(timedelta(minutes=1))
+    _, outcome = stage.restore(stage.good)
+    assert outcome.status is Status.REFUSED
+    assert "more than 100,000 objects are not as they were" in outcome.reason
+    assert "at most 100,000 in one plan" in outcome.reason
+    assert "--prefix 0/, --prefix 1/, --prefix images/" in outcome.reason
+    assert stage.restore(stage.good, prefix="images/")[1].status is Status.RECOVERED
 
 
 class TestWhatIsLost:
