@@ -29,14 +29,14 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Hosted:
-    """A repository at a host: its URL, and the folder in which it is kept there."""
+    """A repository: its URL at a host, and the folder in which it is kept."""
 
     url: str
     repository: Path
 
-    def refs(self) -> dict[str, str]:
-        """Every ref with the id of what it leads to."""
-        lines = git(["for-each-ref", "--format=%(refname) %(objectname)"], self.repository).splitlines()
+    def refs(self, *under: str) -> dict[str, str]:
+        """Every ref, or those under some folders, with the id of what it leads to."""
+        lines = git(["for-each-ref", "--format=%(refname) %(objectname)", *under], self.repository).splitlines()
         return dict(line.split(" ", 1) for line in lines)
 
     def fill(self, refs: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 import tempfile
 import threading
@@ -24,6 +25,8 @@ from defib.mirror.copies import AT_ONCE, Mirrors
 from defib.mirror.sources import SourcesOfSite
 from defib.objectives import Mode, Status
 from defib.outside import Fence, Outside
+from defib.providers.git.bundle import added_to, read_header
+from defib.providers.git.keeping import WHOLE_EVERY
 from defib.providers.git.mirror import GitMirror
 from defib.run import Run
 from defib.sitegit import Remote, Repository
@@ -38,19 +41,21 @@ MOST_FOR_MANY = 30
 """Seconds for all of them, with nothing new."""
 
 MOST_PROCESSES = 5 * AT_ONCE
-"""For each question to a remote three of ours, and two of the host's, which is on the same machine here."""
+"""Where git asks, three of ours for each question to a remote, and two of the host's, which is on the same machine here."""
 
 _ROOT = Path(__file__).resolve().parents[1]
 _SITE = _ROOT / "runbooks" / "sites" / "lab.yaml"
-_SAME, _COMMIT, _ALL, _PROCESSES = (
+_SAME, _COMMIT, _WHOLE, _ALL, _PROCESSES = (
     f"nothing new, {REFS:,} refs",
     "one commit",
+    "one commit, the first of a day",
     f"{MANY} repositories, nothing new",
     "processes of git at once",
 )
 _NOTES = (
     "the hosts are git http-backend behind the lab's HTTP server, in a process of their own",
     "Defib is a whole run of git-mirror in a process that runs already: journal, lease, bundle, comparison by ref",
+    "once a day Defib makes the bundle whole, which git does not have; otherwise it adds to it what is new",
     "git is fetch --prune and push --mirror, which take a mirror from 2,801 refs to none where the source is emptied",
 )
 
@@ -66,6 +71,7 @@ def measure(order: Order) -> Findings:
         checks = {"defib": hosts.ours, "git": hosts.gits}
         same = in_turns(order.rounds, {tool: _task(work, hosts, checks[tool]) for tool, work in tools.items()})
         commit = in_turns(order.rounds, {tool: _task(work, hosts, checks[tool], new=True) for tool, work in tools.items()})
+        whole = in_turns(order.rounds, {"defib": _task(ours.mirror_after_a_day, hosts, hosts.ours, new=True)})
     order.tell(f"{MANY} repositories")
     with tempfile.TemporaryDirectory(prefix="defib-bench-") as name, git_hosts(Path(name), 0) as hosts:
         many = _Defib(Path(name) / "home", tuple(_repository(f"r{number}", hosts) for number in range(MANY)))
@@ -73,6 +79,7 @@ def measure(order: Order) -> Findings:
     series = (
         *(Series(_SAME, tool, samples=same[tool]) for tool in tools),
         *(Series(_COMMIT, tool, samples=commit[tool]) for tool in tools),
+        Series(_WHOLE, "defib", samples=whole["defib"]),
         Series(_ALL, "defib", samples=(all_of_them,)),
         Series(_PROCESSES, "defib", "", (most,)),
     )
@@ -80,7 +87,7 @@ def measure(order: Order) -> Findings:
 
 
 def _targets(series: tuple[Series, ...]) -> tuple[Target, ...]:
-    same, git_same, commit, git_commit, many, processes = series
+    same, git_same, commit, git_commit, _, many, processes = series
     return (
         at_most(f"{_SAME}: half of git", same, same.median, (git_same.median or 0) / 2),
         at_most(f"{_COMMIT}: 1.1 times git", commit, commit.median, (git_commit.median or 0) * 1.1),
@@ -135,8 +142,15 @@ class _Defib:
         )
         return Outside((), {}, none, none, none, none, mirrors=Mirrors(tuple(opened), folder, sources), fence=fence)
 
+    def mirror_after_a_day(self) -> Sample:
+        """One run that finds its bundles a day old."""
+        for bundle in self._desk.home.mirrors("lab").glob("*.bundle"):
+            then = bundle.stat().st_mtime - WHOLE_EVERY.total_seconds()
+            os.utime(bundle, (then, then))
+        return self.mirror()
+
     def mirror(self) -> Sample:
-        """One run; wrong where it does not end well."""
+        """One run; wrong where it does not end well, or what it keeps is not what its own copy holds."""
         clock = self._desk.clock
         begun = clock.monotonic()
         run = new_run(self._desk, RunOrder(PROCEDURE.name, str(_SITE), Mode.REHEARSAL, Automatic("a benchmark")))
@@ -144,9 +158,18 @@ class _Defib:
             outcome = perform(PROCEDURE, run, EngineChosen(prefect=False, why="a benchmark"))
         finally:
             _give_back(run)
+        took = clock.monotonic() - begun
         if outcome.status is not Status.RECOVERED:
             return Sample(None, outcome.reason[:200])
-        return Sample.took(clock.monotonic() - begun)
+        lacking = [each.name for each in self._repositories if not self._is_bundled(each.name)]
+        return Sample(None, f"the bundle of {lacking[0]} is not as its store") if lacking else Sample.took(took)
+
+    def _is_bundled(self, name: str) -> bool:
+        folder = self._desk.home.mirrors("lab")
+        bundle = folder / f"{name}.bundle"
+        headers = [read_header(path) for path in (bundle, added_to(bundle)) if path.is_file()]
+        kept = {ref: commit for header in headers if header for ref, commit in header.heads.items()}
+        return kept == Hosted("", folder / f"{name}.git").refs("refs/heads", "refs/tags", "refs/archive")
 
 
 def _give_back(run: Run) -> None:

@@ -36,7 +36,8 @@ def main() -> int:
         pair = open_pair(config, Path(folder), dict(zip(("env:KEY", "env:SECRET"), KEYS, strict=True)).__getitem__)
         allowance = Allowance(config.ask_at_most, config.read_at_most)
         comparer = Comparer(pair, None, allowance, clock.now(), _YOUNG)
-        tally = comparer.compare(comparer.parts(within), Progress(Path(folder) / "progress.jsonl"), within)
+        progress = Progress(Path(folder) / "progress.jsonl", clock.now(), _WITHIN)
+        tally = comparer.compare(comparer.parts(within), progress, within)
         pair.proofs.close()
     told = {
         "source": tally.source,

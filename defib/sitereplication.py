@@ -28,8 +28,9 @@ class Replicated(Part):
 
     A listing tells neither status nor metadata, and each question for them is a request: `ask_at_most` bounds them in one
     check, `read_at_most` the bytes that are read where nothing else tells two objects apart. `canary` is the prefix of the
-    object that is written, timed and removed in each check: a rule must lead from it to the replica. `restore_into` are
-    other buckets that its objects may be restored into.
+    object that is written, timed and removed in each check: a rule must lead from it to the replica. Whatever is below it is
+    removed from both sides for good, so that it is a folder with nothing else. `restore_into` are other buckets that its
+    objects may be restored into.
 
     `account` is whose the source is: with it a repair may ask for jobs of S3 Batch Replication. They act as `batch_role`, or
     as the role of the rules where that is left out, and write what failed into the bucket `batch_report`, if one is named.
@@ -43,7 +44,7 @@ class Replicated(Part):
     rpo: Duration | None = None
     ask_at_most: int = Field(default=2000, ge=1)
     read_at_most: int = Field(default=64 * 1024 * 1024, ge=0)
-    canary: str = ".defib-canary/"
+    canary: str = Field(default=".defib-canary/", pattern=r"^.+/$")
     canary_within: Duration = timedelta(minutes=10)
     account: str = Field(default="", pattern=r"^(\d{12})?$")
     batch_role: str = Field(default="", pattern=r"^(arn:[^:]+:iam::\d{12}:role/.+)?$")
@@ -55,6 +56,8 @@ class Replicated(Part):
         source, replica = self.source, self.replica
         if source.bucket == replica.bucket and source.aws.endpoint == replica.aws.endpoint:
             raise Misplaced("the replica is the source itself", "replica", "bucket")
+        if any(prefix.startswith(self.canary) for prefix in self.prefixes):
+            raise Misplaced("what is to be replicated is below the canary, and would be removed with it", "canary")
         if (self.batch_role or self.batch_report) and not self.account:
             raise Misplaced("is for jobs of an account", "batch_role" if self.batch_role else "batch_report")
         for number, prefix in enumerate(self.prefixes):

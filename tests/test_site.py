@@ -205,3 +205,13 @@ class TestPeople:
         path.write_text(TEXT[: TEXT.index("alerts:")] + TEXT[TEXT.index("trust:") :], encoding="utf-8")
         site = load_site(path)
         assert (site.alerts, site.status) == ((), ())
+
+
+class TestCanary:
+    """What is below a canary's prefix is removed from both buckets for good, after each check."""
+
+    @pytest.mark.parametrize("line", ['canary: ""', "canary: images", "canary: images/\n    prefixes: [images/site/]"])
+    def test_a_prefix_that_others_use_is_refused(self, tmp_path: Path, line: str) -> None:
+        """None at all is the whole bucket, and what is replicated below it would be gone."""
+        text = TEXT.replace("    canary_within: 3s", f"    canary_within: 3s\n    {line}")
+        assert "canary" in refusal(tmp_path, text).what

@@ -17,8 +17,15 @@ class Allowance:
 
     def requests(self, number: int) -> bool:
         """Take so many requests; False, and nothing is taken, where fewer are left."""
+        return self._take(number, 0)
+
+    def spare_requests(self, number: int) -> bool:
+        """The same for what is less urgent: half of all requests stay for the rest."""
+        return self._take(number, self._requests // 2)
+
+    def _take(self, number: int, keep: int) -> bool:
         with self._lock:
-            if self._left_requests < number:
+            if self._left_requests < number + keep:
                 return False
             self._left_requests -= number
             return True

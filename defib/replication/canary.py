@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from defib.clock import Deadline
 from defib.copyentries import CanaryIntended, CanaryTimed
-from defib.errors import DefibError, Interrupted, ProviderError
+from defib.errors import BudgetSpent, DefibError, Interrupted, ProviderError
 from defib.replication.pair import Pair
 from defib.replication.port import Cursor, Version, WritableBucket
 from defib.run import Step
@@ -27,22 +27,25 @@ def time_canary(step: Step, pair: Pair, rpo: timedelta) -> CanaryTimed:
 
     It is waited for as long as the site file says, the step lasts, and the RPO at most: later than that is too late anyhow.
     """
-    left = sweep(pair, step.within)
-    key = f"{pair.config.canary}{step.run.id}"
-    took: timedelta | None = None
-    why = f"{len(left)} objects of earlier canaries could not be removed" if left else ""
     try:
-        if not left:
-            took, why = _timed(step, pair, key, min(pair.config.canary_within, rpo))
+        took, why = _swept_and_timed(step, pair, min(pair.config.canary_within, rpo))
+        left = sweep(pair, Deadline.after(step.clock, _CLEAN_UP))
     except Interrupted:
         step.clock.resume()  # as when changes are put back: what was begun is cleared away, and then the run stops
         sweep(pair, Deadline.after(step.clock, _CLEAN_UP))
         step.clock.interrupt()
         raise
-    except ProviderError as error:
-        why = str(error)
-    left = sweep(pair, Deadline.after(step.clock, _CLEAN_UP))
     return CanaryTimed(step.name, pair.name, took, why, left)
+
+
+def _swept_and_timed(step: Step, pair: Pair, at_most: timedelta) -> tuple[timedelta | None, str]:
+    left = sweep(pair, step.within)
+    if left:
+        return None, f"{len(left)} objects of earlier canaries could not be removed"
+    try:
+        return _timed(step, pair, f"{pair.config.canary}{step.run.id}", at_most)
+    except (ProviderError, BudgetSpent) as error:
+        return None, str(error)
 
 
 def _timed(step: Step, pair: Pair, key: str, at_most: timedelta) -> tuple[timedelta | None, str]:
@@ -71,6 +74,8 @@ def sweep(pair: Pair, within: Deadline, prefix: str = "") -> tuple[str, ...]:
         try:
             for version in _versions(bucket, prefix, within):
                 bucket.remove(version.key, version.id, within=within)
+        except Interrupted:
+            raise  # the caller clears away what is left, and stops
         except DefibError as error:
             left.append(f"{bucket.where}, {prefix}: {error.what}")
     return tuple(left)

@@ -102,7 +102,8 @@ def compare(step: Step, looks: Sequence[Look]) -> None:
 
 def _compare(step: Step, look: Look) -> None:
     pair, look.at = look.pair, step.clock.now()
-    progress = Progress(pair.folder / f"{step.run.id}.jsonl")
+    # What was written since a range was compared is younger than the RPO, or the range is compared again.
+    progress = Progress(pair.folder / f"{step.run.id}.jsonl", look.at, look.rpo)
     if progress.done:
         step.note(f"{pair.name}: {len(progress.done)} ranges of keys were compared before, and are not compared again")
     allowance = Allowance(pair.config.ask_at_most, pair.config.read_at_most)

@@ -135,7 +135,7 @@ class _Chosen:
         self.versions: list[Version] = []
 
     def __call__(self, version: Version) -> None:
-        if self._spot.wants(version) and self._spot.allowance.requests(2):
+        if self._spot.wants(version) and self._spot.allowance.spare_requests(2):
             self.versions.append(version)
 
     def check(self, version: Version, within: Deadline) -> list[Finding]:

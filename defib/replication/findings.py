@@ -19,7 +19,7 @@ class Kind(StrEnum):
     NOT_COVERED = "not covered"
     NOT_ASKED = "not there, status not asked"
     UNDELETED = "deletion missing"
-    HIDDEN = "deleted at the replica"
+    HIDDEN = "hidden at the replica"
     UNKNOWN = "unknown"
     EXTRA = "extra"
     EXPECTED = "expected extra"
@@ -61,7 +61,7 @@ REMEDY = {
     Kind.NOT_COVERED: "no rule matched when it was written: defib run replication-repair, which uses S3 Batch Replication",
     Kind.NOT_ASKED: "raise ask_at_most in the site file to know its status, or repair the others first",
     Kind.UNDELETED: "delete it at the replica by hand, if it was meant to be deleted",
-    Kind.HIDDEN: "find out who deleted it; remove the delete marker at the replica",
+    Kind.HIDDEN: "find out who wrote at the replica; defib run replication-repair, or remove what hides it",
     Kind.UNKNOWN: "raise read_at_most in the site file, or upload it again with a checksum",
 }
 """What to do about it, where something is to be done."""

@@ -10,7 +10,7 @@ from defib.clock import Deadline
 from defib.errors import ProviderError
 from defib.replication.findings import Finding, Kind
 from defib.replication.merge import Unlike
-from defib.replication.port import Bucket, Cursor, Status, Version
+from defib.replication.port import NULL, Bucket, Cursor, Details, Status, Version
 from defib.replication.rules import BucketSettings, Expiry, Rule, rule_of
 from defib.replication.sameness import Same, Sameness
 
@@ -47,6 +47,8 @@ class Judge:
         What was copied again has a new id: a version is held where the replica has its bytes under the same key.
         """
         again = list(unlike.there)
+        if not (unlike.pairs or unlike.here or unlike.there):
+            yield from self._other_order(unlike)
         for ours, theirs in unlike.pairs:
             answer = self.sameness.of(ours, theirs, within)
             if answer.same is Same.YES or (answer.same is Same.NO and self._held(ours, again, within)):
@@ -60,6 +62,14 @@ class Judge:
                 yield from self._asked(ours, within, self._lone)
         for theirs in again:
             yield from self._asked(theirs, within, lambda version, soon: self._extra(version, unlike, soon))
+
+    def _other_order(self, unlike: Unlike) -> Iterator[Finding]:
+        """Every version is at both sides, and the key holds another one at the replica."""
+        ours, theirs = unlike.latest, unlike.replica_latest
+        if ours is None or theirs is None or (ours.marker and theirs.marker):
+            return
+        kind = Kind.UNDELETED if ours.marker else Kind.HIDDEN
+        yield _found(kind, ours, "the replica has it, and holds another version of the same second above it")
 
     def _held(self, ours: Version, again: list[Version], within: Deadline) -> bool:
         """Whether another version at the replica has the same bytes; it is taken from `again`, as it is no extra."""
@@ -85,19 +95,17 @@ class Judge:
         if here is None or (there is not None and (there.etag, there.size) == (ours.etag, ours.size)):
             return  # removed, or arrived, while the listings were read
         if there is not None:
-            yield from self._arrived(ours, within)
+            yield from self._arrived(ours, there, within)
             return
         kind, why = _KINDS[here.status]
         yield _found(kind, ours, why)
 
-    def _arrived(self, ours: Version, within: Deadline) -> Iterator[Finding]:
+    def _arrived(self, ours: Version, there: Details, within: Deadline) -> Iterator[Finding]:
         """It came while the listings were read, with another ETag."""
-        page = self.replica.page(Cursor(ours.key, versions=bool(ours.id)), within=within)
-        for theirs in page.versions:
-            if (theirs.key, theirs.id) == (ours.key, ours.id):
-                answer = self.sameness.of(ours, theirs, within)
-                if answer.same is not Same.YES:
-                    yield _found(Kind.DIFFERENT if answer.same is Same.NO else Kind.UNKNOWN, ours, answer.why)
+        theirs = ours._replace(etag=there.etag, size=there.size, modified=there.modified)
+        answer = self.sameness.of(ours, theirs, within)
+        if answer.same is not Same.YES:
+            yield _found(Kind.DIFFERENT if answer.same is Same.NO else Kind.UNKNOWN, ours, answer.why)
 
     def _deletion(self, ours: Version, unlike: Unlike) -> Iterator[Finding]:
         """A delete marker that the replica does not have."""
@@ -117,25 +125,33 @@ class Judge:
     def _extra(self, theirs: Version, unlike: Unlike, within: Deadline) -> Iterator[Finding]:
         """A version that the replica alone has."""
         if theirs.marker:
-            if theirs.latest and unlike.latest is not None and not unlike.latest.marker:
-                yield _found(Kind.HIDDEN, theirs, "a delete marker at the replica hides it there")
-            elif self._expired(theirs):
-                yield _found(Kind.EXPECTED, theirs, "a lifecycle rule removes such markers at the source")
-            return
-        if self._expired(theirs):
+            yield from self._lone_marker(theirs, unlike, within)
+        elif self._expired(theirs):
             yield _found(Kind.EXPECTED, theirs, "a lifecycle rule has removed it at the source")
+        elif self._is_current(theirs, unlike.latest, within):
             return
-        if self._is_current(theirs, unlike.latest, within):
-            return
-        if not self.sameness.allowance.requests(2):
+        elif not self.sameness.allowance.requests(2):
             yield _found(Kind.EXTRA, theirs, "the source did not list it")
-            return
-        if self.source.details(theirs.key, theirs.id, within=within) is not None:
+        elif self.source.details(theirs.key, theirs.id, within=within) is not None:
             return  # written while the listings were read
-        if not theirs.id and self._deleted(theirs.key, within):
+        elif not theirs.id and self._deleted(theirs.key, within):
             yield _found(Kind.EXPECTED, theirs, "deleted at the source, and its older versions are still there")
-            return
-        yield _found(Kind.EXTRA, theirs, "the source does not have it")
+        elif self._hides(theirs, unlike):
+            yield _found(Kind.HIDDEN, theirs, "another version, that the replica alone has, hides it there")
+        else:
+            yield _found(Kind.EXTRA, theirs, "the source does not have it")
+
+    def _lone_marker(self, theirs: Version, unlike: Unlike, within: Deadline) -> Iterator[Finding]:
+        if theirs.latest and unlike.latest is not None and not unlike.latest.marker:
+            if self._still_there(theirs.key, within):
+                yield _found(Kind.HIDDEN, theirs, "a delete marker at the replica hides it there")
+        elif self._expired(theirs):
+            yield _found(Kind.EXPECTED, theirs, "a lifecycle rule removes such markers at the source")
+
+    def _hides(self, theirs: Version, unlike: Unlike) -> bool:
+        """Whether it is served instead of what the source's key holds, which the replica has below it."""
+        latest = unlike.latest
+        return theirs.latest and latest is not None and not latest.marker and latest not in unlike.here
 
     def _is_current(self, theirs: Version, latest: Version | None, within: Deadline) -> bool:
         """Whether what the replica's key holds is a copy, made by hand, of what the source's key holds."""
@@ -143,11 +159,20 @@ class Judge:
             return False
         return self.sameness.of(latest, theirs, within).same is Same.YES
 
+    def _still_there(self, key: str, within: Deadline) -> bool:
+        """Whether the source's key holds something still, and was not deleted while the listings were read."""
+        if not self.sameness.allowance.requests(1):
+            return True  # as it was listed
+        newest = self._newest(key, within)
+        return newest is not None and not newest.marker
+
+    def _newest(self, key: str, within: Deadline) -> Version | None:
+        page = self.source.page(Cursor(key), within=within)
+        return next((version for version in page.versions if version.key == key), None)
+
     def _deleted(self, key: str, within: Deadline) -> bool:
         """Whether the source has a delete marker for the key and no rule brings it to the replica."""
-        rule = self._rule(key)
-        page = self.source.page(Cursor(key), within=within)
-        newest = next((version for version in page.versions if version.key == key), None)
+        rule, newest = self._rule(key), self._newest(key, within)
         return newest is not None and newest.marker and not (rule is not None and rule.markers)
 
     def _rule(self, key: str) -> Rule | None:
@@ -163,7 +188,11 @@ class Judge:
     def _by(self, rule: Expiry, theirs: Version) -> bool:
         if theirs.marker:
             return rule.lone_markers
-        ages = [age for age in (rule.current, rule.superseded) if age is not None]
+        if (rule.above is not None and theirs.size <= rule.above) or (rule.below is not None and theirs.size >= rule.below):
+            return False
+        # What a key holds gets a marker when it expires; it is removed where the bucket kept no versions alone.
+        current = rule.current if theirs.id in {"", NULL} else None
+        ages = [age for age in (current, rule.superseded) if age is not None]
         return bool(ages) and self.now - theirs.modified >= min(ages)
 
 

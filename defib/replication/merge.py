@@ -156,8 +156,13 @@ class _Matching:
         """What is not alike, but for the `keep` versions of each side that came last; it waits no more."""
         pairs, here, there = tuple(self._pairs), _first(self._here, keep), _first(self._there, keep)
         self._pairs.clear()
-        if pairs or here or there:
+        if pairs or here or there or (keep == 0 and self._hold_others()):
             yield Unlike(self.key, pairs, here, there, self._latest, self._replica_latest)
+
+    def _hold_others(self) -> bool:
+        """Whether the key holds one version here and another there: of one second, they may be in another order."""
+        here, there = self._latest, self._replica_latest
+        return here is not None and there is not None and here.id != there.id
 
     def _met(self, ours: Version, theirs: Version) -> None:
         if alike(ours, theirs):

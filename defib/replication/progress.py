@@ -1,32 +1,39 @@
-"""How far a comparison came, so that it goes on from there after a kill -9: a line a range, each on disk before the next."""
+"""How far a comparison came, so that it goes on from there after a kill -9: a line a range, each on disk before the next.
+
+What was compared long ago says nothing of what was written since: such lines are left out, and their ranges compared again.
+"""
 
 from __future__ import annotations
 
 import os
 import threading
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from defib.errors import HomeUnwritable
 from defib.replication.findings import Tally
 from defib.replication.port import Cursor
 
-_LINE = TypeAdapter(tuple[Cursor, Tally])
+_LINE = TypeAdapter(tuple[AwareDatetime, Cursor, Tally])
 
 
 class Progress:
-    """The ranges of one comparison that are done, kept in one file until it is over."""
+    """The ranges of one comparison that are done, kept in one file until it is over.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    This process began with it at `now`; what was begun longer ago than `good_for` does not count any more.
+    """
+
+    def __init__(self, path: Path, now: datetime, good_for: timedelta) -> None:
+        self._path, self._now = path, now
         self._lock = threading.Lock()
-        self.done: dict[Cursor, Tally] = dict(_read(path))
+        self.done: dict[Cursor, Tally] = {part: tally for at, part, tally in _read(path) if now - at <= good_for}
 
     def tell(self, part: Cursor, tally: Tally) -> None:
         """This range is done."""
         self.done[part] = tally
-        line = _LINE.dump_json((part, tally)) + b"\n"
+        line = _LINE.dump_json((self._now, part, tally)) + b"\n"
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._lock, self._path.open("ab") as file:
@@ -43,7 +50,7 @@ class Progress:
         self._path.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> list[tuple[Cursor, Tally]]:
+def _read(path: Path) -> list[tuple[datetime, Cursor, Tally]]:
     """Whole lines alone: the last may have been cut off, and its range is compared again."""
     try:
         lines = path.read_bytes().splitlines()

@@ -53,12 +53,9 @@ class Sameness:
         if alike(ours, theirs) or self.proofs.holds(ours, theirs):
             return Answer(Same.YES, "")
         try:
-            answer = self._asked(ours, theirs, within)
+            return self._asked(ours, theirs, within)
         except ProviderError as error:
             return Answer(Same.UNKNOWN, str(error))
-        if answer.same is Same.YES:
-            self.proofs.learn(ours, theirs)
-        return answer
 
     def _asked(self, ours: Version, theirs: Version, within: Deadline) -> Answer:
         if not self.allowance.requests(2):
@@ -67,7 +64,11 @@ class Sameness:
         there = self.replica.details(theirs.key, theirs.id, within=within)
         if here is None or there is None:
             return Answer(Same.UNKNOWN, f"it was removed meanwhile {'at the source' if here is None else 'at the replica'}")
-        return _by_checksums(here, there) or self._by_bytes(ours, theirs, within)
+        answer = _by_checksums(here, there) or self._by_bytes(ours, theirs, within)
+        # What has no id of its own may have been written over since it was listed: that proves nothing of what was listed.
+        if answer.same is Same.YES and (here.etag, there.etag) == (ours.etag, theirs.etag):
+            self.proofs.learn(ours, theirs)
+        return answer
 
     def _by_bytes(self, ours: Version, theirs: Version, within: Deadline) -> Answer:
         if not (self.allowance.requests(2) and self.allowance.size(ours.size + theirs.size)):

@@ -10,7 +10,7 @@ import pytest
 
 from defib import copyentries
 from defib.clock import Deadline
-from defib.errors import Unavailable
+from defib.errors import Interrupted, Unavailable
 from defib.objectives import EXIT_MISSED, EXIT_UNKNOWN, Status, Verdict
 from defib.replication.port import Cursor
 from defib.replication.port import Status as Replication
@@ -187,6 +187,21 @@ class TestWhatComesBetween:
         """Whatever happens: also a signal while it is waited for."""
         stage.lag = None
         stage.clock.at(stage.clock.monotonic() + timedelta(seconds=3), stage.clock.interrupt)
+        _, outcome = stage.run()
+        assert outcome.status is Status.INTERRUPTED
+        stage.clock.resume()
+        assert canaries(stage) == []
+
+    def test_an_interruption_of_the_clearing_away_leaves_nothing(self, stage: ReplicationStage) -> None:
+        """The signal comes after the canary arrived, while it is removed: that is done, and then the run stops."""
+        removed = stage.buckets.source.remove
+
+        def stopped(key: str, version: str, *, within: Deadline) -> None:
+            stage.buckets.source.remove = removed  # type: ignore[method-assign]
+            stage.clock.interrupt()
+            raise Interrupted("stopped by a signal")
+
+        stage.buckets.source.remove = stopped  # type: ignore[method-assign]
         _, outcome = stage.run()
         assert outcome.status is Status.INTERRUPTED
         stage.clock.resume()

@@ -140,10 +140,14 @@ class Buckets:
         allowance = Allowance(self.config.ask_at_most, self.config.read_at_most)
         known = self.source.settings(within=self.within)
         comparer = Comparer(self.pair, known, allowance, self.clock.now(), timedelta(hours=1))
-        told = progress or Progress(self.folder / "run.jsonl")
+        told = progress or self.progress()
         tally = comparer.compare(comparer.parts(self.within), told, self.within)
         told.over()
         return tally
+
+    def progress(self) -> Progress:
+        """How far a comparison of now came, which is good for an hour."""
+        return Progress(self.folder / "run.jsonl", self.clock.now(), timedelta(hours=1))
 
     def found(self) -> Mapping[str, Finding]:
         """What a comparison finds, by key; a key of which it finds two things fails the test."""

@@ -20,6 +20,7 @@ from defib.replication.port import Cursor, Details, Page, Status, Version
 from defib.replication.progress import Progress
 from tests.replication.buckets import OPAQUE, Buckets
 
+NOON, HOUR = datetime(2026, 1, 1, 12, tzinfo=UTC), timedelta(hours=1)
 KEYS = st.sampled_from(
     ["a", "a/", "a/b", "a/c/d", "a//e", "a0", "b/x", "b/y", "c", "ä/ö", "z z", "z+z", "%41", "\U0001f600", "\uffee"]
 )
@@ -93,8 +94,7 @@ def test_a_comparison_goes_on_where_it_was_cut_off(buckets: Buckets) -> None:
     """S14: ranges that were compared before a kill -9 are not compared again, and count all the same."""
     for folder in "abcd":
         buckets.write(f"{folder}/lacking")
-    path = buckets.folder / "run.jsonl"
-    cut_off = Progress(path)
+    cut_off = buckets.progress()
     listed = buckets.source.page
 
     def fails_at_c(cursor: Cursor, *, within: Deadline) -> Page:
@@ -105,7 +105,7 @@ def test_a_comparison_goes_on_where_it_was_cut_off(buckets: Buckets) -> None:
     buckets.source.page = fails_at_c  # type: ignore[method-assign]
     with pytest.raises(Unavailable):
         buckets.compare(cut_off)
-    done = Progress(path).done
+    done = buckets.progress().done
     assert done
     asked: list[Cursor] = []
 
@@ -114,7 +114,7 @@ def test_a_comparison_goes_on_where_it_was_cut_off(buckets: Buckets) -> None:
         return listed(cursor, within=within)
 
     buckets.source.page = counted  # type: ignore[method-assign]
-    tally = buckets.compare(Progress(path))
+    tally = buckets.compare(buckets.progress())
     assert tally.counts == {Kind.PENDING: 4}
     assert not {(cursor.after, cursor.until) for cursor in asked} & {(part.after, part.until) for part in done}
 
@@ -122,10 +122,11 @@ def test_a_comparison_goes_on_where_it_was_cut_off(buckets: Buckets) -> None:
 def test_what_was_cut_otherwise_before_does_not_count(buckets: Buckets) -> None:
     """Folders came while nobody compared: other ranges hold the same keys, which count once."""
     buckets.write("a/lacking")
-    progress = Progress(buckets.folder / "run.jsonl")
+    buckets.written("b/there")
+    progress = buckets.progress()
     progress.tell(Cursor(), Tally(source=1, counts={Kind.PENDING: 1}, oldest={Kind.PENDING: buckets.clock.now()}))
     tally = buckets.compare(progress)
-    assert (tally.source, tally.counts) == (1, {Kind.PENDING: 1})
+    assert (tally.source, tally.counts) == (2, {Kind.PENDING: 1})
 
 
 def test_a_comparison_of_many_ranges_ends_with_its_first_error(buckets: Buckets) -> None:
@@ -170,11 +171,22 @@ def _fail() -> Page:
 def test_a_line_that_was_cut_off_is_compared_again(tmp_path: Path) -> None:
     """A kill -9 in the middle of a line loses that range alone."""
     path = tmp_path / "run.jsonl"
-    progress = Progress(path)
+    progress = Progress(path, NOON, HOUR)
     progress.tell(Cursor("a/"), Tally(source=1))
     progress.tell(Cursor("b/"), Tally(source=2))
     path.write_bytes(path.read_bytes()[:-10])
-    assert Progress(path).done == {Cursor("a/"): Tally(source=1)}
+    assert Progress(path, NOON, HOUR).done == {Cursor("a/"): Tally(source=1)}
+
+
+def test_what_was_compared_longer_ago_than_the_rpo_is_compared_again(buckets: Buckets) -> None:
+    """A run that is taken up hours later does not call a replica whole by what it was hours ago."""
+    progress = buckets.progress()
+    progress.tell(Cursor(), Tally())
+    buckets.write("a.bin")
+    buckets.clock.sleep(timedelta(minutes=59))
+    assert buckets.progress().done == {Cursor(): Tally()}
+    buckets.clock.sleep(timedelta(minutes=2))
+    assert buckets.compare(buckets.progress()).counts == {Kind.PENDING: 1}
 
 
 def test_a_listing_that_slows_down_is_asked_again(buckets: Buckets) -> None:

@@ -7,11 +7,14 @@ from datetime import timedelta
 
 import pytest
 
+from defib.clock import Deadline
 from defib.errors import Denied
-from defib.providers.bucket.memory import Kept
+from defib.providers.bucket.memory import Kept, MemoryBucket
+from defib.replication.allowance import Allowance
 from defib.replication.findings import REMEDY, Kind
-from defib.replication.port import Status
+from defib.replication.port import Cursor, Page, Status
 from defib.replication.rules import Expiry
+from defib.replication.sameness import Sameness
 from tests.replication.buckets import OPAQUE, RULE, Buckets, md5, settings
 
 HOUR = timedelta(hours=1)
@@ -200,6 +203,65 @@ def test_what_was_written_while_the_listings_were_read_is_not_missing(buckets: B
     assert buckets.found() == {}
 
 
+def test_a_deletion_while_the_listings_were_read_hides_nothing(buckets: Buckets) -> None:
+    """It was deleted at the source, and its marker replicated, between the one listing and the other."""
+    buckets.written("a.bin")
+    listed = buckets.replica.page
+    deleted: list[str] = []
+
+    def late(*args: object, **kwargs: object) -> object:
+        if not deleted:
+            deleted.append(buckets.delete("a.bin"))
+            held = buckets.source.kept("a.bin", deleted[0])
+            assert held is not None
+            buckets.replica.keep(held)
+        return listed(*args, **kwargs)  # type: ignore[arg-type]
+
+    first = buckets.source.page(Cursor(), within=buckets.within)
+    buckets.clock.sleep(timedelta(seconds=1))
+    again = buckets.source.page
+    pages = iter([first])
+    buckets.replica.page = late  # type: ignore[method-assign,assignment]
+    buckets.source.page = lambda *args, **kwargs: next(pages, None) or again(*args, **kwargs)  # type: ignore[method-assign]
+    assert buckets.found() == {}
+
+
+def test_what_arrived_with_other_bytes_is_different_below_however_many_versions(buckets: Buckets) -> None:
+    """It came while the listings were read, and more versions than fit on a page were written above it."""
+    version = buckets.write("a.bin", b"content")
+    listed = buckets.replica.page
+    came: list[str] = []
+
+    def late(cursor: Cursor, *, within: Deadline) -> Page:
+        page = listed(cursor, within=within)
+        if not came:
+            came.append(version)
+            buckets.replicate("a.bin", version, b"c0ntent")
+            buckets.clock.sleep(timedelta(seconds=1))
+            for _ in range(1000):
+                buckets.replica.put("a.bin", b"other", within=within)
+        return page
+
+    buckets.replica.page = late  # type: ignore[method-assign]
+    assert buckets.kinds() == {"a.bin": Kind.DIFFERENT}
+
+
+def test_what_was_written_over_meanwhile_proves_nothing_for_later(buckets: Buckets) -> None:
+    """In a bucket without versions both sides are asked of other bytes than were listed: these are the same, those not."""
+    buckets.configure(unversioned=True)
+    buckets.replicate("a.bin", buckets.write("a.bin", b"content", plain=False), b"c0ntent", etag=OPAQUE)
+    ours, theirs = (next(iter(each.page(Cursor(versions=False), within=buckets.within).versions)) for each in _both(buckets))
+    for bucket in _both(buckets):
+        bucket.put("a.bin", b"written", within=buckets.within)
+    sameness = Sameness(buckets.source, buckets.replica, Allowance(9, 99), buckets.pair.proofs)
+    sameness.of(ours, theirs, buckets.within)
+    assert not buckets.pair.proofs.holds(ours, theirs)
+
+
+def _both(buckets: Buckets) -> tuple[MemoryBucket, MemoryBucket]:
+    return buckets.source, buckets.replica
+
+
 def test_who_may_not_ask_knows_nothing(buckets: Buckets) -> None:
     """A refused question is neither a difference nor the same."""
     buckets.write("a.bin")
@@ -260,3 +322,53 @@ def test_only_the_named_prefixes_are_compared(buckets: Buckets) -> None:
     buckets.write("images/a")
     buckets.write("logs/a")
     assert buckets.kinds() == {"images/a": Kind.PENDING}
+
+
+def test_what_was_written_at_the_replica_hides_what_is_there(buckets: Buckets) -> None:
+    """The version is at both sides; whoever asks the replica gets other bytes, as after a marker of its own."""
+    buckets.written("a.bin")
+    buckets.clock.sleep(timedelta(seconds=1))
+    buckets.replica.put("a.bin", b"foreign", within=buckets.within)
+    finding = buckets.found()["a.bin"]
+    assert (finding.kind, finding.version) == (Kind.HIDDEN, buckets.replica.must("a.bin", "").version.id)
+
+
+def test_what_the_source_has_written_since_hides_an_extra(buckets: Buckets) -> None:
+    """An extra version is the newest at the replica only because what came after it is on its way."""
+    version = buckets.written("a.bin", b"older")
+    buckets.source.remove("a.bin", version, within=buckets.within)
+    buckets.clock.sleep(timedelta(seconds=1))
+    buckets.write("a.bin", b"newest")
+    assert {(each.kind, each.version == version) for each in buckets.compare().findings} == {
+        (Kind.PENDING, False),
+        (Kind.EXTRA, True),
+    }
+
+
+@pytest.mark.parametrize(
+    "expiry",
+    [
+        Expiry("hides", "logs/", current=timedelta(days=1)),
+        Expiry("large", "logs/", superseded=timedelta(days=1), above=1000),
+        Expiry("small", "logs/", superseded=timedelta(days=1), below=7),
+    ],
+    ids=lambda expiry: expiry.id,
+)
+def test_a_rule_that_removes_no_such_version_explains_nothing(buckets: Buckets, expiry: Expiry) -> None:
+    """What expires in a bucket with versions gets a marker and stays; and rules are about some sizes alone."""
+    buckets.source.configure(replace(settings(RULE), expiries=(expiry,)))
+    buckets.replica.put("logs/a", b"content", within=buckets.within)
+    buckets.clock.sleep(timedelta(days=2))
+    assert buckets.kinds() == {"logs/a": Kind.EXTRA}
+
+
+def test_the_same_versions_in_another_order_hold_something_else(buckets: Buckets) -> None:
+    """S3 stamps to the second: version and marker are at both sides, and at the replica the version is above."""
+    version = buckets.write("a.bin")
+    marker = buckets.delete("a.bin")
+    held = buckets.source.kept("a.bin", marker)
+    assert held is not None
+    buckets.replica.keep(held)
+    buckets.replicate("a.bin", version)
+    assert buckets.replica.kept("a.bin") == buckets.replica.kept("a.bin", version)
+    assert buckets.kinds() == {"a.bin": Kind.UNDELETED}

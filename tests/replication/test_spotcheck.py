@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from defib.replication.allowance import Allowance
+from defib.replication.findings import Kind
 from defib.replication.port import Version
 from defib.replication.spotcheck import TURNS, SpotCheck, turns_for
 from tests.replication.buckets import Buckets
@@ -52,3 +53,14 @@ def test_a_marker_has_no_headers(buckets: Buckets) -> None:
     """Nobody can ask for them."""
     marker = version(1)._replace(marker=True)
     assert not spot(buckets, NOON, 1).wants(marker)
+
+
+def test_what_is_wrong_is_asked_for_before_what_is_young(buckets: Buckets) -> None:
+    """Of many young objects half of the requests are left for what the listings show to be apart."""
+    for number in range(20):
+        buckets.written(f"{number:02}")
+    for number in range(3):
+        buckets.write(f"late {number}")
+    buckets.configure(ask_at_most=20)
+    tally = buckets.compare()
+    assert (tally.counts, tally.checked) == ({Kind.PENDING: 3}, 5)

@@ -154,6 +154,8 @@ def _exactly(version: str) -> dict[str, Any]:
 
 def _details(told: Mapping[str, Any]) -> Details:
     whole = told.get("ChecksumType", "FULL_OBJECT") == "FULL_OBJECT"
+    # Not every S3 has the type; one that is made of its parts' ends with how many these are, and base64 has no hyphen.
+    summed = {name: told[field] for name, field in _CHECKSUMS.items() if whole and "-" not in told.get(field, "-")}
     etag = str(told["ETag"]).strip('"')
     plain = "-" not in etag and "SSECustomerAlgorithm" not in told and told.get("ServerSideEncryption", "AES256") == "AES256"
     metadata = {f"x-amz-meta-{name}": value for name, value in told.get("Metadata", {}).items()}
@@ -164,7 +166,7 @@ def _details(told: Mapping[str, Any]) -> Details:
         status=Status(_renamed(told.get("ReplicationStatus", ""))),
         plain=plain,
         version=str(told.get("VersionId", "")),
-        checksums={name: told[field] for name, field in _CHECKSUMS.items() if field in told and whole},
+        checksums=summed,
         headers={name: told[field] for name, field in HEADERS.items() if field in told} | metadata,
         tagged=told.get("TagCount", 0),
         storage=str(told.get("StorageClass", "")),

@@ -17,6 +17,7 @@ from http import HTTPStatus
 import httpx
 
 from defib.clock import Deadline
+from defib.errors import Unavailable
 from defib.providers.bounded import bounded
 from defib.providers.proxy import on_loopback
 
@@ -27,6 +28,9 @@ _AGENT = "git/2.0 (defib)"
 
 _CONNECT_WITHIN = 3.0
 """Seconds for each address of a host; after that `git` tries, which tries several addresses at once."""
+
+_SILENT = 20.0
+"""Seconds without a byte after which nobody is waited for any more; `git` does the same (http.lowSpeedTime)."""
 
 _AUTHORITIES = ("GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
 _LEFT_TO_GIT = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError, ImportError)
@@ -43,12 +47,14 @@ class SmartHttp:
     def ask(self, service: str, question: bytes, most: int, within: Deadline) -> bytes | None:
         """The whole answer of `service` to `question`, None where it is none, or of more than `most` bytes.
 
-        :class:`Unavailable` where the time is over.
+        :class:`Unavailable` where the time is over, or nothing comes for long.
         """
 
         def work() -> bytes | None:
             try:
                 return self._ask(service, question, most, within)
+            except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
+                raise Unavailable(f"{service}: no answer in time", where=self.url) from error
             except _LEFT_TO_GIT:
                 return None
 
@@ -59,7 +65,7 @@ class SmartHttp:
         headers = {"User-Agent": _AGENT, "Git-Protocol": "version=2", "Content-Type": f"{kind}-request"}
         headers |= {"Authorization": self.login} if self.login else {}
         left = max(within.remaining().total_seconds(), 0.001)
-        timeout = httpx.Timeout(left, connect=min(left, _CONNECT_WITHIN))
+        timeout = httpx.Timeout(min(left, _SILENT), connect=min(left, _CONNECT_WITHIN))
         by_environment, url = not on_loopback(self.url), f"{self.url.rstrip('/')}/{service}"
         with (
             httpx.Client(
