@@ -13,7 +13,7 @@ from defib.replication.findings import Finding, Kind, Tally
 from defib.replication.objectplans import changes_to, keys_of
 from defib.replication.objects import OBJECT, object_key
 from defib.replication.port import NULL
-from defib.replication.restoring import insist_on_versions
+from defib.replication.restorable import insist_on_versions
 from defib.run import Step
 from defib.steering import approve
 

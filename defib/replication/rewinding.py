@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from defib.clock import Deadline
-from defib.errors import NotFound, ProviderError, Refused
+from defib.errors import Conflict, Denied, NotFound, ProviderError, Refused
 from defib.ports import RecordChange
 from defib.replication.listing import ranges, versions
 from defib.replication.merge import Keys, alike
@@ -214,14 +214,14 @@ class Rewinder:
 
     def _asked(self, apart: Apart, wanted: Version, within: Deadline) -> Apart | Left | None:
         key = object_key(apart.key, wanted.id)
-        told = self.past.details(apart.key, wanted.id, within=within)
-        if told is None:
-            return _left(Loss.GONE, wanted, "it was removed for good while the versions were read")
         try:
+            told = self.past.details(apart.key, wanted.id, within=within)
+            if told is None:
+                return _left(Loss.GONE, wanted, "it was removed for good while the versions were read")
             if apart.now is not None and self.zone.look(key, within) == restored(key):
                 return None
-        except NotFound:
-            return _left(Loss.GONE, wanted, "it was removed for good while the versions were read")
+        except (Conflict, Denied, NotFound) as error:  # encrypted with a customer's own key, say, or closed to us
+            return _left(Loss.UNTOLD, wanted, f"it cannot be looked at: {'; '.join(filter(None, (error.what, error.seen)))}")
         return _left(Loss.ARCHIVED, wanted, f"it is in {told.frozen}") if told.frozen else apart
 
     def _lost(self, other: Version, within: Deadline) -> Left | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,11 +12,12 @@ from typing import Any
 import pytest
 
 from defib.clock import Deadline, SystemClock
-from defib.errors import Denied, NotFound
+from defib.errors import Denied, LeaseLost, NotFound, Unavailable
 from defib.lab.alone import RunningAws, serve_replicated
 from defib.lab.replication.furniture import BATCH_ROLE, CONFIGURATION, REPLICA, ROLE, SOURCE
-from defib.providers.aws import AwsAccess
+from defib.providers.aws import AwsAccess, Clients
 from defib.providers.bucket.jobs import S3Jobs
+from defib.providers.bucket.retrying_jobs import RetryingJobs
 from defib.providers.bucket.s3 import S3Bucket
 from defib.replication.jobs import Chosen, Order
 from defib.replication.port import Status
@@ -128,3 +130,65 @@ def test_no_such_job_in_the_lab(aws: RunningAws) -> None:
     """A job that is cancelled must be there."""
     with pytest.raises(NotFound):
         S3Jobs(ACCOUNT, access(aws)).cancel("00000000-0000-0000-0000-000000000000", "a test", within=soon())
+
+
+class Pages:
+    """A control API whose list has three pages."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def list_jobs(self, **wanted: Any) -> dict[str, Any]:
+        """One job a page."""
+        self.asked.append(wanted.get("NextToken", ""))
+        number = len(self.asked)
+        job = {"JobId": f"job-{number}", "Description": "ours" if number != 2 else "theirs", "Status": "Complete"}
+        more = {"NextToken": f"page-{number + 1}"} if number < 3 else {}
+        return {"Jobs": [{**job, "CreationTime": 3 - number}], **more}
+
+
+def test_a_list_of_several_pages(aws: RunningAws) -> None:
+    """All of them are read, others' jobs are left out, and the newest comes last whatever the order."""
+    jobs, pages = S3Jobs(ACCOUNT, access(aws)), Pages()
+    jobs._clients = Clients(lambda _: _Client(pages))
+    assert [job.id for job in jobs.named("ours", within=soon())] == ["job-3", "job-1"]
+    assert pages.asked == ["", "page-2", "page-3"]
+
+
+class _Client:
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    def list_jobs(self, AccountId: str, **wanted: Any) -> dict[str, Any]:  # noqa: N803 - AWS's own name
+        """As the account's."""
+        assert AccountId == ACCOUNT
+        return self._pages.list_jobs(**wanted)
+
+
+class TestRetrying:
+    """S3 answers 503, and a run may have lost its lease."""
+
+    def test_everything_is_asked_again(self, tmp_path: Path) -> None:
+        """A job that was made once is made once."""
+        buckets = Buckets(tmp_path)
+        jobs = RetryingJobs(buckets.jobs, lambda: None, random.Random(0))
+        wanted = Order(MEMORY, buckets.clock.now(), BATCH_ROLE)
+        buckets.jobs.failing = Unavailable("SlowDown")
+        buckets.clock.at(buckets.clock.monotonic() + timedelta(seconds=3), lambda: setattr(buckets.jobs, "failing", None))
+        job_id = jobs.create(wanted, within=buckets.within)
+        assert [job.id for job in jobs.named(wanted.name, within=buckets.within)] == [job_id]
+        assert len(buckets.jobs.all) == 1
+
+    def test_without_the_lease_nothing_is_asked_for(self, tmp_path: Path) -> None:
+        """The fence stands before every write, and before no question."""
+        buckets = Buckets(tmp_path)
+
+        def lost() -> None:
+            raise LeaseLost("lost")
+
+        jobs = RetryingJobs(buckets.jobs, lost, random.Random(0))
+        with pytest.raises(LeaseLost):
+            jobs.create(Order(MEMORY, buckets.clock.now(), BATCH_ROLE), within=buckets.within)
+        with pytest.raises(LeaseLost):
+            jobs.cancel("job-1", "a test", within=buckets.within)
+        assert jobs.named("any", within=buckets.within) == []
