@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from defib.clock import SystemClock
+from defib.errors import LabDown
 
 _GRACE = 20
 """Seconds between SIGTERM and SIGKILL: a drill that is stopped heals and puts back first."""
@@ -49,6 +52,27 @@ def timed(command: Sequence[str], environment: Mapping[str, str] | None = None, 
 def _as_installed() -> dict[str, str]:
     """This environment, without what would make every Python compile its modules again: an installed one has kept them."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+@contextmanager
+def listening(module: str, *arguments: str) -> Iterator[int]:
+    """A server of ours in a process of its own: the port, which it prints once it listens."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        env=_as_installed(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        told = process.stdout.readline()
+        if not told:
+            raise LabDown(f"{module} does not listen", expected="its port", seen="nothing")
+        yield int(told)
+    finally:
+        end(process)
 
 
 def end(process: subprocess.Popen[str]) -> None:

@@ -13,9 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchmarks.commands import Ended, timed
-from benchmarks.deploy_once import KEYS
 from benchmarks.figures import Findings, Sample, Series, Target, at_most, in_turns, no_more_than
 from benchmarks.order import Order
+from benchmarks.process import KEYS
 from benchmarks.sink import Sink, sink
 from benchmarks.uploaders import BUCKET, Server, Uploader, serving, uploaders
 from defib.clock import Deadline, SystemClock

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from benchmarks.process import KEYS, most_memory
 from defib.cli import leave
 from defib.clock import Deadline, SystemClock
 from defib.providers.aws import AwsAccess
@@ -21,9 +22,7 @@ from defib.releases.deploy import deploy
 from defib.releases.plan import Before
 from defib.releases.tree import files_of
 
-KEYS = ("AKIABENCHBENCHBENCH0", "a secret that nobody checks")
 _WITHIN = timedelta(minutes=15)
-_KIB = 1024
 
 
 def main() -> int:
@@ -44,14 +43,6 @@ def main() -> int:
     }
     sys.stdout.write(json.dumps(told) + "\n")
     return 0
-
-
-def most_memory() -> int:
-    """The most that this process ever held, in bytes."""
-    # Not getrusage: ru_maxrss begins with what the process that started this one held, proc_pid_status(5) does not.
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return int(line.split()[1]) * _KIB
 
 
 if __name__ == "__main__":

@@ -1,41 +1,53 @@
-"""``replication_once ENDPOINT SOURCE REPLICA [unversioned]``: one comparison in a process of its own, for a benchmark.
+"""``replication_once ENDPOINT SOURCE REPLICA [unversioned] [headers]``: one comparison in a process of its own.
 
-Writes one line of JSON: what was compared and found, and the most memory that the process ever held, in bytes.
+Without `headers` it compares what a listing tells, as other tools do, and asks only for what that does not show to be the
+same; with it as many objects as a check does are asked for their headers and tags. Writes one line of JSON: what was compared
+and found, the most memory that the process ever held, in bytes, and its processor time, in seconds.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from benchmarks.deploy_once import KEYS, most_memory
+from benchmarks.process import KEYS, most_memory
 from defib.clock import Deadline, SystemClock
-from defib.providers.open_replicas import open_pair
+from defib.providers.aws import AwsAccess
+from defib.providers.bucket.authority import AwsAuthority
+from defib.providers.bucket.metrics import CloudWatchMetrics
+from defib.providers.bucket.retrying import RetryingBucket
+from defib.providers.bucket.s3 import S3Bucket
 from defib.replication.allowance import Allowance
 from defib.replication.comparison import Comparer
+from defib.replication.evidence import Sides
+from defib.replication.pair import Pair
 from defib.replication.progress import Progress
+from defib.replication.proofs import Proofs
+from defib.replication.spotcheck import TURNS
 from defib.sitereplication import BucketAt, Replicated
 from defib.sitevalues import Aws
 
 _WITHIN = timedelta(minutes=15)
-_YOUNG = timedelta(hours=1)
+_NEVER = 2**62
+_HERE, _THERE = "us-east-1", "eu-west-1"
 
 
 def main() -> int:
     """Compare as a check does, without what a run has around it."""
-    endpoint, source, replica, *rest = sys.argv[1:]
-    aws = Aws(endpoint=endpoint, access_key="env:KEY", secret_key="env:SECRET")
-    sides = {"source": BucketAt(bucket=source, aws=aws), "replica": BucketAt(bucket=replica, aws=aws)}
-    config = Replicated(name="bench", unversioned="unversioned" in rest, **sides)
+    endpoint, source, replica, *how = sys.argv[1:]
     clock = SystemClock()
     within = Deadline.after(clock, _WITHIN)
     with tempfile.TemporaryDirectory(prefix="defib-bench-") as folder:
-        pair = open_pair(config, Path(folder), dict(zip(("env:KEY", "env:SECRET"), KEYS, strict=True)).__getitem__)
-        allowance = Allowance(config.ask_at_most, config.read_at_most)
-        comparer = Comparer(pair, None, allowance, clock.now(), _YOUNG)
+        pair = _pair(Path(folder), endpoint, source, replica, how)
+        allowance = Allowance(pair.config.ask_at_most, pair.config.read_at_most)
+        turns = TURNS if "headers" in how else _NEVER
+        comparer = Comparer(pair, None, allowance, clock.now(), timedelta(0), turns)
         progress = Progress(Path(folder) / "progress.jsonl", clock.now(), _WITHIN)
         tally = comparer.compare(comparer.parts(within), progress, within)
         pair.proofs.close()
@@ -45,9 +57,25 @@ def main() -> int:
         "checked": tally.checked,
         "found": sorted((each.kind.value, each.key) for each in tally.findings),
         "memory": most_memory(),
+        "processor": time.process_time(),
     }
     sys.stdout.write(json.dumps(told) + "\n")
     return 0
+
+
+def _pair(folder: Path, endpoint: str, source: str, replica: str, how: Sequence[str]) -> Pair:
+    config = Replicated(
+        name="bench",
+        source=BucketAt(bucket=source, aws=Aws(region=_HERE)),
+        replica=BucketAt(bucket=replica, aws=Aws(region=_THERE)),
+        unversioned="unversioned" in how,
+    )
+    here, there = (AwsAccess(region, endpoint, *KEYS) for region in (_HERE, _THERE))
+    buckets = S3Bucket(source, here), S3Bucket(replica, there)
+    ours, theirs = (RetryingBucket(each, lambda: None, random.Random()) for each in buckets)
+    sides = Sides(ours, theirs, AwsAuthority(here), AwsAuthority(there))
+    metrics = CloudWatchMetrics(source, replica, here, there)
+    return Pair(config, ours, theirs, folder, sides, metrics, Proofs(folder / "proofs.sqlite3"))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from benchmarks.commands import Ended, end, timed
-from benchmarks.deploy_once import KEYS
+from benchmarks.process import KEYS
 from defib.clock import Deadline, SystemClock
 from defib.errors import LabDown
 
@@ -99,8 +99,8 @@ def _missing(program: str) -> str:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
-    """The server with an empty bucket; LabDown where it cannot be had."""
+def serving(*buckets: str) -> Iterator[Server]:
+    """The server with these buckets, all empty, or with :data:`BUCKET`; LabDown where it cannot be had."""
     program = find("rclone")
     if not program:
         raise LabDown("there is no S3 server to measure with", expected="rclone", seen="nothing", then="make peers")
@@ -118,20 +118,21 @@ def serving() -> Iterator[Server]:
     )
     try:
         server = Server(f"http://{address}")
-        _make_bucket(server)
+        for bucket in buckets or (BUCKET,):
+            _make_bucket(server, bucket)
         yield server
     finally:
         end(process)
 
 
-def _make_bucket(server: Server) -> None:
+def _make_bucket(server: Server, bucket: str) -> None:
     clock = SystemClock()
     within = Deadline.after(clock, _UP_WITHIN)
     session = boto3.Session(KEYS[0], KEYS[1], region_name="us-east-1")
     client = session.client("s3", endpoint_url=server.endpoint)
     while True:
         try:
-            client.create_bucket(Bucket=BUCKET)
+            client.create_bucket(Bucket=bucket)
         except (BotoCoreError, ClientError) as error:
             if within.expired():
                 raise LabDown("rclone serve s3 did not come up", seen=str(error)) from error

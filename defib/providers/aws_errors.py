@@ -113,7 +113,8 @@ def _answered(error: ClientError, what: str, where: str, now: datetime) -> Provi
         return _skewed(what, where, headers.get("date", ""), now)
     if code in _DENIED:
         return Denied(f"{what}: AWS refuses the credentials", where=where, seen=seen)
-    if code in _BUSY or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+    broken = status >= HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.NOT_IMPLEMENTED  # which no patience mends
+    if code in _BUSY or broken or status == HTTPStatus.TOO_MANY_REQUESTS:
         wish = parse_retry_after(headers.get("retry-after"), now)
         return Unavailable(f"{what}: AWS cannot answer now", where=where, seen=seen, retry_after=wish)
     if code.startswith("NoSuch") or code == "ResourceNotFoundException":

@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 def open_replicas(site: Site, home: Home, secrets: Secrets, before_write: Check = free) -> Replicas | None:
     """Every pair of `site`; None where its file names none. `before_write` is called right before each write."""
     folder = home.replicas(site.site, lab=site.lab)
-    pairs = tuple(open_pair(config, folder / config.name, secrets, before_write) for config in site.replication)
+    pairs = tuple(_pair(config, folder / config.name, secrets, before_write) for config in site.replication)
     return Replicas(pairs) if pairs else None
 
 
-def open_pair(config: Replicated, folder: Path, secrets: Secrets, before_write: Check = free) -> Pair:
-    """One pair, which keeps what it is to remember in `folder`."""
+def _pair(config: Replicated, folder: Path, secrets: Secrets, before_write: Check) -> Pair:
     from defib.providers.bucket.authority import AwsAuthority  # noqa: PLC0415 - vendors' libraries are imported when used
     from defib.providers.bucket.metrics import CloudWatchMetrics  # noqa: PLC0415
 

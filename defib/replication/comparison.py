@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import BoundedSemaphore
 
 from defib.clock import Deadline
 from defib.replication.allowance import Allowance
@@ -26,10 +27,16 @@ from defib.replication.spotcheck import TURNS, SpotCheck
 from defib.replication.spread import Spread
 
 RANGES = 32
-"""Into so many parts or fewer the keys below a prefix are cut."""
+"""Into so many parts or fewer the keys below a prefix are cut where others compare them."""
 
-_RANGES_AT_ONCE = 8
-_ASKING_AT_ONCE = 24
+_RANGES_HERE = 16
+"""The same where this process does: each part ends within a page, whose rest is read for nothing."""
+
+_AT_ONCE = 16
+_LISTING = BoundedSemaphore(_AT_ONCE)
+"""Held by each range of this process while its pages come, whatever pair it is of: four of them are in memory at a time."""
+
+_ASKING_AT_ONCE = 16
 """Over all ranges; with a page of each, not more requests to a bucket than its client keeps connections."""
 
 _WAITING = 256
@@ -50,7 +57,8 @@ class Comparer:
     def parts(self, within: Deadline) -> tuple[Cursor, ...]:
         """The ranges that make up what is to be in the replica."""
         config = self.pair.config
-        found = [ranges(self.pair.source, prefix, RANGES, within) for prefix in config.prefixes or ("",)]
+        most = RANGES if self.pair.spread else _RANGES_HERE
+        found = [ranges(self.pair.source, prefix, most, within) for prefix in config.prefixes or ("",)]
         return tuple(
             Cursor(each.prefix, each.after, "", each.until, versions=not config.unversioned)
             for cursors in found
@@ -72,7 +80,7 @@ class Comparer:
     def in_threads(self, parts: Sequence[Cursor], within: Deadline) -> Iterator[tuple[Cursor, Tally]]:
         """Some ranges at a time, in this process, as each is done; after an error none is begun, and what is done counts."""
         failed: Exception | None = None
-        with _asking() as asking, ThreadPoolExecutor(_RANGES_AT_ONCE, thread_name_prefix="defib-ranges") as pool:
+        with _asking() as asking, ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="defib-ranges") as pool:
             futures = {pool.submit(self._range, part, asking, within): part for part in parts}
             for future in as_completed(futures):
                 if future.cancelled():
@@ -94,10 +102,21 @@ class Comparer:
             return self._range(part, asking, within)
 
     def _range(self, part: Cursor, asking: ThreadPoolExecutor, within: Deadline) -> Tally:
-        counted, tally, chosen = Counted(), Tally(), _Chosen(self._spot_check())
+        tally, waiting = Tally(), deque[Future[list[Finding]]]()
+        with _LISTING:
+            chosen = self._listed(part, tally, waiting, asking, within)
+        waiting.extend(asking.submit(chosen.check, version, within) for version in chosen.versions)
+        while waiting:
+            _add(tally, waiting.popleft().result())
+        tally.checked = len(chosen.versions)
+        return tally
+
+    def _listed(
+        self, part: Cursor, tally: Tally, waiting: deque[Future[list[Finding]]], asking: ThreadPoolExecutor, within: Deadline
+    ) -> _Chosen:
+        counted, chosen = Counted(), _Chosen(self._spot_check())
         source = self._without_canaries(pieces(self.pair.source, part, within))
         replica = self._without_canaries(pieces(self.pair.replica, part, within))
-        waiting: deque[Future[list[Finding]]] = deque()
         for unlike in merged(source, replica, counted, chosen):
             if self.allowance.spent:  # nobody is asked any more: that would be done a million times where a replica is empty
                 _add(tally, self._judged(unlike, within))
@@ -105,12 +124,8 @@ class Comparer:
             waiting.append(asking.submit(self._judged, unlike, within))
             if len(waiting) > _WAITING:
                 _add(tally, waiting.popleft().result())
-        waiting.extend(asking.submit(chosen.check, version, within) for version in chosen.versions)
-        while waiting:
-            _add(tally, waiting.popleft().result())
         tally.source, tally.replica, tally.size, tally.same = counted.source, counted.replica, counted.size, counted.same
-        tally.checked = len(chosen.versions)
-        return tally
+        return chosen
 
     def _judged(self, unlike: Unlike, within: Deadline) -> list[Finding]:
         judge = Judge(self.pair.source, self.pair.replica, self.settings, self._sameness(), self.now)

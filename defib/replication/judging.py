@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from defib.clock import Deadline
-from defib.errors import ProviderError
+from defib.errors import NotFound, ProviderError
 from defib.replication.findings import Finding, Kind
 from defib.replication.merge import Unlike
 from defib.replication.port import NULL, Bucket, Cursor, Details, Status, Version
@@ -172,7 +172,10 @@ class Judge:
 
     def _deleted(self, key: str, within: Deadline) -> bool:
         """Whether the source has a delete marker for the key and no rule brings it to the replica."""
-        rule, newest = self._rule(key), self._newest(key, within)
+        try:
+            rule, newest = self._rule(key), self._newest(key, within)
+        except NotFound:  # other people's S3 may know no versions, and so no markers
+            return False
         return newest is not None and newest.marker and not (rule is not None and rule.markers)
 
     def _rule(self, key: str) -> Rule | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby, pairwise
 from operator import itemgetter
 
@@ -17,34 +17,43 @@ PIECE = 1000
 
 
 def pages(bucket: Bucket, start: Cursor, within: Deadline) -> Iterator[Page]:
-    """Page after page from `start` on; the next is asked for while this one is looked at."""
-    with ThreadPoolExecutor(1, thread_name_prefix="defib-pages") as ahead:
-        onwards: Cursor | None = start
-        asked = ahead.submit(bucket.page, start, within=within)
-        while onwards is not None:
+    """Page after page from `start` on; the first is asked for at once, and the next while one is looked at."""
+    ahead = ThreadPoolExecutor(1, thread_name_prefix="defib-pages")
+    return _pages(bucket, ahead, ahead.submit(bucket.page, start, within=within), within)
+
+
+def _pages(bucket: Bucket, ahead: ThreadPoolExecutor, asked: Future[Page], within: Deadline) -> Iterator[Page]:
+    with ahead:
+        while True:
             page = asked.result()
-            onwards = page.onwards
-            if onwards is not None:
-                asked = ahead.submit(bucket.page, onwards, within=within)
+            if page.onwards is None:
+                yield page
+                return
+            asked = ahead.submit(bucket.page, page.onwards, within=within)
             yield page
 
 
 def pieces(bucket: Bucket, start: Cursor, within: Deadline) -> Keys:
     """The keys from `start` on, each with its versions, newest first; more than :data:`PIECE` of one key come in pieces.
 
-    Raises :class:`Unavailable` where the order is not that of S3: directory buckets list in none, and a merge of what is not
-    sorted would be wrong without a word (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
+    Asks for the first page at once, so that two listings are on their way together. Raises :class:`Unavailable` where the
+    order is not that of S3: directory buckets list in none, and a merge of what is not sorted would be wrong without a word
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
     """
+    return _pieces(pages(bucket, start, within), bucket.where)
+
+
+def _pieces(listed: Iterator[Page], where: str) -> Keys:
     key: str | None = None
     held: list[Version] = []
-    for page in pages(bucket, start, within):
+    for page in listed:
         for version in page.versions:
             if version.key == key and len(held) < PIECE:
                 held.append(version)
                 continue
             if key is not None:
                 if version.key < key:
-                    raise Unavailable("the listing is not sorted", where=bucket.where, seen=f"{version.key!r} after {key!r}")
+                    raise Unavailable("the listing is not sorted", where=where, seen=f"{version.key!r} after {key!r}")
                 yield key, held
             key, held = version.key, [version]
     if key is not None:

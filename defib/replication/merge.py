@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from defib.replication.port import Version
 
@@ -52,9 +51,11 @@ def merged(source: Keys, replica: Keys, counted: Counted, each: Callable[[Versio
     """
     here, there = _Side(source), _Side(replica)
     while here.head is not None or there.head is not None:
-        if here.head == there.head:
-            _all_alike(here.take(), counted, each)
-            there.take()
+        if here.head is not None and there.head is not None and _all_alike(here.head, there.head):
+            counted.replica += len(there.head[1])
+            _count(here.head[1], counted, each)
+            here.turn()
+            there.turn()
         else:
             key = min(side.head[0] for side in (here, there) if side.head is not None)
             matching = _Matching(key, here.latest(key), there.latest(key), counted, each)
@@ -68,26 +69,30 @@ class _Side:
         self._pieces = pieces
         self.head = next(pieces, None)
 
-    def take(self) -> list[Version]:
-        """The versions of the head; the next piece becomes the head."""
-        assert self.head is not None, "nothing is taken after the last piece"
-        versions = self.head[1]
+    def turn(self) -> None:
+        """The next piece becomes the head."""
         self.head = next(self._pieces, None)
-        return versions
 
-    def newest(self, key: str) -> datetime | None:
-        """When the newest version of the head was written; None where the head is of another key."""
-        return self.head[1][0].modified if self.head is not None and self.head[0] == key else None
+    def of(self, key: str) -> list[Version]:
+        """The versions of the head; nothing where it is of another key."""
+        return self.head[1] if self.head is not None and self.head[0] == key else []
 
     def latest(self, key: str) -> Version | None:
         """What the key holds; None where it holds nothing, or the head is of another key."""
-        versions = self.head[1] if self.head is not None and self.head[0] == key else []
-        return next((version for version in versions if version.latest), None)
+        return next((version for version in self.of(key) if version.latest), None)
 
 
-def _all_alike(versions: list[Version], counted: Counted, each: Callable[[Version], None]) -> None:
+def _all_alike(ours: tuple[str, list[Version]], theirs: tuple[str, list[Version]]) -> bool:
+    """Whether two pieces are of one key, and hold the same versions in the same order."""
+    if ours == theirs:  # as S3 replicates, down to the time at which it was written
+        return True
+    if ours[0] != theirs[0] or len(ours[1]) != len(theirs[1]):
+        return False
+    return all(one.id == other.id and alike(one, other) for one, other in zip(ours[1], theirs[1], strict=True))
+
+
+def _count(versions: list[Version], counted: Counted, each: Callable[[Version], None]) -> None:
     counted.source += len(versions)
-    counted.replica += len(versions)
     counted.same += len(versions)
     for version in versions:
         counted.size += version.size
@@ -97,11 +102,13 @@ def _all_alike(versions: list[Version], counted: Counted, each: Callable[[Versio
 def _matched(matching: _Matching, here: _Side, there: _Side) -> Iterator[Unlike]:
     """All pieces of one key, of both sides in the order of time, so that what belongs together comes close by."""
     while True:
-        ours, theirs = here.newest(matching.key), there.newest(matching.key)
-        if ours is not None and (theirs is None or ours >= theirs):
-            matching.here(here.take())
-        elif theirs is not None:
-            matching.there(there.take())
+        ours, theirs = here.of(matching.key), there.of(matching.key)
+        if ours and not (theirs and theirs[0].modified > ours[0].modified):
+            matching.here(ours)
+            here.turn()
+        elif theirs:
+            matching.there(theirs)
+            there.turn()
         else:
             break
         if matching.waiting > 2 * KEPT:

@@ -69,6 +69,7 @@ def translated(error: Exception) -> ProviderError:
         ("NoSuchHostedZone", 404, NotFound),
         ("NoSuchDistribution", 404, NotFound),
         ("InvalidInput", 400, NotFound),
+        ("NotImplemented", 501, NotFound),
     ],
 )
 def test_code_decides(code: str, status: int, expected: type[ProviderError]) -> None:

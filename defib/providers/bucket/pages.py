@@ -6,15 +6,16 @@ objects is nothing but pages. Everything else of a request stays botocore's: see
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 
 from defib.errors import Unavailable
-from defib.providers.bucket.entries import MARKER, Row, local, take
+from defib.providers.bucket.entries import FIELDS, MARKER, Columns, local, take
 from defib.replication.port import Cursor, Page, Version
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ RAW = "DefibPage"
 
 _EMPTY = b"<Listing/>"
 _OK = 200
+_KEYS = 1 + FIELDS.index("Key")
 _ROOTS = {"ListVersionsResult", "ListBucketResult"}
 
 
@@ -46,8 +48,8 @@ def read_folders(body: bytes, where: str) -> tuple[str, ...]:
     """The common prefixes of a listing that was asked for with a delimiter, sorted; raises as :func:`read_page`."""
     try:
         root = ET.fromstring(body)  # noqa: S314 - who signs the request trusts the answer; expat bounds entities
-        frame = _framed(root)
-        return tuple(sorted(frame.plain(each.text or "") for each in root.iterfind("{*}CommonPrefixes/{*}Prefix")))
+        found = [each.text or "" for each in root.iterfind("{*}CommonPrefixes/{*}Prefix")]
+        return tuple(sorted(_framed(root).plain(found)))
     except (ET.ParseError, ValueError) as error:
         raise _broken(where, error) from error
 
@@ -58,15 +60,16 @@ def read_page(body: bytes, cursor: Cursor, where: str) -> Page:
     S3 answers 200 before it has the page, and may break off within it, or go on with an error.
     """
     try:
-        root, rows = take(body)
+        root, columns = take(body)
         frame = _framed(root)
-        found = list(_versions(rows, frame, versions=cursor.versions))
-        onwards = _onwards(frame, cursor, found)
+        columns[_KEYS] = keys = frame.plain(columns[_KEYS])
+        if cursor.until and keys and keys[-1] > cursor.until:
+            wanted = bisect_right(_sorted(keys), cursor.until)
+            return Page(_versions([column[:wanted] for column in columns], versions=cursor.versions), None)
+        found = _versions(columns, versions=cursor.versions)
+        return Page(found, _onwards(frame, cursor, found))
     except (ET.ParseError, ValueError) as error:
         raise _broken(where, error) from error
-    if cursor.until and found and found[-1].key > cursor.until:
-        return Page([each for each in found if each.key <= cursor.until], None)
-    return Page(found, onwards)
 
 
 def _broken(where: str, error: Exception) -> Unavailable:
@@ -82,9 +85,11 @@ class _Frame:
     next_key: str
     next_version: str
 
-    def plain(self, key: str) -> str:
-        """A key as it is. S3 writes it as a form does, a space as a plus; not every S3 does it when asked to."""
-        return unquote_plus(key, errors="strict") if self.encoded and ("%" in key or "+" in key) else key
+    def plain(self, keys: list[str]) -> list[str]:
+        """Keys as they are. S3 writes them as a form does, a space as a plus; not every S3 does it when asked to."""
+        if not self.encoded:
+            return keys
+        return [unquote_plus(key, errors="strict") if "%" in key or "+" in key else key for key in keys]
 
 
 def _framed(root: ET.Element) -> _Frame:
@@ -96,27 +101,37 @@ def _framed(root: ET.Element) -> _Frame:
     return _Frame(encoded, more == "true", told.get("NextKeyMarker", ""), told.get("NextVersionIdMarker", ""))
 
 
-def _versions(rows: Iterable[Row], frame: _Frame, *, versions: bool) -> Iterator[Version]:
-    for kind, key, ident, latest, modified, etag, size in rows:
-        if not key or (versions and not ident):
-            raise ValueError(f"an entry without a key or an id: {key!r} {ident!r}")
-        marker = kind == MARKER
-        yield Version(
-            frame.plain(key),
-            ident if versions else "",
-            0 if marker else int(size),
-            etag,
-            datetime.fromisoformat(modified),
-            marker,
-            latest != "false",
-        )
+def _sorted(keys: list[str]) -> list[str]:
+    if keys != sorted(keys):
+        raise ValueError("its keys are not sorted")
+    return keys
+
+
+def _versions(columns: Columns, *, versions: bool) -> list[Version]:
+    """Column by column: a page is a thousand entries, and a function for each would take as long as all the rest."""
+    kinds, keys, idents, latest, modified, etags, sizes = columns
+    if "" in keys or (versions and "" in idents):
+        raise ValueError("an entry without a key or an id")
+    if sizes.count("") != kinds.count(MARKER):
+        raise ValueError("an object without a size")
+    parts = (
+        keys,
+        idents if versions else repeat(""),
+        [int(size or 0) for size in sizes],
+        etags,
+        map(datetime.fromisoformat, modified),
+        [kind == MARKER for kind in kinds],
+        [each != "false" for each in latest],
+    )
+    # As Version._make does it, which is a function in Python for each of them.
+    return [tuple.__new__(Version, row) for row in zip(*parts, strict=False)]
 
 
 def _onwards(frame: _Frame, cursor: Cursor, found: list[Version]) -> Cursor | None:
     if not frame.more:
         return None
     last = found[-1].key if found else ""
-    key, version = (frame.plain(frame.next_key), frame.next_version) if cursor.versions else (last, "")
+    key, version = (*frame.plain([frame.next_key]), frame.next_version) if cursor.versions else (last, "")
     if not key or (key, version) == (cursor.after, cursor.version):
         raise ValueError("it goes on, and does not say where")
     return Cursor(cursor.prefix, key, version, cursor.until, cursor.versions)

@@ -202,7 +202,7 @@ ERROR = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InternalError</Co
         (WHOLE.replace(b"<IsTruncated>false</IsTruncated>", b""), "no listing"),
         (page("", more="<Nothing/>"), "does not say where"),
         (page(re.sub("<Key>.*</Key>", "", entry(VERSIONS[0], AWS, quote_plus))), "without a key"),
-        (page(entry(VERSIONS[0], AWS, quote_plus).replace("<Size>434234</Size>", "")), "invalid literal"),
+        (page(entry(VERSIONS[0], AWS, quote_plus).replace("<Size>434234</Size>", "")), "without a size"),
         (page(entry(VERSIONS[0], PLAIN, quote_plus)), "without a key or an id"),
         (page(entry(VERSIONS[0], AWS, lambda _: "%ff")), "decode"),
     ],
