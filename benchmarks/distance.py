@@ -1,6 +1,7 @@
-"""``python -m benchmarks.distance PORT DELAY``: a server of this machine as if it were further away, in a process of its own.
+"""``python -m benchmarks.distance PORT DELAY``: a server of this machine as if it were further away, in its own process.
 
-Whatever goes to the port that it prints goes on to PORT of this machine; what is answered comes back DELAY milliseconds later.
+Whatever goes to the port that it prints goes on to PORT of this machine; what is answered comes back DELAY milliseconds
+later.
 """
 
 from __future__ import annotations

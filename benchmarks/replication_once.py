@@ -1,7 +1,8 @@
 """``replication_once ENDPOINT SOURCE REPLICA [unversioned] [headers]``: one comparison in a process of its own.
 
 Without `headers` it compares what a listing tells, as other tools do, and asks only for what that does not show to be the
-same; with it as many objects as a check does are asked for their headers and tags. Writes one line of JSON: what was compared
+same; with it as many objects as a check does are asked for their headers and tags. Writes one line of JSON: what was
+compared
 and found, the most memory that the process ever held, in bytes, and its processor time, in seconds.
 """
 
