@@ -19,6 +19,15 @@ class About(StrEnum):
 _BEGINNINGS = (("git-", About.REPOSITORIES), ("replication-", About.ASSETS), ("asset-", About.ASSETS))
 
 
+CHANGES_NOTHING = frozenset({"replication-check"})
+"""Procedures that change nothing but a canary of their own. They may take hours, and a restore must not wait for them."""
+
+
+def changes_nothing(words: str) -> bool:
+    """Whether a procedure, or a run by what follows the time in its id, changes nothing that stays."""
+    return any(words == each or words.startswith(f"{each}-") for each in CHANGES_NOTHING)
+
+
 def about(words: str) -> About:
     """What a procedure is about, or a run by what follows the time in its id."""
     return next((what for beginning, what in _BEGINNINGS if words.startswith(beginning)), About.USERS)

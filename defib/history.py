@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from defib import entries
-from defib.about import about
+from defib.about import about, changes_nothing
 from defib.changes import standing
 from defib.drilled import DRILL
 from defib.errors import EvidenceBroken, InputError, Refused
@@ -110,6 +110,8 @@ def unfinished(home: Home, site: str, besides: str = "", *, procedure: str = "")
     for folder in reversed(home.runs()):
         if f"-{site}-" not in folder.name or about(_words(folder)) is not about(procedure):
             continue  # a run's id names its site; of a fleet, hundreds of others would have to be read
+        if changes_nothing(_words(folder)):
+            continue
         try:
             records = read_journal(folder / JOURNAL)[0]
         except EvidenceBroken:

@@ -19,7 +19,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from defib.about import About, about
+from defib.about import About, about, changes_nothing
 from defib.errors import HomeUnwritable, InputError
 
 
@@ -78,8 +78,13 @@ class Home:
         return self.path / "sites" / site
 
     def lease(self, site: str, procedure: str) -> Path:
-        """The folder of the lease that runs of `procedure` hold: the site's, or that of its repositories or assets alone."""
+        """The folder of the lease that runs of `procedure` hold: the site's, or that of its repositories or assets alone.
+
+        What changes nothing has one of its own.
+        """
         what = about(procedure)
+        if changes_nothing(procedure):
+            return self.site(site) / f"{what.value}-looks"
         return self.site(site) if what is About.USERS else self.site(site) / what.value
 
 

@@ -29,8 +29,11 @@ class Replicated(Part):
     A listing tells neither status nor metadata, and each question for them is a request: `ask_at_most` bounds them in one
     check, `read_at_most` the bytes that are read where nothing else tells two objects apart. `canary` is the prefix of the
     object that is written, timed and removed in each check: a rule must lead from it to the replica. Whatever is below it is
-    removed from both sides for good, so that it is a folder with nothing else. `account` is whose the
-    source is, for jobs of S3 Batch Operations; `restore_into` are other buckets that its objects may be restored into.
+    removed from both sides for good, so that it is a folder with nothing else. `restore_into` are other buckets that its
+    objects may be restored into.
+
+    `account` is whose the source is: with it a repair may ask for jobs of S3 Batch Replication. They act as `batch_role`, or
+    as the role of the rules where that is left out, and write what failed into the bucket `batch_report`, if one is named.
     """
 
     name: Name
@@ -44,6 +47,8 @@ class Replicated(Part):
     canary: str = Field(default=".defib-canary/", pattern=r"^.+/$")
     canary_within: Duration = timedelta(minutes=10)
     account: str = Field(default="", pattern=r"^(\d{12})?$")
+    batch_role: str = Field(default="", pattern=r"^(arn:[^:]+:iam::\d{12}:role/.+)?$")
+    batch_report: str = ""
     restore_into: tuple[BucketAt, ...] = ()
 
     @model_validator(mode="after")
@@ -53,6 +58,8 @@ class Replicated(Part):
             raise Misplaced("the replica is the source itself", "replica", "bucket")
         if any(prefix.startswith(self.canary) for prefix in self.prefixes):
             raise Misplaced("what is to be replicated is below the canary, and would be removed with it", "canary")
+        if (self.batch_role or self.batch_report) and not self.account:
+            raise Misplaced("is for jobs of an account", "batch_role" if self.batch_role else "batch_report")
         for number, prefix in enumerate(self.prefixes):
             if any(prefix.startswith(other) for other in self.prefixes[:number] + self.prefixes[number + 1 :]):
                 raise Misplaced(f"{prefix!r} is part of another prefix, and would be compared twice", "prefixes", number)

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from defib import __version__, entries
-from defib.about import About, about
+from defib.about import About, about, changes_nothing
 from defib.approval import Approver
 from defib.changes import Changes
 from defib.clock import Clock
@@ -211,9 +211,10 @@ def _guard_mode(site: Site, mode: Mode) -> None:
 def _refuse_beside_unfinished(home: Home, site: str, order: Order) -> None:
     """A site on which a run stopped half-way must be brought to an end first; ``--force`` goes past a broken journal.
 
-    Not where repositories are mirrored: what an earlier run of that left half done, the next one does.
+    Not where repositories are mirrored: what an earlier run of that left half done, the next one does. And not where nothing
+    is changed: how the replicas stand is worth knowing at any time.
     """
-    if about(order.procedure) is About.REPOSITORIES:
+    if about(order.procedure) is About.REPOSITORIES or changes_nothing(order.procedure):
         return
     try:
         folder = unfinished(home, site, order.follows, procedure=order.procedure)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from defib.replication import restoring
-from defib.replication.restoring import Planned, Restoration
+from defib.replication.restorable import Restoration
+from defib.replication.restoring import Planned
 from defib.run import Lasts, Run, Step
 from flows.engine import Procedure, step
 
@@ -21,9 +22,9 @@ def approve_the_restore(at: Step, asked: Restoration) -> Planned:
 
 
 @step("restore-the-objects")
-def restore_the_objects(at: Step, planned: Planned) -> None:
+def restore_the_objects(at: Step, asked: Restoration, planned: Planned) -> None:
     """Each as a new version, or deleted by a marker."""
-    restoring.restore_the_objects(at, planned)
+    restoring.restore_the_objects(at, asked, planned)
 
 
 @step("prove-the-restore", Lasts.NEVER)
@@ -37,7 +38,7 @@ def play(run: Run) -> None:
     asked = restoring.restoration_of(run)
     read_the_past(run, asked)
     planned = approve_the_restore(run, asked)
-    restore_the_objects(run, planned)
+    restore_the_objects(run, asked, planned)
     prove_the_restore(run, asked, planned)
 
 

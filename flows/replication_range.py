@@ -16,11 +16,13 @@ from prefect.context import FlowRunContext
 from pydantic import TypeAdapter
 
 from defib.clock import Deadline
-from defib.errors import InputError
+from defib.errors import InputError, ProviderError
 from defib.replication.allowance import Allowance
 from defib.replication.comparison import Comparer
 from defib.replication.findings import Tally
+from defib.replication.pair import Pair
 from defib.replication.port import Cursor
+from defib.replication.rules import BucketSettings
 from defib.site import load_site
 from flows.scheduled import desk
 
@@ -32,7 +34,9 @@ FOUND = TypeAdapter(Tally)
 
 
 @flow(name="replication-range", flow_run_name="replication-range-{site}-{number}", persist_result=False)
-def replication_range(site: str, pair: str, part: str, number: int, of: int, as_of: datetime, within_s: float) -> None:
+def replication_range(
+    site: str, pair: str, part: str, number: int, of: int, as_of: datetime, turns: int, within_s: float
+) -> None:
     """Compare the range `part` (a cursor in JSON), which is `number` of `of`; each may ask and read its share."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
@@ -44,10 +48,17 @@ def replication_range(site: str, pair: str, part: str, number: int, of: int, as_
         raise InputError(f"the site {site} has nothing replicated", expected="replication: in its file")
     found, within = replicas.named(pair), Deadline.after(at.clock, timedelta(seconds=within_s))
     allowance = Allowance(max(found.config.ask_at_most // of, 1), found.config.read_at_most // of)
-    settings = found.source.settings(within=within)
     young = found.config.rpo or known.objectives.objectives().rpo
-    tally = Comparer(found, settings, allowance, as_of, young).range(PART.validate_json(part), within)
+    tally = Comparer(found, _settings(found, within), allowance, as_of, young, turns).range(PART.validate_json(part), within)
     _tell(context.flow_run.id, tally)
+
+
+def _settings(pair: Pair, within: Deadline) -> BucketSettings | None:
+    """Those of the source; None where nobody may read them, which the check itself tells."""
+    try:
+        return pair.source.settings(within=within)
+    except ProviderError:
+        return None
 
 
 def _tell(flow_run: UUID, tally: Tally) -> None:

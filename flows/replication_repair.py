@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from defib.plan import Plan
-from defib.replication import checking, repairing
+from defib.replication import batching, checking, repairing
 from defib.replication.checking import Look
 from defib.run import Lasts, Run, Step
 from flows.engine import Procedure, step
@@ -22,6 +22,12 @@ def compare_the_versions(at: Step, looks: Sequence[Look]) -> None:
 def approve_the_repair(at: Step, looks: Sequence[Look]) -> Plan:
     """Each object that is copied, before and after, approved by the plan's digest."""
     return repairing.plan_of_repair(at, looks)
+
+
+@step("replicate-in-batch", Lasts.NEVER)
+def replicate_in_batch(at: Step, looks: Sequence[Look], plan: Plan) -> None:
+    """What S3 never covered or failed to replicate, by a job of S3 Batch Replication, with ids and older versions."""
+    batching.ask_for_jobs(at, looks, plan)
 
 
 @step("copy-the-objects", Lasts.NEVER)
@@ -43,12 +49,14 @@ def play(run: Run) -> None:
     looks = checking.looks_of(run)
     compare_the_versions(run, looks)
     plan = approve_the_repair(run, looks)
+    replicate_in_batch(run, looks, plan)
     copy_the_objects(run, plan)
     compare_again(run, looks, plan)
 
 
 PROCEDURE = Procedure(
     name="replication-repair",
-    steps=("compare-the-versions", "approve-the-repair", "copy-the-objects", "compare-again"),
+    steps=("compare-the-versions", "approve-the-repair", "replicate-in-batch", "copy-the-objects", "compare-again"),
     play=play,
+    may_undo=batching.better_left,
 )

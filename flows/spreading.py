@@ -36,20 +36,23 @@ def spread_over(deployment: str, site: str) -> Callable[[Run], None]:
     def prepare(run: Run) -> None:
         flow = copy_context()  # steps run in threads of their own, which do not know what flow they are in
         if run.outside.replicas is not None:
-            spread = run.outside.replicas.spread_by(lambda pair, as_of: _over(deployment, site, pair, as_of, flow))
+            spread = run.outside.replicas.spread_by(
+                lambda pair, as_of, turns: _over(deployment, site, pair, as_of, turns, flow)
+            )
             run.outside = replace(run.outside, replicas=spread)
 
     return prepare
 
 
-def _over(deployment: str, site: str, pair: str, as_of: datetime, flow: Context) -> Spread:
+def _over(deployment: str, site: str, pair: str, as_of: datetime, turns: int, flow: Context) -> Spread:
     def spread(parts: Sequence[Cursor], within: Deadline) -> Iterator[tuple[Cursor, Tally]]:
         left = within.remaining().total_seconds()
+        asked = {"site": site, "pair": pair, "of": len(parts), "as_of": as_of.isoformat(), "turns": turns, "within_s": left}
         mapped = flow.copy().run(
             _by_worker.map,
             [{"number": number, "part": PART.dump_json(part).decode()} for number, part in enumerate(parts, start=1)],
             deployment=deployment,
-            common=unmapped({"site": site, "pair": pair, "of": len(parts), "as_of": as_of.isoformat(), "within_s": left}),
+            common=unmapped(asked),
             seconds=left,
         )
         by_future = dict(zip(mapped, parts, strict=True))

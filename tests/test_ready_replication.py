@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from defib.clock import Deadline
 from defib.errors import Unavailable
@@ -62,9 +63,10 @@ class Iam:
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """The lab's site with a pair of buckets of its own."""
-    text = LAB.read_text(encoding="utf-8").partition("\nreplication:")[0]
-    path = tmp_path / "with-assets.yaml"
-    path.write_text(text + PART, encoding="utf-8")
+    yaml, path = YAML(typ="safe"), tmp_path / "with-assets.yaml"
+    told = yaml.load(LAB.read_text(encoding="utf-8")) | yaml.load(PART)
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(told, file)
     return path
 
 

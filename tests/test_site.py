@@ -207,6 +207,22 @@ class TestPeople:
         assert (site.alerts, site.status) == ((), ())
 
 
+class TestBatchReplication:
+    """Jobs are of an account."""
+
+    @pytest.mark.parametrize("line", ["batch_role: arn:aws:iam::123456789012:role/jobs", "batch_report: reports"])
+    def test_without_an_account_there_are_no_jobs(self, tmp_path: Path, line: str) -> None:
+        """What says how they act says nothing then."""
+        text = TEXT.replace('    account: "123456789012"', f"    {line}")
+        text = "\n".join(each for each in text.split("\n") if "batch_role" not in each or each.strip() == line)
+        assert "is for jobs of an account" in refusal(tmp_path, text).what
+
+    def test_a_role_that_is_none(self, tmp_path: Path) -> None:
+        """An ARN of a role, or nothing."""
+        text = TEXT.replace("role/pulse-assets-batch-replication", "user/somebody")
+        assert "batch_role" in refusal(tmp_path, text).what
+
+
 class TestCanary:
     """What is below a canary's prefix is removed from both buckets for good, after each check."""
 

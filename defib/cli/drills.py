@@ -25,7 +25,7 @@ from defib.mirror.rehearsal import rehearse_loss
 from defib.objectives import Status
 from defib.replication.rehearsal import rehearse_stall
 from defib.report.as_json import as_json
-from defib.report.figures import drill_exit_code, drill_figures
+from defib.report.drillfigures import drill_exit_code, drill_figures
 from defib.report.summary import drill_summary
 from defib.report.write import write_drill
 from defib.runbook import load_runbook

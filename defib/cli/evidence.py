@@ -15,7 +15,8 @@ from defib.home import Home
 from defib.journal import Record, read_journal
 from defib.report import words
 from defib.report.as_json import as_json
-from defib.report.figures import drill_figures, run_figures
+from defib.report.drillfigures import drill_figures
+from defib.report.figures import run_figures
 from defib.report.write import write_drill, write_run
 from defib.site import find_site
 from defib.timeline import Timeline, timeline

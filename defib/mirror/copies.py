@@ -87,8 +87,11 @@ class Mirrors:
 
 def together(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Do `work` for all items, :data:`AT_ONCE` at a time; the first failure is raised once all are over."""
+    todo = list(items)
+    if len(todo) == 1:
+        return [work(todo[0])]
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="defib-mirror") as pool:
-        return list(pool.map(work, items))
+        return list(pool.map(work, todo))
 
 
 def going(copies: Sequence[Copy]) -> Iterator[tuple[Copy, str]]:

@@ -60,7 +60,7 @@ def _ask(step: Step, copy: Copy) -> None:
     source = copy.listings[copy.of.source]
     if source.problem:
         copy.stop(f"its source {copy.of.source} cannot be read: {source.problem}")
-    elif not _branches(source.refs) and any(_branches(each.refs) for each in copy.listings.values()):
+    elif not _has_branches(source.refs) and any(_has_branches(each.refs) for each in copy.listings.values()):
         had = max(len(each.refs) for each in copy.listings.values())
         copy.stop(
             f"its source {copy.of.source} has been emptied: it has no branch any more, and elsewhere there are {had} refs"
@@ -81,8 +81,8 @@ def _each(copies: Sequence[Copy], work: Callable[[Copy], None]) -> None:
     together(one, copies)
 
 
-def _branches(refs: Mapping[str, str]) -> list[str]:
-    return [ref for ref in refs if ref.startswith("refs/heads/")]
+def _has_branches(refs: Mapping[str, str]) -> bool:
+    return any(ref.startswith("refs/heads/") for ref in refs)
 
 
 def take_in(step: Step, copies: Sequence[Copy]) -> None:
@@ -177,8 +177,9 @@ def _send(step: Step, copy: Copy, place: str, refs: Sequence[str], *, dry: bool)
 
 
 def _differing(copy: Copy, place: str) -> Iterator[str]:
-    there = copy.listings[place].refs
-    yield from (ref for ref, commit in (copy.source or {}).items() if there.get(ref) != commit)
+    there, source = copy.listings[place].refs, copy.source or {}
+    if there != source:
+        yield from (ref for ref, commit in source.items() if there.get(ref) != commit)
 
 
 def _told(step: Step, copy: Copy, place: str, told: Sent, verb: str) -> None:
@@ -243,7 +244,7 @@ def _compare(step: Step, copy: Copy) -> None:
         if listing.problem:
             copy.trouble(place, listing.problem)
         told = listing.refs
-        equal = sum(told.get(ref) == commit for ref, commit in source.items())
+        equal = len(source) if told == source else sum(told.get(ref) == commit for ref, commit in source.items())
         lag_now = None
         if not listing.problem and copy.source is not None:
             copy.waiting[place] = _waiting(step, copy, place, source, told)

@@ -9,6 +9,7 @@ from defib.home import Home
 from defib.providers.open import Secrets, aws_access, free
 from defib.providers.wrappers.fenced import Check
 from defib.replication.evidence import Sides
+from defib.replication.jobs import Jobs
 from defib.replication.pair import Pair, Replicas
 from defib.replication.port import WritableBucket
 from defib.replication.proofs import Proofs
@@ -41,7 +42,19 @@ def _pair(config: Replicated, folder: Path, secrets: Secrets, before_write: Chec
         CloudWatchMetrics(config.source.bucket, config.replica.bucket, *sides),
         Proofs(folder / "proofs.sqlite3"),
         tuple(open_bucket(each, secrets, before_write) for each in config.restore_into),
+        open_jobs(config, secrets, before_write),
     )
+
+
+def open_jobs(config: Replicated, secrets: Secrets, before_write: Check = free) -> Jobs | None:
+    """The jobs of the source's account, in its region; None where the site file names no account."""
+    from defib.providers.bucket.jobs import S3Jobs  # noqa: PLC0415 - as above
+    from defib.providers.bucket.retrying_jobs import RetryingJobs  # noqa: PLC0415
+
+    if not config.account:
+        return None
+    chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
+    return RetryingJobs(S3Jobs(config.account, aws_access(config.source.aws, secrets)), before_write, chance)
 
 
 def open_bucket(config: BucketAt, secrets: Secrets, before_write: Check = free) -> WritableBucket:

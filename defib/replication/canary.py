@@ -6,6 +6,7 @@ What CloudWatch calls latency is an estimate over a minute, and an empty minute 
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from defib.clock import Deadline
@@ -19,6 +20,7 @@ _AGAIN = timedelta(milliseconds=500)
 _OFTEN = timedelta(seconds=30)
 """After this time the replica is asked every :data:`_SELDOM`: what is late is rarely a matter of a second more."""
 _SELDOM = timedelta(seconds=5)
+_OF_A_RUN = re.compile(r"\d{8}-\d{9}-[a-z0-9-]+-[0-9a-f]{4}")
 _CLEAN_UP = timedelta(seconds=60)
 
 
@@ -68,16 +70,20 @@ def _arrived(pair: Pair, key: str, version: str, within: Deadline) -> bool:
 
 
 def sweep(pair: Pair, within: Deadline, prefix: str = "") -> tuple[str, ...]:
-    """Remove everything below the canary's prefix, or another, from both buckets; what could not be removed, by name."""
-    prefix, left = prefix or pair.config.canary, []
+    """Remove every canary from both buckets, or everything below another `prefix`; what could not be removed, by name.
+
+    A canary is called as the run that wrote it. What else somebody keeps below its prefix is not ours to remove.
+    """
+    below, left = prefix or pair.config.canary, []
     for bucket in (pair.source, pair.replica):
         try:
-            for version in _versions(bucket, prefix, within):
-                bucket.remove(version.key, version.id, within=within)
+            for version in _versions(bucket, below, within):
+                if prefix or _OF_A_RUN.fullmatch(version.key.removeprefix(below)):
+                    bucket.remove(version.key, version.id, within=within)
         except Interrupted:
             raise  # the caller clears away what is left, and stops
         except DefibError as error:
-            left.append(f"{bucket.where}, {prefix}: {error.what}")
+            left.append(f"{bucket.where}, {below}: {error.what}")
     return tuple(left)
 
 

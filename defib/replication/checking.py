@@ -15,7 +15,7 @@ from defib.copyentries import Audited, CanaryTimed, ReplicaSeen, VersionSeen
 from defib.errors import DefibError, InputError, Interrupted, ProviderError, StepFailed
 from defib.objectives import Mode
 from defib.plan import Plan
-from defib.ready.check import State
+from defib.ready.check import Check, State
 from defib.replication import past
 from defib.replication.allowance import Allowance
 from defib.replication.audit import audit as judged
@@ -48,6 +48,7 @@ class Look:
     settings: BucketSettings | None = None
     tally: Tally | None = None
     at: datetime | None = None
+    checks: tuple[Check, ...] = ()
     canary: CanaryTimed | None = None
     latency: Latency = field(default_factory=Latency)
     problems: list[str] = field(default_factory=list)
@@ -84,7 +85,7 @@ def _audit(step: Step, look: Look) -> None:
     pair = look.pair
     evidence = gather(pair.config, step.run.objectives, pair.sides, step.within)
     look.settings = evidence.source if isinstance(evidence.source, BucketSettings) else None
-    found = judged(evidence)
+    found = look.checks = judged(evidence)
     for check in found:
         step.record(Audited(pair.name, f"{check.name} ({check.about})", check.state.value, check.text, check.then))
         if check.state is State.FAIL:
@@ -108,7 +109,7 @@ def _compare(step: Step, look: Look) -> None:
     allowance = Allowance(pair.config.ask_at_most, pair.config.read_at_most)
     comparer = Comparer(pair, look.settings, allowance, look.at, look.rpo, _turns(pair))
     try:
-        spread = pair.spread and pair.spread(pair.name, look.at)
+        spread = pair.spread and pair.spread(pair.name, look.at, comparer.turns)
         look.tally = comparer.compare(comparer.parts(step.within), progress, step.within, spread)
     except ProviderError as error:
         look.trouble(f"unreachable, and so not compared: {error}")

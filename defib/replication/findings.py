@@ -86,8 +86,8 @@ class Finding:
 class Tally:
     """What was found in one part of the keys; `sums` add up.
 
-    `oldest` is for each kind when the oldest version of it was written. `checked` are the versions whose headers and tags
-    were compared.
+    `oldest` and `newest` are for each kind when the oldest and the newest version of it were written. `checked` are the
+    versions whose headers and tags were compared.
     """
 
     source: int = 0
@@ -99,6 +99,7 @@ class Tally:
     sizes: dict[Kind, int] = field(default_factory=dict)
     oldest: dict[Kind, datetime] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    newest: dict[Kind, datetime] = field(default_factory=dict)
 
     def add(self, finding: Finding) -> None:
         """Count it, and keep it as far as there is room."""
@@ -106,6 +107,7 @@ class Tally:
         self.counts[kind] = self.counts.get(kind, 0) + 1
         self.sizes[kind] = self.sizes.get(kind, 0) + finding.size
         self.oldest[kind] = min(self.oldest.get(kind, finding.since), finding.since)
+        self.newest[kind] = max(self.newest.get(kind, finding.since), finding.since)
         if self.counts[kind] <= SHOWN:
             self.findings.append(finding)
 
@@ -116,6 +118,10 @@ class Tally:
     def oldest_of(self, kinds: Iterable[Kind]) -> datetime | None:
         """When the oldest version of one of these kinds was written; None where there is none."""
         return min((self.oldest[kind] for kind in kinds if kind in self.oldest), default=None)
+
+    def newest_of(self, kinds: Iterable[Kind]) -> datetime | None:
+        """When the newest version of one of these kinds was written; None where there is none."""
+        return max((self.newest[kind] for kind in kinds if kind in self.newest), default=None)
 
 
 def total(tallies: Iterable[Tally]) -> Tally:
@@ -128,6 +134,8 @@ def total(tallies: Iterable[Tally]) -> Tally:
             whole.counts[kind] = whole.counts.get(kind, 0) + number
             whole.sizes[kind] = whole.sizes.get(kind, 0) + part.sizes.get(kind, 0)
             whole.oldest[kind] = min(whole.oldest.get(kind, part.oldest[kind]), part.oldest[kind])
+            newest = part.newest.get(kind, part.oldest[kind])
+            whole.newest[kind] = max(whole.newest.get(kind, newest), newest)
         whole.findings += part.findings
     kept: dict[Kind, int] = {}
     findings, whole.findings = whole.findings, []

@@ -108,7 +108,7 @@ def _trusted(seen: Evidence, found: Role) -> Iterator[Check]:
     context = ("aws:SourceAccount", account), ("aws:SourceArn", f"arn:{partition}:s3:::{seen.pair.source.bucket}")
     verdict = judge(found.trust, Request("Service", (REPLICATION,), _ASSUME, context=context))
     yield _trust(seen, found, verdict, REPLICATION, State.FAIL, "everything fails to be replicated")
-    if seen.pair.account:
+    if seen.pair.account and not seen.pair.batch_role:
         # The ARN is that of a job, which is not known before there is one.
         verdict = judge(found.trust, Request("Service", (BATCH,), _ASSUME, context=context[:1]))
         lost = "S3 Batch Replication cannot copy what was never covered"

@@ -76,7 +76,7 @@ class _Copying:
         yield Need(("s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", *locked), objects)
         # To write tags comes with s3:ReplicateObject, and to read them does not.
         yield Need(("s3:GetObjectVersionTagging",), objects, without="tags are not replicated")
-        if self.pair.account:
+        if self.pair.account and not self.pair.batch_role:
             # https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-policies.html
             yield Need(("s3:InitiateReplication",), objects, without="no job of S3 Batch Replication can run")
 

@@ -9,6 +9,8 @@ from defib.errors import InputError
 from defib.ports import DnsZone
 from defib.replication.allowance import Allowance
 from defib.replication.evidence import Sides
+from defib.replication.jobplans import JobsZone
+from defib.replication.jobs import Jobs
 from defib.replication.metrics import Metrics
 from defib.replication.objects import ObjectsZone
 from defib.replication.port import WritableBucket
@@ -33,6 +35,8 @@ class Pair:
     proofs: Proofs
     others: tuple[WritableBucket, ...] = ()
     """The buckets that its objects may be restored into beside their own."""
+    jobs: Jobs | None = None
+    """The jobs of its source's account; None where the site file names no account."""
     spread: SpreadOf | None = None
     """Who compares its ranges elsewhere; None compares all of them here."""
 
@@ -49,7 +53,13 @@ class Pair:
     def zones(self) -> tuple[DnsZone, ...]:
         """Everything that a plan may change: the replica as the source, and each bucket as either of them was."""
         targets = (self.source, self.replica, *self.others)
-        return tuple(self.zone(target, source) for target in targets for source in (self.source, self.replica))
+        objects = tuple(self.zone(target, source) for target in targets for source in (self.source, self.replica))
+        return (*objects, self.batch) if self.batch else objects
+
+    @property
+    def batch(self) -> JobsZone | None:
+        """The jobs about its source, None where none can be asked for."""
+        return JobsZone(self.source.name, self.jobs) if self.jobs else None
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from defib.errors import StepFailed
 from defib.plan import Change, Plan
 from defib.ports import RecordKey
+from defib.replication.batching import ASKED_LATER, BY_JOB, is_job, jobs_for, may_be_brought
 from defib.replication.checking import Look
 from defib.replication.findings import Finding, Kind, Tally
 from defib.replication.objectplans import changes_to, keys_of
 from defib.replication.objects import OBJECT, object_key
 from defib.replication.port import NULL
-from defib.replication.restoring import insist_on_versions
+from defib.replication.restorable import insist_on_versions
 from defib.run import Step
 from defib.steering import approve
 
@@ -27,14 +28,25 @@ def plan_of_repair(step: Step, looks: Sequence[Look]) -> Plan:
         if look.tally is None:
             step.note(f"{look.pair.name}: not compared, and so not mended", warning=True)
             continue
-        wanted = _wanted(step, look, look.tally.findings)
-        _tell_what_is_not_named(step, look.pair.name, look.tally)
+        jobs = jobs_for(step, look)
+        wanted = _wanted(step, look, _to_copy(look, look.tally.findings, jobs=bool(jobs)))
+        _tell_what_is_not_named(step, look.pair.name, look.tally, COPIED - ASKED_LATER if jobs else COPIED)
+        changes += jobs
         if wanted:
             insist_on_versions(look.pair.replica.settings(within=step.within), look.pair.replica)
         zone = look.pair.zone(look.pair.replica, look.pair.source)
         changes += changes_to(zone, wanted, "copy what the source has to the replica", step.within)
     plan = Plan(step.run.runbook.procedure, step.site.site, tuple(changes))
     return approve(step, plan, also=keys_of(changes))
+
+
+def _to_copy(look: Look, findings: Sequence[Finding], *, jobs: bool) -> list[Finding]:
+    """What is copied object by object: what no job brings."""
+    return [each for each in findings if each.kind in COPIED and not (jobs and _is_for_jobs(look, each))]
+
+
+def _is_for_jobs(look: Look, finding: Finding) -> bool:
+    return finding.kind in ASKED_LATER and may_be_brought(look, finding)
 
 
 def _wanted(step: Step, look: Look, findings: Sequence[Finding]) -> list[RecordKey]:
@@ -45,7 +57,7 @@ def _wanted(step: Step, look: Look, findings: Sequence[Finding]) -> list[RecordK
     keys: dict[str, RecordKey] = {}
     older = 0
     for finding in findings:
-        if finding.kind not in COPIED or finding.key in keys:
+        if finding.key in keys:
             continue
         now = look.pair.source.details(finding.key, "", within=step.within)
         if now is not None and (finding.kind is Kind.HIDDEN or finding.version in ("", now.version)):
@@ -61,8 +73,8 @@ def _wanted(step: Step, look: Look, findings: Sequence[Finding]) -> list[RecordK
     return list(keys.values())
 
 
-def _tell_what_is_not_named(step: Step, pair: str, tally: Tally) -> None:
-    more = tally.number(COPIED) - sum(finding.kind in COPIED for finding in tally.findings)
+def _tell_what_is_not_named(step: Step, pair: str, tally: Tally, kinds: Collection[Kind]) -> None:
+    more = tally.number(kinds) - sum(finding.kind in kinds for finding in tally.findings)
     if more:
         text = f"{pair}: {more} more versions are wrong than are told one by one; this plan has none of them"
         step.note(f"{text}, another defib run {step.run.runbook.procedure} after this one has", warning=True)
@@ -76,10 +88,13 @@ def copy_objects(step: Step, plan: Plan) -> None:
 def must_be_mended(step: Step, looks: Sequence[Look], plan: Plan) -> None:
     """Compare once more: none of what the plan named may be wrong still."""
     named = {key.name for key in keys_of(plan.changes)}
+    by_jobs = {change.zone for change in plan.changes if is_job(change)}
     for look in looks:
         if look.tally is None:
             raise StepFailed("the replica could not be compared again", where=look.pair.name, seen="; ".join(look.problems))
+        jobs = look.pair.source.name in by_jobs
         left = [each for each in look.tally.findings if each.key in named and each.kind in COPIED]
+        left += [each for each in look.tally.findings if jobs and each.kind in BY_JOB and may_be_brought(look, each)]
         if left:
             first = left[0]
             raise StepFailed(
@@ -87,4 +102,4 @@ def must_be_mended(step: Step, looks: Sequence[Look], plan: Plan) -> None:
                 where=look.pair.replica.where,
                 seen=f"{first.key}: {first.kind.value}, {first.why}",
             )
-        step.note(f"{look.pair.name}: of what was copied, nothing is wrong any more")
+        step.note(f"{look.pair.name}: of what was copied or replicated, nothing is wrong any more")

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from defib.clock import Deadline
-from defib.errors import NotFound, ProviderError, Refused
+from defib.errors import Conflict, Denied, NotFound, ProviderError, Refused
 from defib.ports import RecordChange
 from defib.replication.listing import ranges, versions
 from defib.replication.merge import Keys, alike
@@ -144,26 +144,29 @@ class Rewinder:
         rewound = Rewound()
         with ThreadPoolExecutor(_ASKING_AT_ONCE, thread_name_prefix="defib-then") as pool:
             waiting: deque[Future[Apart | Left | None]] = deque()
-            for key, here, there, beside in self._rows(part, within):
-                self._count(rewound, here)
-                if self._is_as_it_was(here, there, beside):
+            for row in self._rows(part, within):
+                self._count(rewound, row)
+                if row.is_as_it_was:
                     continue
-                waiting.append(pool.submit(self._judged, key, here, there, beside, within))
+                if row.needs_no_answer:
+                    self._keep(rewound, self._apart(row))
+                    continue
+                waiting.append(pool.submit(self._judged, row, within))
                 if len(waiting) > _WAITING:
                     self._keep(rewound, waiting.popleft().result())
             while waiting:
                 self._keep(rewound, waiting.popleft().result())
         return rewound
 
-    def _rows(self, part: Cursor, within: Deadline) -> Iterator[tuple[str, list[Version], list[Version], list[Version]]]:
-        """The keys of which something may be apart or lost, with their versions in the past, the target, and beside."""
+    def _rows(self, part: Cursor, within: Deadline) -> Iterator[_Row]:
+        """Every key with its versions in the past, in the target, and beside."""
         in_place = self.past.name == self.target.name
         listings = [versions(self.past, part, within), self._beside(part, within)]
         if not in_place:
             listings.append(versions(self.target, part, within))
         for key, found in aligned(*listings):
             if not (self.ignored and key.startswith(self.ignored)):
-                yield key, found[0], found[0] if in_place else found[2], found[1]
+                yield _row(key, self.at, found[0], found[0] if in_place else found[2], found[1])
 
     def _beside(self, part: Cursor, within: Deadline) -> Keys:
         """The other side's versions; when it stops answering, what it would have told is missing, and nothing else."""
@@ -174,14 +177,13 @@ class Rewinder:
         except ProviderError as error:
             self.beside_failed = error
 
-    def _count(self, rewound: Rewound, here: Sequence[Version]) -> None:
-        then = held_at(here, self.at)
-        rewound.versions += len(here)
-        if here:
-            rewound.oldest = min(rewound.oldest or here[-1].modified, here[-1].modified)
-        if then is not None and not then.marker:
+    def _count(self, rewound: Rewound, row: _Row) -> None:
+        rewound.versions += len(row.here)
+        if row.here:
+            rewound.oldest = min(rewound.oldest or row.here[-1].modified, row.here[-1].modified)
+        if row.then is not None:
             rewound.held += 1
-            rewound.size += then.size
+            rewound.size += row.then.size
 
     def _keep(self, rewound: Rewound, judged: Apart | Left | None) -> None:
         if isinstance(judged, Left):
@@ -192,67 +194,94 @@ class Rewinder:
             if self.found > self.most:
                 raise Refused(f"more than {self.most:,} objects are not as they were", where=self.target.where)
 
-    def _is_as_it_was(self, here: Sequence[Version], there: Sequence[Version], beside: Sequence[Version]) -> bool:
-        """Whether the listings alone show that a key holds what it held, and that nothing of then is gone."""
-        then, now = held_at(here, self.at), held_now(there)
-        if self._missed(here, then, now, beside) is not None:
-            return False
-        if then is None or then.marker:
-            return now is None
-        return now is not None and _is_that(then, now)
+    def _apart(self, row: _Row) -> Apart | Left:
+        """A key that does not hold what it held, or of which nobody can tell that."""
+        why = untold(row.here, self.at, self.now, self.rules)
+        if why:
+            return Left(Loss.UNTOLD, row.key, "", None, why)
+        later = [version.modified for version in row.there if version.modified > self.at]
+        return Apart(row.key, row.then, row.now, min(later, default=None), max(later, default=None))
 
-    def _judged(
-        self, key: str, here: Sequence[Version], there: Sequence[Version], beside: Sequence[Version], within: Deadline
-    ) -> Apart | Left | None:
-        """What is apart or lost of one key; None where it holds what it held."""
-        then, now = held_at(here, self.at), held_now(there)
-        lost = self._lost(self._missed(here, then, now, beside), within)
-        if lost is not None:
+    def _judged(self, row: _Row, within: Deadline) -> Apart | Left | None:
+        """What is apart or lost of one key, by asking for its versions; None where it holds what it held."""
+        lost = self._lost(row.missed, within) if row.missed is not None else None
+        if lost is not None or row.holds:
             return lost
-        wanted = then if then is not None and not then.marker else None
-        if wanted is None and now is None:
-            return None
-        if wanted is None and (why := untold(here, self.at, self.now, self.rules)):
-            return Left(Loss.UNTOLD, key, "", None, why)
-        if wanted is not None and now is not None and _is_that(wanted, now):
-            return None
-        later = [version.modified for version in there if version.modified > self.at]
-        apart = Apart(key, wanted, now, min(later, default=None), max(later, default=None))
-        return apart if wanted is None else self._asked(apart, wanted, within)
+        apart = self._apart(row)
+        if isinstance(apart, Left) or row.then is None:
+            return apart
+        return self._asked(apart, row.then, within)
 
     def _asked(self, apart: Apart, wanted: Version, within: Deadline) -> Apart | Left | None:
         key = object_key(apart.key, wanted.id)
-        told = self.past.details(apart.key, wanted.id, within=within)
-        if told is None:
-            return _left(Loss.GONE, wanted, "it was removed for good while the versions were read")
         try:
+            told = self.past.details(apart.key, wanted.id, within=within)
+            if told is None:
+                return _left(Loss.GONE, wanted, "it was removed for good while the versions were read")
             if apart.now is not None and self.zone.look(key, within) == restored(key):
                 return None
-        except NotFound:
-            return _left(Loss.GONE, wanted, "it was removed for good while the versions were read")
+        except (Conflict, Denied, NotFound) as error:  # encrypted with a customer's own key, say, or closed to us
+            return _left(Loss.UNTOLD, wanted, f"it cannot be looked at: {'; '.join(filter(None, (error.what, error.seen)))}")
         return _left(Loss.ARCHIVED, wanted, f"it is in {told.frozen}") if told.frozen else apart
 
-    def _lost(self, other: Version | None, within: Deadline) -> Left | None:
-        """That a version of then was here, where that is so."""
-        if other is None or self.beside is None:
-            return None
-        if not self.beside_is_replica:
+    def _lost(self, other: Version, within: Deadline) -> Left | None:
+        """That a version of then was here, where that is so, or nobody can tell."""
+        if self.beside is None or not self.beside_is_replica:
             return _left(Loss.GONE, other, "the source has it, and the replica does not")
-        told = self.beside.details(other.key, other.id, within=within)
+        try:
+            told = self.beside.details(other.key, other.id, within=within)
+        except ProviderError as error:
+            return _left(Loss.UNTOLD, other, f"the replica has a version of then, and does not say whose: {error}")
         if told is None or told.status is not Status.REPLICA:
             return None  # somebody wrote it there, and it never was here
         return _left(Loss.GONE, other, "the replica has it, and the source has it no more")
 
-    def _missed(
-        self, here: Sequence[Version], then: Version | None, now: Version | None, beside: Sequence[Version]
-    ) -> Version | None:
-        """A version of then that the other side has and this one has not; None where it has, or the target holds it."""
-        other = held_at(beside, self.at)
-        if other is None or other.marker or any(version.id == other.id for version in here):
-            return None
-        if then is not None and (then.modified > other.modified or alike(then, other)):
-            return None
-        return None if now is not None and alike(now, other) else other
+
+@dataclass(frozen=True)
+class _Row:
+    """One key: its versions in the past and in the target, the object that it held `then` and holds `now`.
+
+    `missed` is a version of then that the other side has and this one has not.
+    """
+
+    key: str
+    here: Sequence[Version]
+    there: Sequence[Version]
+    then: Version | None
+    now: Version | None
+    missed: Version | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the listings show that it holds what it held."""
+        if self.then is None or self.now is None:
+            return self.then is self.now
+        return _is_that(self.then, self.now)
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """The same, and that nothing of then is gone."""
+        return self.missed is None and self.holds
+
+    @property
+    def needs_no_answer(self) -> bool:
+        """Whether the listings tell all of it: it held nothing."""
+        return self.missed is None and self.then is None
+
+
+def _row(key: str, at: datetime, here: Sequence[Version], there: Sequence[Version], beside: Sequence[Version]) -> _Row:
+    then, now = held_at(here, at), held_now(there)
+    missed = _missed(here, then, now, held_at(beside, at))
+    return _Row(key, here, there, then if then is not None and not then.marker else None, now, missed)
+
+
+def _missed(here: Sequence[Version], then: Version | None, now: Version | None, other: Version | None) -> Version | None:
+    """A version of then that the other side has and this one has not; None where it has, or the target holds it."""
+    if other is None or other.marker or any(version.id == other.id for version in here):
+        return None
+    if then is not None and (then.modified > other.modified or alike(then, other)):
+        return None
+    return None if now is not None and alike(now, other) else other
 
 
 def _is_that(wanted: Version, now: Version) -> bool:

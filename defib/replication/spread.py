@@ -12,5 +12,5 @@ from defib.replication.port import Cursor
 Spread = Callable[[Sequence[Cursor], Deadline], Iterator[tuple[Cursor, Tally]]]
 """Has ranges compared, wherever that is, and gives what was found in each as it is done."""
 
-SpreadOf = Callable[[str, datetime], Spread]
-"""Whoever has the ranges of the pair of that name compared, as of that moment."""
+SpreadOf = Callable[[str, datetime, int], Spread]
+"""Whoever has the ranges of the pair of that name compared, as of that moment; everything has its turn after so many."""

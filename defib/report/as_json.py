@@ -6,7 +6,8 @@ import json
 
 from pydantic import TypeAdapter
 
-from defib.report.figures import DrillFigures, RunFigures
+from defib.report.drillfigures import DrillFigures
+from defib.report.figures import RunFigures
 
 _FIGURES: TypeAdapter[RunFigures | DrillFigures] = TypeAdapter(RunFigures | DrillFigures)
 

@@ -55,12 +55,13 @@ def _sides(change: Change) -> Iterator[str]:
 
 def object_line(record: RecordChange) -> str:
     """An object, the version that it holds and the one that it is to hold."""
-    return f"{words.plain(record.key.name)}: {held(record.before)} → {held(record.after)}"
+    name = words.plain(record.key.name).replace("\n", "\\n")  # or a name would look like two objects
+    return f"{name}: {held(record.before)} → {held(record.after)}"
 
 
 def held(side: RecordSet | None) -> str:
     """What an object holds on one side of a change."""
-    return side.values[0].replace("as ", "version ", 1) if side is not None else "nothing"
+    return words.plain(side.values[0]).replace("as ", "version ", 1) if side is not None else "nothing"
 
 
 def targets(changes: Iterable[Change]) -> list[str]:

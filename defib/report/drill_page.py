@@ -10,7 +10,7 @@ from defib.entries import EyewitnessSaw
 from defib.objectives import Measure, Verdict
 from defib.report import parts, words
 from defib.report.copies import Copies, copies_of
-from defib.report.figures import agreement, drill_exit_code, drill_figures
+from defib.report.drillfigures import agreement, drill_exit_code, drill_figures
 from defib.report.page import Cell, Page, Section, Table, Tile, Tone, cells, code, tone_of
 from defib.report.picture import Around
 from defib.report.run_page import (

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from defib import drilled
-from defib.about import About
-from defib.drilled import Drill
 from defib.objectives import EXIT_MISSED, EXIT_UNKNOWN, Measure, Mode, Phase, Plane, Status, Verdict
 from defib.ports import RecordSet
 from defib.report import mirrors, replicas, restores
@@ -184,54 +181,6 @@ class RunFigures:
     """Path of the HTML report; relative to the file that this object stands in, if it stands in one."""
 
 
-@dataclass(frozen=True)
-class EyewitnessFigures:
-    """The outage on the way out as an observer that knows nothing of the run saw it."""
-
-    outage_s: float | None
-    disagreement_s: float | None
-    """How far the report's outage is from it; null where either is unknown."""
-    verdict: Verdict
-    """``met`` where they agree within a second."""
-
-
-@dataclass(frozen=True)
-class FailbackFigures:
-    """The way back. `outage_s` is how long users had no service during it."""
-
-    run_id: str | None
-    status: Status | None
-    outage_s: float | None
-
-
-@dataclass(frozen=True)
-class DrillFigures:
-    """One drill: a fault, the recovery from it, the way back, and what was left behind."""
-
-    drill_id: str
-    run_id: str | None
-    """The forward run's; null if there was none."""
-    status: Status | None
-    reason: str
-    exit_code: int | None
-    """The status's code, or 6 where the drill recovered but RTO, RPO, eyewitness or residue is unknown."""
-    fault: str | None
-    """What was broken, as ``target: fault``."""
-    rto: ObjectiveFigures
-    rpo: ObjectiveFigures
-    phases: PhaseFigures
-    eyewitness: EyewitnessFigures
-    failback: FailbackFigures
-    residue: tuple[str, ...] | None
-    """What the outside state gained (``+ …``) and lost (``- …``); empty is none; null where it could not be compared."""
-    prefect: bool | None
-    """Whether Prefect ran the forward run; null where no journal says."""
-    started: datetime
-    ended: datetime | None
-    head: str
-    report: str | None
-
-
 def run_figures(timeline: Timeline, report: Path | None = None) -> RunFigures:
     """The figures of one run."""
     opened = timeline.opened
@@ -246,9 +195,9 @@ def run_figures(timeline: Timeline, report: Path | None = None) -> RunFigures:
         started=timeline.started,
         ended=timeline.ended,
         run_s=seconds(timeline.run_took),
-        rto=_objective(timeline.rto),
-        rpo=_objective(timeline.rpo),
-        phases=_phases(timeline.spans),
+        rto=objective_figures(timeline.rto),
+        rpo=objective_figures(timeline.rpo),
+        phases=phase_figures(timeline.spans),
         instants=_instants(timeline),
         steps=tuple(_step(line) for line in timeline.steps),
         notes=tuple(NoteFigures(note.text, note.warning) for note in timeline.notes),
@@ -256,7 +205,7 @@ def run_figures(timeline: Timeline, report: Path | None = None) -> RunFigures:
         plan_digest=timeline.planned.digest if timeline.planned else None,
         approved=_approval(timeline),
         forecast=forecast_figures(timeline.forecast) if timeline.forecast else None,
-        prefect=_prefect(timeline),
+        prefect=prefect_figures(timeline),
         follows=opened.follows or None,
         mirrors=mirrors.figures(timeline),
         replicas=replicas.figures(timeline),
@@ -266,55 +215,13 @@ def run_figures(timeline: Timeline, report: Path | None = None) -> RunFigures:
     )
 
 
-def drill_figures(drill: Drill, report: Path | None = None) -> DrillFigures:
-    """The figures of one drill."""
-    forward = drill.forward
-    nothing = "there was no forward run"
-    return DrillFigures(
-        drill_id=drill.opened.run_id,
-        run_id=forward.opened.run_id if forward else None,
-        status=drill.status,
-        reason=drill.reason,
-        exit_code=drill_exit_code(drill),
-        fault=", ".join(f"{fault.target}: {fault.fault}" for _, fault in drill.faults if fault.fault) or None,
-        rto=_objective(forward.rto if forward else Measure(drill.opened.rto, None, nothing)),
-        rpo=_objective(forward.rpo if forward else Measure(drill.opened.rpo, None, nothing)),
-        phases=_phases(forward.spans if forward else ()),
-        eyewitness=EyewitnessFigures(seconds(drill.witnessed), seconds(drill.disagreement), agreement(drill).verdict),
-        failback=FailbackFigures(
-            run_id=drill.failback.opened.run_id if drill.failback else None,
-            status=drill.failback.status if drill.failback else None,
-            outage_s=seconds(drill.failback.rto.actual) if drill.failback else None,
-        ),
-        residue=drill.residue,
-        prefect=_prefect(forward).used if forward else None,
-        started=drill.started,
-        ended=drill.ended,
-        head=drill.head,
-        report=str(report) if report else None,
-    )
-
-
-def agreement(drill: Drill) -> Measure:
-    """Report against eyewitness, as a measure: how far they are apart, and how far they may be."""
-    return Measure(drilled.AGREEMENT, drill.disagreement)
-
-
 def run_exit_code(timeline: Timeline) -> int | None:
     """What ``defib`` exits with for a run; None while it is open."""
-    return _exit_code(timeline.status, (timeline.rto.verdict, timeline.rpo.verdict))
+    return exit_code(timeline.status, (timeline.rto.verdict, timeline.rpo.verdict))
 
 
-def drill_exit_code(drill: Drill) -> int | None:
-    """What ``defib`` exits with for a drill; None while it is open."""
-    if drill.about is not About.USERS:
-        return _exit_code(drill.status, [Verdict.UNKNOWN if drill.residue is None else Verdict.MET])
-    figures = [agreement(drill).verdict, Verdict.UNKNOWN if drill.residue is None else Verdict.MET]
-    figures += [drill.forward.rto.verdict, drill.forward.rpo.verdict] if drill.forward else [Verdict.UNKNOWN]
-    return _exit_code(drill.status, figures)
-
-
-def _exit_code(status: Status | None, verdicts: Sequence[Verdict]) -> int | None:
+def exit_code(status: Status | None, verdicts: Sequence[Verdict]) -> int | None:
+    """The code of a status, or where it recovered that of its worst objective; None while it is open."""
     if status is None:
         return None
     if status is Status.RECOVERED and Verdict.UNKNOWN in verdicts:
@@ -324,7 +231,8 @@ def _exit_code(status: Status | None, verdicts: Sequence[Verdict]) -> int | None
     return status.exit_code
 
 
-def _objective(measure: Measure) -> ObjectiveFigures:
+def objective_figures(measure: Measure) -> ObjectiveFigures:
+    """One objective."""
     share = measure.share if measure.target else None
     return ObjectiveFigures(
         target_s=round(measure.target.total_seconds(), 3),
@@ -335,7 +243,8 @@ def _objective(measure: Measure) -> ObjectiveFigures:
     )
 
 
-def _phases(spans: Sequence[Span]) -> PhaseFigures:
+def phase_figures(spans: Sequence[Span]) -> PhaseFigures:
+    """The five spans of an outage."""
     took = {span.phase: seconds(span.took) for span in spans}
     return PhaseFigures(
         detect=took.get(Phase.DETECT),
@@ -402,7 +311,8 @@ def _approval(timeline: Timeline) -> ApprovalFigures | None:
     return ApprovalFigures(approved.by, approved.how, approved.digest) if approved else None
 
 
-def _prefect(timeline: Timeline) -> PrefectFigures:
+def prefect_figures(timeline: Timeline) -> PrefectFigures:
+    """Who ran the flow."""
     engine = timeline.engine
     if engine is None:
         return PrefectFigures(None, "the journal does not say")

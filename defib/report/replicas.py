@@ -131,18 +131,7 @@ def _latency(seen: ReplicaSeen) -> str:
 
 def tables(told: Timeline) -> tuple[Table, ...]:
     """Every replica, what is wrong with it version by version, and its configuration."""
-    headings = (
-        "Pair",
-        "From, to",
-        "Versions the same",
-        "Would be lost",
-        "Worst in 7 days",
-        "Canary",
-        "CloudWatch",
-        "Verdict",
-        "Wrong",
-    )
-    compared = Table("Replicas against their sources", headings, tuple(map(_row, told.replicas)))
+    compared = Table("Replicas against their sources", _COMPARED, tuple(map(_row, told.replicas)))
     wrong = ("Pair", "Finding", "Object", "Version", "Written", "Why", "What to do")
     versions = Table("Versions that are not as they must be", wrong, tuple(map(_version, told.versions[:_TOLD])))
     looked = ("Looked at", "State", "Seen", "What to do")

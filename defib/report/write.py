@@ -12,7 +12,8 @@ from defib.report.as_html import as_html
 from defib.report.as_json import as_json
 from defib.report.as_markdown import as_markdown
 from defib.report.drill_page import drill_page
-from defib.report.figures import DrillFigures, RunFigures, drill_figures, run_figures
+from defib.report.drillfigures import DrillFigures, drill_figures
+from defib.report.figures import RunFigures, run_figures
 from defib.report.page import Page
 from defib.report.run_page import run_page
 from defib.timeline import Timeline

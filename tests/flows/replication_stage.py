@@ -97,11 +97,12 @@ class ReplicationStage:
 
     def die(self) -> None:
         """The process of the last run is dead, and everybody on this machine can tell."""
-        path = self.desk.home.lease("lab", "replication-check") / "lease.json"
-        held = json.loads(path.read_bytes())
-        if held["holder"]:
-            held["holder"]["started"] = "long ago"
-            path.write_text(json.dumps(held), encoding="utf-8")
+        for procedure in PROCEDURES:
+            path = self.desk.home.lease("lab", procedure) / "lease.json"
+            held = json.loads(path.read_bytes()) if path.is_file() else {"holder": None}
+            if held["holder"]:
+                held["holder"]["started"] = "long ago"
+                path.write_text(json.dumps(held), encoding="utf-8")
 
     def _procedure(self, run: Run) -> Procedure:
         return PROCEDURES[run.runbook.procedure]

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from defib.entries import ChangeNotUndone
-from defib.errors import Unavailable
+from defib.errors import LeaseHeld, Refused, Unavailable
 from defib.journal import read_journal
 from defib.objectives import Status
 from defib.plan import Decides
+from defib.start import new_run
 from tests.flows.restore_stage import RestoreStage, restored
+from tests.stage import Doing, Killed, Killing, PlainFile
 
 
 def damaged(home: Path) -> RestoreStage:
@@ -149,3 +151,39 @@ class TestWhatIsReplicated:
         left = [record.entry.why for record in records if isinstance(record.entry, ChangeNotUndone)]
         assert "aws s3api delete-object --bucket assets-replica --key" in left[0]
         assert stage.versions() == before
+
+
+class TestBesideAnotherRun:
+    """A check may take hours, and comes every quarter of an hour."""
+
+    def test_a_check_that_is_at_work_keeps_nobody_waiting(self, stage: RestoreStage) -> None:
+        """A restore begins while a check compares, and a check while a restore waits for its approval."""
+        check = new_run(stage.desk, stage.order("replication-check"))
+        _, outcome = stage.restore(stage.good)
+        assert outcome.status is Status.RECOVERED
+        assert check.changes.lease is not None
+        check.changes.lease.check()
+        check.changes.lease.release()
+        _, outcome = stage.restore(stage.good, Doing(lambda: stage.run("replication-check")))
+        assert outcome.status is Status.RECOVERED
+
+    def test_a_repair_that_is_at_work_does(self, stage: RestoreStage) -> None:
+        """Both change the same buckets."""
+        repair = new_run(stage.desk, stage.order("replication-repair"))
+        with pytest.raises(LeaseHeld):
+            stage.restore(stage.good)
+        assert repair.changes.lease is not None
+        repair.changes.lease.release()
+
+    def test_a_check_hides_no_restore_that_stopped_half_way(self, stage: RestoreStage) -> None:
+        """It may look all the same; whoever would change something must bring the restore to its end first."""
+        stage.sink = lambda path: Killing(path, 16, "after")
+        with pytest.raises(Killed):
+            stage.restore(stage.good)
+        stage.die()
+        stage.sink = PlainFile
+        left = stage.desk.home.runs()[-1].name
+        assert stage.run("replication-check")[0].id > left
+        with pytest.raises(Refused, match="stopped half-way"):
+            stage.restore(stage.good)
+        assert stage.resume(left)[1].status is Status.RECOVERED

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from defib.clock import Deadline
 from defib.copyentries import ObjectLeft, PastWanted
-from defib.errors import InputError, Unavailable
+from defib.errors import Denied, InputError, Unavailable
 from defib.objectives import EXIT_UNKNOWN, Status, Verdict
+from defib.replication.port import Details
+from defib.replication.rewinding import MOST
 from defib.replication.rules import Expiry
 from defib.report.figures import run_exit_code
 from defib.report.summary import next_commands, summary
@@ -121,6 +124,21 @@ class TestABucketWithoutAPast:
         return run
 
 
+def test_more_than_fit_into_one_plan(stage: RestoreStage) -> None:
+    """It is refused, and says how to go on folder by folder; each of these can be restored."""
+    for bucket in (stage.buckets.source, stage.buckets.replica):
+        bucket._page_size = 2 * MOST
+    for number in range(MOST + 1):
+        stage.buckets.source.put(f"{number % 2}/{number}", b"", within=stage.buckets.within)
+    stage.clock.sleep(timedelta(minutes=1))
+    _, outcome = stage.restore(stage.good)
+    assert outcome.status is Status.REFUSED
+    assert "more than 100,000 objects are not as they were" in outcome.reason
+    assert "at most 100,000 in one plan" in outcome.reason
+    assert "--prefix 0/, --prefix 1/, --prefix images/" in outcome.reason
+    assert stage.restore(stage.good, prefix="images/")[1].status is Status.RECOVERED
+
+
 class TestWhatIsLost:
     """Told by name; refused, unless it is forced."""
 
@@ -186,6 +204,22 @@ class TestWhatIsLost:
         assert "--from source" in outcome.reason
         assert run
 
+    def test_what_cannot_be_looked_at_is_not_known(self, stage: RestoreStage) -> None:
+        """One object that nobody may ask for does not keep the others from being restored, if a person says so."""
+        first = [version for key, version in stage.versions() if key == "images/logo.svg"][-1]
+        asked = stage.buckets.source.details
+
+        def closed(key: str, version: str, *, within: Deadline) -> Details | None:
+            if (key, version) == ("images/logo.svg", first):
+                raise Denied("HeadObject: AWS refuses the credentials", seen="403")
+            return asked(key, version, within=within)
+
+        stage.buckets.source.details = closed  # type: ignore[method-assign]
+        _, outcome = stage.restore(stage.good)
+        assert "images/logo.svg: it cannot be looked at" in outcome.reason
+        _, outcome = stage.restore(stage.good, forced=True)
+        assert (outcome.status, stage.holds()) == (Status.RECOVERED, {**GOOD, "images/logo.svg": b"spoilt"})
+
     def test_what_was_written_at_the_replica_was_never_lost(self, stage: RestoreStage) -> None:
         """A version that somebody wrote there proves nothing about the source."""
         stage.buckets.replica.put("extra.txt", b"extra", within=stage.buckets.within)
@@ -237,7 +271,7 @@ class TestALifecycle:
         self.expire(stage, 11)
         run, outcome = stage.restore(stage.good)
         assert (outcome.status, stage.holds()) == (Status.RECOVERED, GOOD)
-        assert "what is gone, memory://assets-replica (eu-west-1) tells" in notes(run)
+        assert "what is gone, the other side tells" in notes(run)
 
 
 class TestOthers:
@@ -337,6 +371,11 @@ class TestObjectives:
         told = timeline(run.journal.records)
         assert (told.rto.verdict, exit_code(run)) == (Verdict.UNKNOWN, EXIT_UNKNOWN)
         assert "--since" in told.rto.why
+
+    def test_a_moment_after_the_damage(self, stage: RestoreStage) -> None:
+        """Who says since when objects are wrong cannot want them as they were after that."""
+        _, outcome = stage.restore(stage.good, since=stage.good - timedelta(minutes=1))
+        assert (outcome.status, "objects were wrong already" in outcome.reason) == (Status.REFUSED, True)
 
     def test_elsewhere_no_user_is_concerned(self, stage: RestoreStage) -> None:
         """A bucket to look at serves nobody."""

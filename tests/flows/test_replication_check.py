@@ -206,3 +206,9 @@ class TestWhatComesBetween:
         assert outcome.status is Status.INTERRUPTED
         stage.clock.resume()
         assert canaries(stage) == []
+
+    def test_only_canaries_are_removed(self, stage: ReplicationStage) -> None:
+        """What somebody else keeps below the same prefix stays."""
+        stage.buckets.source.put(".defib-canary/README", b"ours", within=stage.buckets.within)
+        stage.run()
+        assert set(canaries(stage)) == {".defib-canary/README"}

@@ -12,14 +12,16 @@ from typing import Any
 
 from defib.clock import Deadline, SimulatedClock
 from defib.providers.bucket.memory import Kept, MemoryBucket
+from defib.providers.bucket.memory_jobs import MemoryJobs
 from defib.replication.allowance import Allowance
 from defib.replication.authority import BATCH, REPLICATION, Key, Need, Role
 from defib.replication.comparison import Comparer
 from defib.replication.evidence import Sides
 from defib.replication.findings import Finding, Kind, Tally
+from defib.replication.jobs import Chosen, Order
 from defib.replication.metrics import RuleMetrics
 from defib.replication.pair import Pair
-from defib.replication.port import Original, Status
+from defib.replication.port import Cursor, Original, Status
 from defib.replication.progress import Progress
 from defib.replication.proofs import Proofs
 from defib.replication.rules import BucketSettings, Rule
@@ -54,6 +56,7 @@ class Buckets:
         self.laboratory = MemoryBucket(LABORATORY, "us-east-1", self.clock, settings(), self.page_size)
         for bucket in (self.source, self.replica, self.laboratory):
             bucket.beside |= {SOURCE: self.source, REPLICA: self.replica}
+        self.jobs = MemoryJobs(self.replicate_in_batch)
         self.config = Replicated(name="assets", source=BucketAt(bucket=SOURCE), replica=FAR)
 
     @property
@@ -71,7 +74,17 @@ class Buckets:
         """Both as a pair."""
         proofs = Proofs(self.folder / "proofs.sqlite3")
         others = (self.laboratory,)
-        return Pair(self.config, self.source, self.replica, self.folder, self.sides, Silent(), proofs, others)
+        return Pair(
+            self.config,
+            self.source,
+            self.replica,
+            self.folder,
+            self.sides,
+            Silent(),
+            proofs,
+            others,
+            self.jobs if self.config.account else None,
+        )
 
     def configure(self, **parts: Any) -> None:
         """Let the site file say something else of the pair."""
@@ -96,6 +109,19 @@ class Buckets:
         told = etag or (held.version.etag if content is None else md5(body))
         copied = held.version._replace(size=len(body), etag=told)
         self.replica.keep(Kept(copied, body, Status.REPLICA, held.plain and not etag, headers=held.headers, tags=held.tags))
+
+    def replicate_in_batch(self, order: Order) -> tuple[int, int]:
+        """Replicate what a job is about, as S3 does; gives how many versions that are, and that none has failed."""
+        wanted = {Status.NONE if each is Chosen.NONE else Status.FAILED for each in order.statuses}
+        page = self.source.page(Cursor(order.prefix), within=self.within)
+        chosen = [
+            each
+            for each in page.versions
+            if not each.marker and each.modified < order.before and self.source.must(each.key, each.id).status in wanted
+        ]
+        for version in chosen:
+            self.replicate(version.key, version.id)
+        return len(chosen), 0
 
     def copy_again(self, key: str, version: str) -> str:
         """Copy a version of the source to the replica by hand, which makes a new one there; gives its id."""

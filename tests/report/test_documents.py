@@ -17,7 +17,8 @@ from defib.report.as_html import as_html
 from defib.report.as_json import as_json
 from defib.report.as_markdown import as_markdown
 from defib.report.drill_page import drill_page
-from defib.report.figures import drill_figures, run_figures
+from defib.report.drillfigures import drill_figures
+from defib.report.figures import run_figures
 from defib.report.page import Page, Tone
 from defib.report.run_page import run_page
 from defib.report.words import plain

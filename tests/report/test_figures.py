@@ -13,7 +13,8 @@ import pytest
 from defib.drilled import Drill
 from defib.objectives import EXIT_UNKNOWN, Measure, Verdict
 from defib.report.as_json import as_json
-from defib.report.figures import drill_figures, run_figures
+from defib.report.drillfigures import drill_figures
+from defib.report.figures import run_figures
 from defib.timeline import Timeline
 from tests.report import samples
 

@@ -77,7 +77,10 @@ def _taken_at_once(body: bytes) -> tuple[ET.Element, Columns] | None:
     frame = parts[0] + _TAKEN + parts[-1]
     if not columns[0] or "".join(parts[width:-1:width]).strip() or "<!" in frame or "&" in told or not told.isprintable():
         return None
-    root = ET.fromstring(frame)  # noqa: S314 - as in take
+    try:
+        root = ET.fromstring(frame)  # noqa: S314 - as in take
+    except ET.ParseError:
+        return None
     if root.find(_TAKEN_FROM) is None or any(local(each) in _KINDS for each in root):
         return None
     by_name = dict(zip(captured, columns[1:], strict=True))

@@ -148,7 +148,7 @@ class Bundles:
 
 
 def _digest(refs: Mapping[str, str]) -> str:
-    return hashlib.sha256("".join(f"{ref} {commit}\n" for ref, commit in sorted(refs.items())).encode()).hexdigest()
+    return hashlib.sha256("\n".join(sorted(map(" ".join, refs.items()))).encode()).hexdigest()
 
 
 def _identity(path: Path) -> str:

@@ -27,6 +27,7 @@ from defib.providers.git.examine import examine
 from defib.providers.git.inventory import INCOMING, Inventory
 from defib.providers.git.keeping import Bundles
 from defib.providers.git.large import LargeFiles
+from defib.providers.git.listing import Reading
 from defib.providers.git.offsite import OffsiteCopy
 from defib.providers.git.outgoing import Move, Outgoing
 from defib.providers.git.refs import GitRefs
@@ -77,9 +78,9 @@ class GitMirror:
         self.source = taken_from.name
         self.mirrors = tuple(remote.name for remote in repository.remotes if remote is not taken_from)
         self._store = GitStore(folder)
-        git = self._store.git
+        git, reading = self._store.git, Reading()
         self._remotes, self._secrets = repository.remotes, secrets
-        self._places = {remote.name: GitRemote.of(git, remote, secrets) for remote in repository.remotes}
+        self._places = {remote.name: GitRemote.of(git, remote, secrets, reading) for remote in repository.remotes}
         self._kinds = ("heads/", "tags/", "notes/") if repository.notes else ("heads/", "tags/")
         self._inventory, self._outgoing = Inventory(git, self._kinds), Outgoing(git)
         self._places[LOCAL] = GitRemote(git, LOCAL, str(folder.absolute()), pushed=self._inventory.forget)
@@ -127,6 +128,8 @@ class GitMirror:
 
     def _take_in(self, refs: Mapping[str, str], within: Deadline) -> str:
         before = self._inventory.held(within).incoming
+        if refs == before:
+            return ""
         changed = [ref for ref, commit in refs.items() if before.get(ref) != commit]
         gone = [ref for ref in before if ref not in refs]
         self._keep_what_was_not_sent(before, [*changed, *gone], within)

@@ -15,7 +15,7 @@ from defib.clock import Deadline
 from defib.errors import BudgetSpent, SecretMissing, Unavailable
 from defib.providers.git.command import GitCommand, Setting
 from defib.providers.git.exchange import bring, send
-from defib.providers.git.listing import list_refs
+from defib.providers.git.listing import Reading, list_refs
 from defib.providers.git.outgoing import Move, Outgoing
 from defib.providers.git.smart_http import SmartHttp
 from defib.providers.git.ssh import Ssh
@@ -63,7 +63,8 @@ Login = Callable[[], tuple[str, str]]
 class GitRemote:
     """Speaks with what is at `url` out of the repository of `git`. A folder of this machine is a remote as well.
 
-    `pushed` is told which refs may lead elsewhere there, once they were pushed, whatever became of it.
+    `pushed` is told which refs may lead elsewhere there, once they were pushed, whatever became of it. `reading` may be
+    shared by remotes that mostly hold the same.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class GitRemote:
         ssh: Ssh | None = None,
         *,
         pushed: Callable[[Collection[str]], None] = lambda _: None,
+        reading: Reading | None = None,
     ) -> None:
         self.name = name
         self.url = url
@@ -82,22 +84,24 @@ class GitRemote:
         self._login = login
         self._ssh = ssh
         self._pushed = pushed
+        self._reading = reading or Reading()
 
     @classmethod
-    def of(cls, git: GitCommand, remote: Remote, secrets: Callable[[str], str]) -> GitRemote:
+    def of(cls, git: GitCommand, remote: Remote, secrets: Callable[[str], str], reading: Reading | None = None) -> GitRemote:
         """The remote of a site file; `secrets` turns a reference into its value."""
         token, key = remote.token, remote.key
         if key is not None and remote.url.startswith("ssh://"):
             url = f"ssh://{remote.user}@{remote.url.removeprefix('ssh://')}"
             return cls(git, remote.name, url, ssh=Ssh(remote.url, remote.host_key, lambda: secrets(key)))
-        return cls(git, remote.name, remote.url, (lambda: (remote.user, secrets(token))) if token else None)
+        login = (lambda: (remote.user, secrets(token))) if token else None
+        return cls(git, remote.name, remote.url, login, reading=reading)
 
     def refs(self, *under: str, within: Deadline) -> dict[str, str]:
         """The refs that begin with one of `under` (all of them without any), with what they lead to.
 
         :class:`Troubled` where nobody says.
         """
-        told = self._over_http("ls-remote", lambda there: list_refs(there, under, within))
+        told = self._over_http("ls-remote", lambda there: list_refs(there, under, self._reading, within))
         return self._asked_by_git(under, within) if told is None else told
 
     def brought(self, moves: Sequence[Move], *, within: Deadline) -> bool:

@@ -18,7 +18,7 @@ import trustme
 from defib.clock import Deadline, SystemClock
 from defib.errors import Unavailable
 from defib.providers.git.command import GitCommand
-from defib.providers.git.listing import list_refs
+from defib.providers.git.listing import Reading, list_refs
 from defib.providers.git.remote import GitRemote, Troubled
 from defib.providers.git.smart_http import SmartHttp
 from defib.redeploy.offer import Trouble
@@ -80,15 +80,26 @@ def test_what_is_there(host: GitServer, tmp_path: Path, under: tuple[str, ...], 
 def test_one_request(host: GitServer) -> None:
     """G16: it is asked once, with our login."""
     login = "Basic Z2l0OmdscGF0LWFiY2RlZmdoaWprbG1ub3A="
-    assert list_refs(SmartHttp(host.at("pulse.git"), login), (HEADS,), within()) == held(host, HEADS)
+    assert list_refs(SmartHttp(host.at("pulse.git"), login), (HEADS,), Reading(), within()) == held(host, HEADS)
     assert host.logins == [login]
+
+
+def test_what_was_said_before() -> None:
+    """The same listing is read once; another one, and another question, are read anew."""
+    reading, tag = Reading(), packet(f"{COMMIT} refs/tags/v1\n")
+    both = reading.refs(WHOLE + tag + END, (HEADS, TAGS))
+    assert both == MAIN | {"refs/tags/v1": COMMIT}
+    assert reading.refs(WHOLE + tag + END, (HEADS, TAGS)) is both
+    assert reading.refs(WHOLE + tag + END, (HEADS,)) == MAIN
+    assert reading.refs(tag + END, (HEADS,)) == {}
+    assert reading.refs(tag, (HEADS,)) is None
 
 
 def test_nothing_there(host: GitServer) -> None:
     """A repository without refs has none, which is an answer."""
     Repository.make(host.root / "new.git")
     host.token = ""
-    assert list_refs(SmartHttp(host.at("new.git")), (HEADS,), within()) == {}
+    assert list_refs(SmartHttp(host.at("new.git")), (HEADS,), Reading(), within()) == {}
 
 
 def test_names_that_git_does_not_allow(host: GitServer) -> None:
@@ -99,7 +110,7 @@ def test_names_that_git_does_not_allow(host: GitServer) -> None:
     host.token, left = "", set()
     for name in names:
         host.lists = WHOLE + packet(f"{COMMIT} {name}\n") + END
-        told = list_refs(SmartHttp(host.at("pulse.git")), (), within())
+        told = list_refs(SmartHttp(host.at("pulse.git")), (), Reading(), within())
         left |= {name} if told is None else set()
         assert told is None or set(told) == {*MAIN, name}
     checked = {name for name in names if subprocess.run(["git", "check-ref-format", name], check=False).returncode}
@@ -129,21 +140,21 @@ def test_names_that_git_does_not_allow(host: GitServer) -> None:
 def test_half_an_answer_is_none(host: GitServer, answer: bytes) -> None:
     """A listing that is cut, broken or none leaves the question to git: a ref that is missing in it would look deleted."""
     host.token, host.lists = "", answer
-    assert list_refs(SmartHttp(host.at("pulse.git")), (HEADS,), within()) is None
+    assert list_refs(SmartHttp(host.at("pulse.git")), (HEADS,), Reading(), within()) is None
     host.lists = WHOLE + END
-    assert list_refs(SmartHttp(host.at("pulse.git")), (HEADS,), within()) == MAIN
+    assert list_refs(SmartHttp(host.at("pulse.git")), (HEADS,), Reading(), within()) == MAIN
 
 
 def test_connection_breaks_off(host: GitServer) -> None:
     """So does an answer that breaks off."""
     host.token, host.cut_at = "", b"command=ls-refs"
-    assert list_refs(SmartHttp(host.at("pulse.git")), (HEADS,), within()) is None
+    assert list_refs(SmartHttp(host.at("pulse.git")), (HEADS,), Reading(), within()) is None
 
 
 def test_more_than_was_asked_for(host: GitServer) -> None:
     """A host may send refs of other kinds as well; they are none of ours."""
     host.token, host.lists = "", packet(f"{COMMIT} HEAD\n") + packet(f"{COMMIT} refs/pull/1/head\n") + WHOLE + END
-    assert list_refs(SmartHttp(host.at("pulse.git")), (HEADS, TAGS), within()) == MAIN
+    assert list_refs(SmartHttp(host.at("pulse.git")), (HEADS, TAGS), Reading(), within()) == MAIN
 
 
 def test_who_refuses_is_asked_by_git(host: GitServer, tmp_path: Path) -> None:
@@ -159,9 +170,9 @@ def test_who_refuses_is_asked_by_git(host: GitServer, tmp_path: Path) -> None:
 def test_proxies_of_other_kinds(host: GitServer, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A proxy that only git can speak with is left to git; this machine is asked past every proxy."""
     monkeypatch.setenv(name, "socks5h://127.0.0.1:1")
-    assert list_refs(SmartHttp("https://example.test/pulse.git"), (HEADS,), within()) is None
+    assert list_refs(SmartHttp("https://example.test/pulse.git"), (HEADS,), Reading(), within()) is None
     host.token = ""
-    assert list_refs(SmartHttp(host.at("pulse.git")), (HEADS,), within()) == held(host, HEADS)
+    assert list_refs(SmartHttp(host.at("pulse.git")), (HEADS,), Reading(), within()) == held(host, HEADS)
 
 
 def test_whom_git_trusts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,13 +185,13 @@ def test_whom_git_trusts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         for file, expected in ((None, None), ("authority.pem", MAIN), ("not-there.pem", None)):
             if file is not None:
                 monkeypatch.setenv("GIT_SSL_CAINFO", str(tmp_path / file))
-            assert list_refs(SmartHttp(host.at("pulse.git")), (HEADS,), within()) == expected
+            assert list_refs(SmartHttp(host.at("pulse.git")), (HEADS,), Reading(), within()) == expected
 
 
 def test_no_time_left(host: GitServer) -> None:
     """Who has no time left asks nobody."""
     with pytest.raises(Unavailable):
-        list_refs(SmartHttp(host.at("pulse.git")), (HEADS,), within(0))
+        list_refs(SmartHttp(host.at("pulse.git")), (HEADS,), Reading(), within(0))
     assert host.logins == []
 
 
@@ -212,5 +223,5 @@ def test_an_answer_without_end() -> None:
     with dripping() as url:
         began = clock.monotonic()
         with suppress(Unavailable):
-            assert list_refs(SmartHttp(url), (HEADS,), within(0.5)) is None
+            assert list_refs(SmartHttp(url), (HEADS,), Reading(), within(0.5)) is None
         assert clock.monotonic() - began < timedelta(seconds=3)
