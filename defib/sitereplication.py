@@ -19,6 +19,23 @@ class BucketAt(Part):
     aws: Aws = Aws()
 
 
+class InventoryAt(Part):
+    """Where S3 writes the inventories of a bucket: into a bucket of the same region, which its credentials may read.
+
+    `prefix` is what AWS calls destination prefix, source bucket and configuration id: ``inventories/assets/all-versions``.
+    """
+
+    bucket: str
+    prefix: str = Field(min_length=1)
+
+
+class InventoriesAt(Part):
+    """Where the inventories of both sides are."""
+
+    source: InventoryAt
+    replica: InventoryAt
+
+
 class Replicated(Part):
     """A bucket and its replica in another region.
 
@@ -34,6 +51,8 @@ class Replicated(Part):
 
     `account` is whose the source is: with it a repair may ask for jobs of S3 Batch Replication. They act as `batch_role`, or
     as the role of the rules where that is left out, and write what failed into the bucket `batch_report`, if one is named.
+
+    `inventory` is where S3 writes what both buckets hold, for who would rather not list them.
     """
 
     name: Name
@@ -50,6 +69,7 @@ class Replicated(Part):
     batch_role: str = Field(default="", pattern=r"^(arn:[^:]+:iam::\d{12}:role/.+)?$")
     batch_report: str = ""
     restore_into: tuple[BucketAt, ...] = ()
+    inventory: InventoriesAt | None = None
 
     @model_validator(mode="after")
     def _two_places(self) -> Self:

@@ -9,6 +9,7 @@ from defib.home import Home
 from defib.providers.open import Secrets, aws_access, free
 from defib.providers.wrappers.fenced import Check
 from defib.replication.evidence import Sides
+from defib.replication.inventory import Inventories
 from defib.replication.jobs import Jobs
 from defib.replication.pair import Pair, Replicas
 from defib.replication.port import WritableBucket
@@ -18,6 +19,8 @@ from defib.sitereplication import BucketAt, Replicated
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from defib.providers.aws import AwsAccess
 
 
 def open_replicas(site: Site, home: Home, secrets: Secrets, before_write: Check = free) -> Replicas | None:
@@ -43,6 +46,7 @@ def _pair(config: Replicated, folder: Path, secrets: Secrets, before_write: Chec
         Proofs(folder / "proofs.sqlite3"),
         tuple(open_bucket(each, secrets, before_write) for each in config.restore_into),
         open_jobs(config, secrets, before_write),
+        inventories=_inventories(config, *sides),
     )
 
 
@@ -55,6 +59,18 @@ def open_jobs(config: Replicated, secrets: Secrets, before_write: Check = free) 
         return None
     chance = random.Random()  # noqa: S311 - it spreads retries, it keeps no secret
     return RetryingJobs(S3Jobs(config.account, aws_access(config.source.aws, secrets)), before_write, chance)
+
+
+def _inventories(config: Replicated, here: AwsAccess, there: AwsAccess) -> tuple[Inventories, Inventories] | None:
+    from defib.providers.bucket.inventory import S3Inventories  # noqa: PLC0415 - as above
+
+    if config.inventory is None:
+        return None
+    source, replica, versions = config.inventory.source, config.inventory.replica, not config.unversioned
+    return (
+        S3Inventories(config.source.bucket, source.bucket, source.prefix, here, versions=versions),
+        S3Inventories(config.replica.bucket, replica.bucket, replica.prefix, there, versions=versions),
+    )
 
 
 def open_bucket(config: BucketAt, secrets: Secrets, before_write: Check = free) -> WritableBucket:

@@ -19,7 +19,7 @@ from defib.replication.judging import Judge
 from defib.replication.listing import pieces, ranges
 from defib.replication.merge import Counted, Unlike, merged
 from defib.replication.pair import Pair
-from defib.replication.port import Cursor, Version
+from defib.replication.port import Cursor, Listing, Version
 from defib.replication.progress import Progress
 from defib.replication.rules import BucketSettings
 from defib.replication.sameness import Sameness
@@ -45,7 +45,10 @@ _WAITING = 256
 
 @dataclass(frozen=True)
 class Comparer:
-    """Compares ranges of one pair. `settings` are those of the source, None where nobody may read them."""
+    """Compares ranges of one pair. `settings` are those of the source, None where nobody may read them.
+
+    `listings` tell what both sides hold, where they do not tell it themselves.
+    """
 
     pair: Pair
     settings: BucketSettings | None
@@ -53,6 +56,7 @@ class Comparer:
     now: datetime
     young: timedelta
     turns: int = TURNS
+    listings: tuple[Listing, Listing] | None = None
 
     def parts(self, within: Deadline) -> tuple[Cursor, ...]:
         """The ranges that make up what is to be in the replica."""
@@ -115,8 +119,8 @@ class Comparer:
         self, part: Cursor, tally: Tally, waiting: deque[Future[list[Finding]]], asking: ThreadPoolExecutor, within: Deadline
     ) -> _Chosen:
         counted, chosen = Counted(), _Chosen(self._spot_check())
-        source = self._without_canaries(pieces(self.pair.source, part, within))
-        replica = self._without_canaries(pieces(self.pair.replica, part, within))
+        sides = self.listings or (self.pair.source, self.pair.replica)
+        source, replica = [self._without_canaries(pieces(side, part, within)) for side in sides]
         for unlike in merged(source, replica, counted, chosen):
             if self.allowance.spent:  # nobody is asked any more: that would be done a million times where a replica is empty
                 _add(tally, self._judged(unlike, within))

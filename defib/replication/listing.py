@@ -10,37 +10,37 @@ from operator import itemgetter
 from defib.clock import Deadline
 from defib.errors import Unavailable
 from defib.replication.merge import Keys
-from defib.replication.port import Bucket, Cursor, Page, Version
+from defib.replication.port import Bucket, Cursor, Listing, Page, Version
 
 PIECE = 1000
 """So many versions of one key are in memory at once."""
 
 
-def pages(bucket: Bucket, start: Cursor, within: Deadline) -> Iterator[Page]:
+def pages(listing: Listing, start: Cursor, within: Deadline) -> Iterator[Page]:
     """Page after page from `start` on; the first is asked for at once, and the next while one is looked at."""
     ahead = ThreadPoolExecutor(1, thread_name_prefix="defib-pages")
-    return _pages(bucket, ahead, ahead.submit(bucket.page, start, within=within), within)
+    return _pages(listing, ahead, ahead.submit(listing.page, start, within=within), within)
 
 
-def _pages(bucket: Bucket, ahead: ThreadPoolExecutor, asked: Future[Page], within: Deadline) -> Iterator[Page]:
+def _pages(listing: Listing, ahead: ThreadPoolExecutor, asked: Future[Page], within: Deadline) -> Iterator[Page]:
     with ahead:
         while True:
             page = asked.result()
             if page.onwards is None:
                 yield page
                 return
-            asked = ahead.submit(bucket.page, page.onwards, within=within)
+            asked = ahead.submit(listing.page, page.onwards, within=within)
             yield page
 
 
-def pieces(bucket: Bucket, start: Cursor, within: Deadline) -> Keys:
+def pieces(listing: Listing, start: Cursor, within: Deadline) -> Keys:
     """The keys from `start` on, each with its versions, newest first; more than :data:`PIECE` of one key come in pieces.
 
     Asks for the first page at once, so that two listings are on their way together. Raises :class:`Unavailable` where the
     order is not that of S3: directory buckets list in none, and a merge of what is not sorted would be wrong without a word
     (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html).
     """
-    return _pieces(pages(bucket, start, within), bucket.where)
+    return _pieces(pages(listing, start, within), listing.where)
 
 
 def _pieces(listed: Iterator[Page], where: str) -> Keys:
@@ -60,9 +60,9 @@ def _pieces(listed: Iterator[Page], where: str) -> Keys:
         yield key, held
 
 
-def versions(bucket: Bucket, start: Cursor, within: Deadline) -> Keys:
+def versions(listing: Listing, start: Cursor, within: Deadline) -> Keys:
     """The keys from `start` on, each with all of its versions, newest first; raises as :func:`pieces`."""
-    for key, parts in groupby(pieces(bucket, start, within), key=itemgetter(0)):
+    for key, parts in groupby(pieces(listing, start, within), key=itemgetter(0)):
         yield key, [version for _, part in parts for version in part]
 
 

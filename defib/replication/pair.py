@@ -9,6 +9,7 @@ from defib.errors import InputError
 from defib.ports import DnsZone
 from defib.replication.allowance import Allowance
 from defib.replication.evidence import Sides
+from defib.replication.inventory import Inventories
 from defib.replication.jobplans import JobsZone
 from defib.replication.jobs import Jobs
 from defib.replication.metrics import Metrics
@@ -39,6 +40,8 @@ class Pair:
     """The jobs of its source's account; None where the site file names no account."""
     spread: SpreadOf | None = None
     """Who compares its ranges elsewhere; None compares all of them here."""
+    inventories: tuple[Inventories, Inventories] | None = None
+    """Those of both sides, where the site file names them."""
 
     @property
     def name(self) -> str:

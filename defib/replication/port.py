@@ -115,13 +115,8 @@ class Original:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-class Bucket(Protocol):
-    """Reads one bucket."""
-
-    @property
-    def name(self) -> str:
-        """The bucket's name."""
-        ...
+class Listing(Protocol):
+    """Lists the versions of one bucket: the bucket itself, or what somebody wrote down of it."""
 
     @property
     def where(self) -> str:
@@ -130,6 +125,15 @@ class Bucket(Protocol):
 
     def page(self, cursor: Cursor, *, within: Deadline) -> Page:
         """The page of the listing that begins at `cursor`. Idempotent."""
+        ...
+
+
+class Bucket(Listing, Protocol):
+    """Reads one bucket."""
+
+    @property
+    def name(self) -> str:
+        """The bucket's name."""
         ...
 
     def folders(self, prefix: str, *, within: Deadline) -> tuple[str, ...]:

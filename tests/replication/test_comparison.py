@@ -18,57 +18,21 @@ from defib.replication.findings import AT_RISK, SHOWN, Finding, Kind, Tally, tot
 from defib.replication.listing import ranges, versions
 from defib.replication.port import Cursor, Details, Page, Status, Version
 from defib.replication.progress import Progress
-from tests.replication.buckets import OPAQUE, Buckets
+from tests.replication.buckets import Buckets
+from tests.replication.edits import EDITS, KEYS, edit
 
 NOON, HOUR = datetime(2026, 1, 1, 12, tzinfo=UTC), timedelta(hours=1)
-KEYS = st.sampled_from(
-    ["a", "a/", "a/b", "a/c/d", "a//e", "a0", "b/x", "b/y", "c", "ä/ö", "z z", "z+z", "%41", "\U0001f600", "\uffee"]
-)
-EDIT = st.tuples(
-    st.sampled_from(
-        ["written", "pending", "failed", "uncovered", "lost", "flipped", "resized", "parts", "deleted", "extra", "again"]
-    ),
-    KEYS,
-)
-
-
-def _edit(buckets: Buckets, lost: set[tuple[str, str]], what: str, key: str, number: int) -> None:
-    content = f"{what} {key} {number}".encode()
-    if what == "deleted":
-        buckets.delete(key)
-        return
-    if what == "extra":
-        buckets.replica.put(key, b"extra", within=buckets.within)
-        return
-    if what == "again":
-        held = buckets.source.kept(key)
-        if held is not None and not held.version.marker:
-            buckets.copy_again(key, held.version.id)
-            lost -= {each for each in lost if each == (key, held.version.id)}
-        return
-    states = {"pending": Status.PENDING, "failed": Status.FAILED, "uncovered": Status.NONE, "lost": Status.COMPLETED}
-    version = buckets.write(key, content, states.get(what, Status.PENDING), plain=what != "parts")
-    if what in states:
-        lost.add((key, version))
-    elif what == "flipped":
-        buckets.replicate(key, version, content[:-1] + b"?")
-        lost.add((key, version))
-    elif what == "resized":
-        buckets.replicate(key, version, content + b"!")
-        lost.add((key, version))
-    else:
-        buckets.replicate(key, version, etag=OPAQUE if what == "parts" else "")
 
 
 @settings(max_examples=200, deadline=None)
-@given(edits=st.lists(EDIT, max_size=25), page_size=st.integers(1, 7))
+@given(edits=EDITS, page_size=st.integers(1, 7))
 def test_what_is_at_risk_is_what_a_naive_model_says(
     tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, str]], page_size: int
 ) -> None:
     """Whatever was done to both sides, and however the listings come in pages."""
     buckets, lost = Buckets(tmp_path_factory.mktemp("pair"), page_size=page_size), set[tuple[str, str]]()
     for number, (what, key) in enumerate(edits):
-        _edit(buckets, lost, what, key, number)
+        edit(buckets, lost, what, key, number)
         buckets.clock.sleep(timedelta(seconds=1))
     found = buckets.compare().findings
     assert {(each.key, each.version) for each in found if each.kind in AT_RISK} == lost
