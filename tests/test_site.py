@@ -231,3 +231,32 @@ class TestCanary:
         """None at all is the whole bucket, and what is replicated below it would be gone."""
         text = TEXT.replace("    canary_within: 3s", f"    canary_within: 3s\n    {line}")
         assert "canary" in refusal(tmp_path, text).what
+
+
+class TestInventory:
+    """Where S3 writes what both buckets hold."""
+
+    LINES = """
+    inventory:
+      source: {bucket: lists, prefix: daily/pulse-assets/all}
+      replica: {bucket: lists-far, prefix: daily/pulse-assets-replica/all}
+"""
+
+    def test_of_both_sides(self, tmp_path: Path) -> None:
+        """A bucket and a prefix each; who may list the bucket reads them."""
+        path = tmp_path / "site.yaml"
+        path.write_text(TEXT.replace("\n    canary_within: 3s\n", f"{self.LINES}    canary_within: 3s\n"), encoding="utf-8")
+        told = load_site(path).replication[0].inventory
+        assert told is not None
+        assert (told.source.bucket, told.replica.prefix) == ("lists", "daily/pulse-assets-replica/all")
+
+    @pytest.mark.parametrize(
+        "gone", ["replica: {bucket: lists-far, prefix: daily/pulse-assets-replica/all}", ", prefix: daily/pulse-assets/all"]
+    )
+    def test_half_of_it_is_refused(self, tmp_path: Path, gone: str) -> None:
+        """The lists of one side are no comparison, and a bucket alone may hold many."""
+        lines = self.LINES.replace(gone, "")
+        assert (
+            "inventory"
+            in refusal(tmp_path, TEXT.replace("\n    canary_within: 3s\n", f"{lines}    canary_within: 3s\n")).what
+        )
