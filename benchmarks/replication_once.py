@@ -2,8 +2,7 @@
 
 Without `headers` it compares what a listing tells, as other tools do, and asks only for what that does not show to be the
 same; with it as many objects as a check does are asked for their headers and tags. Writes one line of JSON: what was
-compared
-and found, the most memory that the process ever held, in bytes, and its processor time, in seconds.
+compared and found, the most memory that the process ever held, in bytes, and its processor time, in seconds.
 """
 
 from __future__ import annotations
