@@ -100,7 +100,7 @@ def version_id(group: int, place: int) -> str:
     return f"{group:031}{place}"
 
 
-def _listing(world: World, bucket: str, asked: Mapping[str, str]) -> bytes:
+def listing(world: World, bucket: str, asked: Mapping[str, str]) -> bytes:
     """One page; a page ends with a group, so that the next begins with one."""
     if "delimiter" in asked:
         folders = "".join(f"<CommonPrefixes><Prefix>p{each:02}/</Prefix></CommonPrefixes>" for each in range(FOLDERS))
@@ -167,7 +167,7 @@ class _Conversation(asyncio.Protocol):
             return _said(HTTPStatus.NOT_FOUND) if found is None else _head(HTTPStatus.OK, found)
         if method != "GET" or key or asked.get("prefix") or asked.get("encoding-type") != "url":
             return _said(HTTPStatus.NOT_IMPLEMENTED)
-        return _said(HTTPStatus.OK, _listing(self._world, bucket, asked))
+        return _said(HTTPStatus.OK, listing(self._world, bucket, asked))
 
 
 def _said(status: HTTPStatus, body: bytes = b"") -> bytes:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,9 +17,11 @@ from obstore.store import S3Store
 from benchmarks.commands import Ended, listening, timed
 from benchmarks.figures import Findings, Sample, Series, Target, at_most, in_turns, no_more_than
 from benchmarks.generated_s3 import ENTRIES, REPLICA, SOURCE, World
+from benchmarks.lists import LISTS, write
 from benchmarks.order import Order
 from benchmarks.process import KEYS
 from benchmarks.uploaders import Server, find, serving
+from defib.clock import SystemClock
 
 OBJECTS = 20_000
 FOLDERS = 40
@@ -31,6 +34,9 @@ DELAY = 100
 
 SHARE = 0.5
 SIZES = (250_000, 500_000, 1_000_000, 2_000_000)
+LISTED = 500_000
+"""Entries at each side that are told by inventories."""
+
 MOST_MEMORY = 200
 """Megabytes, with the largest of them."""
 
@@ -44,6 +50,7 @@ _NOTES = (
     "all compare size and MD5 of what the listings tell, and must find exactly what differs; headers are not asked for",
     "rclone check --fast-list lists all keys one page after the other, without it folder by folder",
     "the comparison alone is Defib's, once its process has begun; the start of Python and its libraries is the rest",
+    "inventories are read from the same kind of server; what S3 asks for writing them is not in the time",
     "the entries are versions and delete markers, made up by a server of our own as they are listed",
 )
 
@@ -53,7 +60,7 @@ def measure(order: Order) -> Findings:
     with tempfile.TemporaryDirectory(prefix="defib-bench-") as folder:
         speed, targets = _speed(order, Path(folder))
     growth, limits = _growth(order)
-    return Findings((*speed, *growth), (*targets, *limits), _NOTES)
+    return Findings((*speed, *growth, *_by_inventory(order)), (*targets, *limits), _NOTES)
 
 
 def _speed(order: Order, folder: Path) -> tuple[list[Series], list[Target]]:
@@ -139,8 +146,8 @@ def _replica() -> Iterable[tuple[str, bytes]]:
     yield from ((key, b"more") for key, what in _WANTED.items() if what == "extra")
 
 
-async def _fill(server: Server, bucket: str, objects: Iterable[tuple[str, bytes]]) -> None:
-    store = S3Store(
+def _store(server: Server, bucket: str) -> S3Store:
+    return S3Store(
         bucket,
         endpoint=server.endpoint,
         access_key_id=KEYS[0],
@@ -148,6 +155,10 @@ async def _fill(server: Server, bucket: str, objects: Iterable[tuple[str, bytes]
         region="us-east-1",
         client_options={"allow_http": True},
     )
+
+
+async def _fill(server: Server, bucket: str, objects: Iterable[tuple[str, bytes]]) -> None:
+    store = _store(server, bucket)
     free = asyncio.Semaphore(_PUTS_AT_ONCE)
 
     async def put(key: str, content: bytes) -> None:
@@ -167,8 +178,9 @@ def _away(server: Server, delay: int) -> AbstractContextManager[int]:
 def _growth(order: Order) -> tuple[list[Series], list[Target]]:
     found = {}
     for size in SIZES:
-        order.tell(f"{size:,} + {size:,} entries")
-        found[size] = _large(size)
+        order.tell(_entries(size))
+        with listening("benchmarks.generated_s3", str(size)) as port:
+            found[size] = _large(size, port)
     times = [Series(_entries(size), "defib", samples=(each["s"],)) for size, each in found.items()]
     costs = [Series(f"{_entries(size)}: processor time", "defib", _EACH, (each[_EACH],)) for size, each in found.items()]
     memory = Series(f"{_entries(SIZES[-1])}: most memory", "defib", "MB", (found[SIZES[-1]]["MB"],))
@@ -192,10 +204,9 @@ def _entries(size: int) -> str:
     return f"{size:,} + {size:,} entries"
 
 
-def _large(size: int) -> Mapping[str, Sample]:
+def _large(size: int, port: int, *how: str) -> Mapping[str, Sample]:
     """Time, processor time for an entry and memory of one comparison, which must find exactly what is planted."""
-    with listening("benchmarks.generated_s3", str(size)) as port:
-        ended = _once(f"http://127.0.0.1:{port}")
+    ended = _once(f"http://127.0.0.1:{port}", *how)
     if ended.status:
         return dict.fromkeys(("s", _EACH, "MB"), Sample(None, f"exit {ended.status}: {ended.errors.strip()[-100:]}"))
     told = json.loads(ended.output)
@@ -204,6 +215,21 @@ def _large(size: int) -> Mapping[str, Sample]:
         return dict.fromkeys(("s", _EACH, "MB"), Sample(None, wrong or f"{told['source']:,} of {size:,} entries were seen"))
     each = told["processor"] / (2 * size) * 1e6
     return {"s": Sample.took(ended.took), _EACH: Sample(each), "MB": Sample(told["memory"] / 1e6)}
+
+
+def _by_inventory(order: Order) -> list[Series]:
+    """The same as listings of that size, told by inventories in both formats; S3 itself has written those before."""
+    found, world = [], World(LISTED // ENTRIES)
+    began = SystemClock().now().replace(microsecond=0) - timedelta(hours=12)
+    for kind in ("CSV", "Parquet"):
+        order.tell(f"{_entries(LISTED)}, by inventory in {kind}")
+        with serving(LISTS) as server, listening("benchmarks.generated_s3", str(LISTED)) as port:
+            store = _store(server, LISTS)
+            for bucket in (SOURCE, REPLICA):
+                write(world, bucket, kind, began, lambda key, body, store=store: store.put(key, body))
+            each, job = _large(LISTED, port, server.endpoint), f"{_entries(LISTED)}, by inventory, {kind}"
+        found += [Series(job, "defib", samples=(each["s"],)), Series(f"{job}: most memory", "defib", "MB", (each["MB"],))]
+    return found
 
 
 def _planted(size: int) -> Mapping[str, str]:

@@ -1,8 +1,9 @@
-"""``replication_once ENDPOINT SOURCE REPLICA [unversioned]``: one comparison in a process of its own, for a benchmark.
+"""``replication_once ENDPOINT SOURCE REPLICA [unversioned | LISTS]``: one comparison in a process of its own.
 
 It compares what a listing tells, as other tools do, and asks only for what that does not show to be the same; a check asks
-some for their headers and tags as well. Writes one line of JSON: what was compared and found, how long it took without the
-start of the process, the most memory that the process ever held, in bytes, and its processor time.
+some for their headers and tags as well. With LISTS, another endpoint, it reads the inventories that are there in the bucket
+`lists` instead. Writes one line of JSON: what was compared and found, how long it took without the start of the process, the
+most memory that the process ever held, in bytes, and its processor time.
 """
 
 from __future__ import annotations
@@ -16,14 +17,17 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from benchmarks.lists import LISTS
 from benchmarks.process import KEYS, most_memory
 from defib.clock import Deadline, SystemClock
 from defib.providers.aws import AwsAccess
 from defib.providers.bucket.authority import AwsAuthority
+from defib.providers.bucket.inventory import S3Inventories
 from defib.providers.bucket.metrics import CloudWatchMetrics
 from defib.providers.bucket.retrying import RetryingBucket
 from defib.providers.bucket.s3 import S3Bucket
 from defib.replication.allowance import Allowance
+from defib.replication.asof import compare_inventories
 from defib.replication.comparison import Comparer
 from defib.replication.evidence import Sides
 from defib.replication.pair import Pair
@@ -45,9 +49,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="defib-bench-") as folder:
         pair = _pair(Path(folder), endpoint, source, replica, how)
         allowance = Allowance(pair.config.ask_at_most, pair.config.read_at_most)
-        comparer = Comparer(pair, None, allowance, clock.now(), timedelta(0), _NEVER)
-        progress = Progress(Path(folder) / "progress.jsonl", clock.now(), _WITHIN)
-        tally = comparer.compare(comparer.parts(within), progress, within)
+        if pair.inventories is None:
+            comparer = Comparer(pair, None, allowance, clock.now(), timedelta(0), _NEVER)
+            progress = Progress(Path(folder) / "progress.jsonl", clock.now(), _WITHIN)
+            tally = comparer.compare(comparer.parts(within), progress, within)
+        else:
+            tally = compare_inventories(pair, None, allowance, within, _NEVER).tally
         pair.proofs.close()
     took = clock.monotonic() - started
     told = {
@@ -74,7 +81,10 @@ def _pair(folder: Path, endpoint: str, source: str, replica: str, how: Sequence[
     ours, theirs = (RetryingBucket(each, lambda: None, random.Random()) for each in buckets)
     sides = Sides(ours, theirs, AwsAuthority(here), AwsAuthority(there))
     metrics = CloudWatchMetrics(source, replica, here, there)
-    return Pair(config, ours, theirs, folder, sides, metrics, Proofs(folder / "proofs.sqlite3"))
+    lists = [S3Inventories(each, LISTS, each, AwsAccess(_HERE, how[0], *KEYS)) for each in (source, replica)] if how else []
+    inventories = None if config.unversioned or not lists else (lists[0], lists[1])
+    proofs = Proofs(folder / "proofs.sqlite3")
+    return Pair(config, ours, theirs, folder, sides, metrics, proofs, inventories=inventories)
 
 
 if __name__ == "__main__":

@@ -28,9 +28,9 @@ _AT_ONCE = "32"
 
 
 def find(name: str) -> str:
-    """The program as ``make peers`` installs it, else of the PATH, else ""."""
-    own = _PEERS / name
-    return str(own) if own.is_file() else shutil.which(name) or ""
+    """The program as ``make peers`` installs it, else as the tests have it, else of the PATH, else ""."""
+    own = (folder / name for folder in (_PEERS, Path(sys.executable).parent))
+    return next((str(path) for path in own if path.is_file()), shutil.which(name) or "")
 
 
 @dataclass(frozen=True)
