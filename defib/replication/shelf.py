@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import takewhile
 
 from defib.clock import Deadline
@@ -14,8 +14,6 @@ from defib.errors import HomeUnwritable
 from defib.replication.port import Cursor, Page, Version
 
 _PAGE = 1000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 # SQLite compares text byte by byte in UTF-8, as S3 does. What the key holds comes first, then the newest; nobody tells the
 # order of what was written in the same millisecond, and nobody needs one.
@@ -63,7 +61,7 @@ class Shelf:
         del within
         with self._translated(), self._lock:
             rows: list[_Row] = self._file.execute(_NEXT, (*_start(cursor), _PAGE)).fetchall()
-        wanted = list(takewhile(lambda row: _is_in(row[0], cursor), rows))
+        wanted = rows if rows and _is_in(rows[-1][0], cursor) else list(takewhile(lambda row: _is_in(row[0], cursor), rows))
         found = [_version(row) for row in wanted]
         if len(wanted) < _PAGE:
             return Page(found, None)
@@ -99,10 +97,10 @@ def _is_in(key: str, cursor: Cursor) -> bool:
 
 
 def _row(version: Version) -> _Row:
-    age = (_EPOCH - version.modified) // _MILLISECOND
-    return version.key, not version.latest, age, version.id, version.size, version.etag, version.marker
+    key, ident, size, etag, modified, marker, latest = version
+    return key, not latest, -round(modified.timestamp() * 1000), ident, size, etag, marker
 
 
 def _version(row: _Row) -> Version:
     key, old, age, ident, size, etag, marker = row
-    return Version(key, ident, size, etag, _EPOCH - age * _MILLISECOND, bool(marker), not old)
+    return Version(key, ident, size, etag, datetime.fromtimestamp(-age / 1000, UTC), bool(marker), not old)
