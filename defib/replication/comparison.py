@@ -34,7 +34,7 @@ _RANGES_HERE = 16
 
 _AT_ONCE = 16
 _LISTING = BoundedSemaphore(_AT_ONCE)
-"""Held by each range of this process while its pages come, whatever pair it is of: four of them are in memory at a time."""
+"""Held by each range of this process while its pages come, whatever pair it is of: some of them are in memory then."""
 
 _ASKING_AT_ONCE = 16
 """Over all ranges; with a page of each, not more requests to a bucket than its client keeps connections."""

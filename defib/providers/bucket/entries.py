@@ -70,22 +70,33 @@ def _taken_at_once(body: bytes) -> tuple[ET.Element, Columns] | None:
         return None
     names = tuple(name for name in dict.fromkeys(_NAME.findall(first[2])) if name not in _OF_OWNERS)
     captured = [name for name in names if name in FIELDS]
-    width = len(captured) + 2
-    parts = _expression(names).split(text)
+    parts, width = _expression(names).split(text), len(captured) + 2
     columns = [[each or "" for each in parts[place::width]] for place in range(1, width)]
+    root = _frame(parts[::width]) if _are_plain(columns) else None
+    if root is None:
+        return None
+    by_name = dict(zip(captured, columns[1:], strict=True))
+    nothing = [""] * len(columns[0])
+    return root, [columns[0], *(by_name.get(field, nothing) for field in FIELDS)]
+
+
+def _are_plain(columns: Columns) -> bool:
+    """Whether entries were taken out, and XML would read their text as it stands."""
     told = "".join(chain.from_iterable(columns))
-    frame = parts[0] + _TAKEN + parts[-1]
-    if not columns[0] or "".join(parts[width:-1:width]).strip() or "<!" in frame or "&" in told or not told.isprintable():
+    return bool(columns[0]) and "&" not in told and told.isprintable()
+
+
+def _frame(around: list[str]) -> ET.Element | None:
+    """What is left of a page; None where entries are still in it, or those that were taken were no part of the listing."""
+    frame = around[0] + _TAKEN + around[-1]
+    if "".join(around[1:-1]).strip() or "<!" in frame:
         return None
     try:
         root = ET.fromstring(frame)  # noqa: S314 - as in take
     except ET.ParseError:
         return None
-    if root.find(_TAKEN_FROM) is None or any(local(each) in _KINDS for each in root):
-        return None
-    by_name = dict(zip(captured, columns[1:], strict=True))
-    nothing = [""] * len(columns[0])
-    return root, [columns[0], *(by_name.get(field, nothing) for field in FIELDS)]
+    left = {local(each) for each in root} & _KINDS
+    return root if root.find(_TAKEN_FROM) is not None and not left else None
 
 
 @lru_cache(maxsize=64)
