@@ -103,9 +103,9 @@ class Repository(Part):
 
     `remotes` stand in the order of preference where they are equally new; the `source` is the first of them where none is
     named, all others are mirrors of it. `bundle` is relative to ``$DEFIB_HOME``; "" keeps it at
-    ``mirrors/<site>/<name>.bundle``. Above `most_lost`, the share of a mirror's refs that would be deleted or moved back at
-    once, a person decides; about the `branch` one always does. `push_limit` is what one push may bring, in bytes, where a
-    host limits that; 0 is no limit.
+    ``mirrors/<site>/<name>.bundle``; what came since it was made is beside it (``.bundle.added``). Above `most_lost`, the
+    share of a mirror's refs that would be deleted or moved back at once, a person decides; about the `branch` one always
+    does. `push_limit` is what one push may bring, in bytes, where a host limits that; 0 is no limit.
     """
 
     name: Literal[""] | Name = ""

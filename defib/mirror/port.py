@@ -106,9 +106,9 @@ class Mirrored(Protocol):
         ...
 
     def keep_bundle(self, *, within: Deadline) -> str:
-        """Write the local copy into the bundle where it holds something else, verified; what was done, in words.
+        """Make the bundle, with what is added to it, hold the local copy, verified; what was done, in words.
 
-        :class:`StepFailed` where it could not be; the bundle of before then stays.
+        :class:`StepFailed` where it could not be; what was kept before then stays.
         """
         ...
 

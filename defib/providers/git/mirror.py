@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -97,11 +97,12 @@ class GitMirror:
         self._hold(within)
         remote = [place for place in self._places if place != LOCAL and place in (places or self._places)]
         with ThreadPoolExecutor(max(len(remote), 1)) as pool:
-            told = pool.map(lambda place: self._listing(place, within), remote)
+            asked = [pool.submit(self._listing, place, within) for place in remote]
+            wait(asked, return_when=FIRST_COMPLETED)  # reading at once would keep the questions from going out
             if not places or LOCAL in places:
                 self._inventory.forget()
                 self._listed[LOCAL] = Listing(self._inventory.held(within).local)
-            self._listed.update(zip(remote, told, strict=True))
+            self._listed.update(zip(remote, (each.result() for each in asked), strict=True))
         return {place: self._listed[place] for place in (*remote, LOCAL) if place in (places or self._places)}
 
     def _hold(self, within: Deadline) -> None:
