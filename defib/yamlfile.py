@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,8 +51,13 @@ def parse_model(text: str, where: str, model: type[Model], error: type[InputErro
     return _quickly(text, model) or _with_lines(text, where, model, error, first_line)
 
 
+@lru_cache(maxsize=64)
 def _quickly(text: str, model: type[Model]) -> Model | None:
-    """What is in it, by a parser that is seven times as fast and knows no lines; None where anything is odd or wrong."""
+    """What is in it, by a parser that is seven times as fast and knows no lines; None where anything is odd or wrong.
+
+    A command reads the same file again and again, its own and the copies that earlier runs kept; it is parsed once, as
+    nothing that was read is ever changed.
+    """
     if _ODD.search(text):
         return None
     try:

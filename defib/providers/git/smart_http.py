@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from http import HTTPStatus
-
-import httpx
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from defib.clock import Deadline
 from defib.errors import Unavailable
@@ -32,14 +34,18 @@ _CONNECT_WITHIN = 3.0
 _SILENT = 20.0
 """Seconds without a byte after which nobody is waited for any more; `git` does the same (http.lowSpeedTime)."""
 
+_PIECE = 1 << 16
 _AUTHORITIES = ("GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
-_LEFT_TO_GIT = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, OSError, ValueError, ImportError)
-"""Besides what goes wrong on the way: authorities that cannot be read, and proxies of a kind that only `git` knows."""
+_LEFT_TO_GIT = (HTTPException, OSError, ValueError)
+"""What goes wrong on the way, authorities that cannot be read, and answers that are none."""
 
 
 @dataclass(frozen=True)
 class SmartHttp:
-    """A repository at `url`; `login` is the value of ``Authorization``, sent to that host alone, "" where nobody logs in."""
+    """A repository at `url`; `login` is the value of ``Authorization``, sent to that host alone, "" where nobody logs in.
+
+    Hosts that are reached through a proxy are left to `git`, which speaks with proxies of every kind.
+    """
 
     url: str
     login: str = field(default="", repr=False)
@@ -49,38 +55,59 @@ class SmartHttp:
 
         :class:`Unavailable` where the time is over, or nothing comes for long.
         """
+        kind = f"application/x-{service}"
+        headers = {"User-Agent": _AGENT, "Git-Protocol": "version=2", "Content-Type": f"{kind}-request"}
+        headers |= {"Authorization": self.login} if self.login else {}
 
         def work() -> bytes | None:
             try:
-                return self._ask(service, question, most, within)
-            except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
-                raise Unavailable(f"{service}: no answer in time", where=self.url) from error
+                connection = _connected(self.url, within)
+                if connection is None:
+                    return None
+                with closing(connection):
+                    connection.request("POST", f"{urlsplit(self.url).path.rstrip('/')}/{service}", question, headers)
+                    return _answer(connection, f"{kind}-result", most, within)
             except _LEFT_TO_GIT:
                 return None
 
         return bounded(work, within, service, self.url)
 
-    def _ask(self, service: str, question: bytes, most: int, within: Deadline) -> bytes | None:
-        kind = f"application/x-{service}"
-        headers = {"User-Agent": _AGENT, "Git-Protocol": "version=2", "Content-Type": f"{kind}-request"}
-        headers |= {"Authorization": self.login} if self.login else {}
-        left = max(within.remaining().total_seconds(), 0.001)
-        timeout = httpx.Timeout(min(left, _SILENT), connect=min(left, _CONNECT_WITHIN))
-        by_environment, url = not on_loopback(self.url), f"{self.url.rstrip('/')}/{service}"
-        with (
-            httpx.Client(
-                verify=_trust_for(url), trust_env=by_environment, follow_redirects=False, timeout=timeout
-            ) as client,
-            client.stream("POST", url, headers=headers, content=question) as answer,
-        ):
-            if answer.status_code != HTTPStatus.OK or answer.headers.get("Content-Type") != f"{kind}-result":
+
+def _connected(url: str, within: Deadline) -> HTTPConnection | None:
+    """A connection to the host of `url`, None where it is reached through a proxy."""
+    parts = urlsplit(url)
+    host, left = parts.hostname or "", max(within.remaining().total_seconds(), 0.001)
+    if not on_loopback(url) and _is_proxied(parts.scheme, host):
+        return None
+    soon = min(left, _CONNECT_WITHIN)
+    if parts.scheme == "https":
+        tls = _trust(*map(os.environ.get, _AUTHORITIES))
+        connection: HTTPConnection = HTTPSConnection(host, parts.port, timeout=soon, context=tls)
+    else:
+        connection = HTTPConnection(host, parts.port, timeout=soon)
+    connection.connect()
+    connection.sock.settimeout(min(left, _SILENT))
+    return connection
+
+
+def _is_proxied(scheme: str, host: str) -> bool:
+    proxies = getproxies()
+    return (scheme in proxies or "all" in proxies) and not proxy_bypass(host)
+
+
+def _answer(connection: HTTPConnection, kind: str, most: int, within: Deadline) -> bytes | None:
+    try:
+        answer = connection.getresponse()
+        if answer.status != HTTPStatus.OK or answer.headers.get("Content-Type") != kind:
+            return None
+        told = bytearray()
+        while piece := answer.read1(_PIECE):  # as it comes: whole pieces may never come
+            told += piece
+            if len(told) > most or within.expired():
                 return None
-            told = bytearray()
-            for piece in answer.iter_bytes():
-                told += piece
-                if len(told) > most or within.expired():
-                    return None
-            return bytes(told)
+        return bytes(told)
+    except TimeoutError as error:
+        raise Unavailable(f"{kind}: no answer in time") from error
 
 
 def packet(line: bytes) -> bytes:
@@ -104,12 +131,6 @@ def question(command: str, lines: Sequence[str]) -> bytes:
     """A command of protocol version 2 (https://git-scm.com/docs/gitprotocol-v2)."""
     told = b"".join(packet(f"{line}\n".encode()) for line in lines)
     return packet(f"command={command}\n".encode()) + packet(b"object-format=sha1") + b"0001" + told + END
-
-
-def _trust_for(url: str) -> ssl.SSLContext:
-    if url.startswith("https://"):
-        return _trust(*map(os.environ.get, _AUTHORITIES))
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # it trusts nobody
 
 
 @cache
