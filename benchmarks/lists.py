@@ -19,7 +19,6 @@ from benchmarks.generated_s3 import World, listing
 from defib.providers.bucket.pages import read_page
 from defib.replication.port import Cursor, Version
 
-LISTS = "lists"
 _A_FILE = 100_000
 _CSV = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag"
 _PARQUET = (

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 KEYS = ("AKIABENCHBENCHBENCH0", "a secret that nobody checks")
+LISTS = "lists"
+"""The bucket of inventories."""
+
 _KIB = 1024
 
 

@@ -17,9 +17,9 @@ from obstore.store import S3Store
 from benchmarks.commands import Ended, listening, timed
 from benchmarks.figures import Findings, Sample, Series, Target, at_most, in_turns, no_more_than
 from benchmarks.generated_s3 import ENTRIES, REPLICA, SOURCE, World
-from benchmarks.lists import LISTS, write
+from benchmarks.lists import write
 from benchmarks.order import Order
-from benchmarks.process import KEYS
+from benchmarks.process import KEYS, LISTS
 from benchmarks.uploaders import Server, find, serving
 from defib.clock import SystemClock
 

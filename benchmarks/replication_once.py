@@ -17,19 +17,17 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from benchmarks.lists import LISTS
-from benchmarks.process import KEYS, most_memory
+from benchmarks.process import KEYS, LISTS, most_memory
 from defib.clock import Deadline, SystemClock
 from defib.providers.aws import AwsAccess
 from defib.providers.bucket.authority import AwsAuthority
-from defib.providers.bucket.inventory import S3Inventories
 from defib.providers.bucket.metrics import CloudWatchMetrics
 from defib.providers.bucket.retrying import RetryingBucket
 from defib.providers.bucket.s3 import S3Bucket
 from defib.replication.allowance import Allowance
-from defib.replication.asof import compare_inventories
 from defib.replication.comparison import Comparer
 from defib.replication.evidence import Sides
+from defib.replication.inventory import Inventories
 from defib.replication.pair import Pair
 from defib.replication.progress import Progress
 from defib.replication.proofs import Proofs
@@ -54,6 +52,8 @@ def main() -> int:
             progress = Progress(Path(folder) / "progress.jsonl", clock.now(), _WITHIN)
             tally = comparer.compare(comparer.parts(within), progress, within)
         else:
+            from defib.replication.asof import compare_inventories  # noqa: PLC0415 - as the product does, only where it is used
+
             tally = compare_inventories(pair, None, allowance, within, _NEVER).tally
         pair.proofs.close()
     took = clock.monotonic() - started
@@ -81,10 +81,16 @@ def _pair(folder: Path, endpoint: str, source: str, replica: str, how: Sequence[
     ours, theirs = (RetryingBucket(each, lambda: None, random.Random()) for each in buckets)
     sides = Sides(ours, theirs, AwsAuthority(here), AwsAuthority(there))
     metrics = CloudWatchMetrics(source, replica, here, there)
-    lists = [S3Inventories(each, LISTS, each, AwsAccess(_HERE, how[0], *KEYS)) for each in (source, replica)] if how else []
-    inventories = None if config.unversioned or not lists else (lists[0], lists[1])
+    inventories = _inventories(how[0], source, replica) if how and not config.unversioned else None
     proofs = Proofs(folder / "proofs.sqlite3")
     return Pair(config, ours, theirs, folder, sides, metrics, proofs, inventories=inventories)
+
+
+def _inventories(endpoint: str, source: str, replica: str) -> tuple[Inventories, Inventories]:
+    from defib.providers.bucket.inventory import S3Inventories  # noqa: PLC0415 - as above
+
+    access = AwsAccess(_HERE, endpoint, *KEYS)
+    return S3Inventories(source, LISTS, source, access), S3Inventories(replica, LISTS, replica, access)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from defib.replication.merge import Unlike
 from defib.replication.port import NULL, Bucket, Cursor, Details, Status, Version
 from defib.replication.rules import BucketSettings, Expiry, Rule, rule_of
 from defib.replication.sameness import Same, Sameness
+from defib.replication.sides import both
 
 LATE = timedelta(minutes=15)
 """What S3 promises for nearly all objects where Replication Time Control is on; a deletion that takes longer is missing.
@@ -90,8 +91,10 @@ class Judge:
         if not self.sameness.allowance.requests(2):
             yield _found(Kind.NOT_ASKED, ours, "the replica does not have it; its status was not asked for")
             return
-        here = self.source.details(ours.key, ours.id, within=within)
-        there = self.replica.details(ours.key, ours.id, within=within)
+        here, there = both(
+            lambda: self.source.details(ours.key, ours.id, within=within),
+            lambda: self.replica.details(ours.key, ours.id, within=within),
+        )
         if here is None or (there is not None and (there.etag, there.size) == (ours.etag, ours.size)):
             return  # removed, or arrived, while the listings were read
         if there is not None:
@@ -132,9 +135,18 @@ class Judge:
             return
         elif not self.sameness.allowance.requests(2):
             yield _found(Kind.EXTRA, theirs, "the source did not list it")
-        elif self.source.details(theirs.key, theirs.id, within=within) is not None:
+        else:
+            yield from self._unlisted(theirs, unlike, within)
+
+    def _unlisted(self, theirs: Version, unlike: Unlike, within: Deadline) -> Iterator[Finding]:
+        """A version that the replica alone has, by what the source says of it."""
+        here, deleted = both(
+            lambda: self.source.details(theirs.key, theirs.id, within=within),
+            lambda: not theirs.id and self._deleted(theirs.key, within),
+        )
+        if here is not None:
             return  # written while the listings were read
-        elif not theirs.id and self._deleted(theirs.key, within):
+        if deleted:
             yield _found(Kind.EXPECTED, theirs, "deleted at the source, and its older versions are still there")
         elif self._hides(theirs, unlike):
             yield _found(Kind.HIDDEN, theirs, "another version, that the replica alone has, hides it there")

@@ -11,6 +11,7 @@ from defib.replication.allowance import Allowance
 from defib.replication.merge import alike
 from defib.replication.port import Bucket, Details, Version
 from defib.replication.proofs import Proofs
+from defib.replication.sides import both
 
 
 class Same(Enum):
@@ -60,8 +61,10 @@ class Sameness:
     def _asked(self, ours: Version, theirs: Version, within: Deadline) -> Answer:
         if not self.allowance.requests(2):
             return Answer(Same.UNKNOWN, "the checksums were not asked for: the check has asked as much as it may")
-        here = self.source.details(ours.key, ours.id, within=within)
-        there = self.replica.details(theirs.key, theirs.id, within=within)
+        here, there = both(
+            lambda: self.source.details(ours.key, ours.id, within=within),
+            lambda: self.replica.details(theirs.key, theirs.id, within=within),
+        )
         if here is None or there is None:
             return Answer(Same.UNKNOWN, f"it was removed meanwhile {'at the source' if here is None else 'at the replica'}")
         answer = _by_checksums(here, there) or self._by_bytes(ours, theirs, within)
@@ -75,8 +78,10 @@ class Sameness:
             return Answer(
                 Same.UNKNOWN, "no checksum tells, and the bytes were not read: the check has read as much as it may"
             )
-        here = self.source.digest(ours.key, ours.id, within=within)
-        there = self.replica.digest(theirs.key, theirs.id, within=within)
+        here, there = both(
+            lambda: self.source.digest(ours.key, ours.id, within=within),
+            lambda: self.replica.digest(theirs.key, theirs.id, within=within),
+        )
         if here == there:
             return Answer(Same.YES, "by its bytes")
         return Answer(Same.NO, f"SHA-256 of its bytes {there[:12]}…, and {here[:12]}… at the source")

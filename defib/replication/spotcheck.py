@@ -17,6 +17,7 @@ from defib.errors import ProviderError
 from defib.replication.allowance import Allowance
 from defib.replication.findings import Finding, Kind
 from defib.replication.port import Bucket, Details, Version
+from defib.replication.sides import both
 
 TURNS = 96
 """So many checks until everything has had its turn, where nobody knows how much there is: those of a day."""
@@ -66,8 +67,10 @@ class SpotCheck:
             yield Finding(Kind.UNLIKE, version.key, version.id, version.modified, version.size, why)
 
     def _unlike(self, version: Version, within: Deadline) -> str:
-        here = self.source.details(version.key, version.id, within=within)
-        there = self.replica.details(version.key, version.id, within=within)
+        here, there = both(
+            lambda: self.source.details(version.key, version.id, within=within),
+            lambda: self.replica.details(version.key, version.id, within=within),
+        )
         if here is None or there is None:
             return ""  # removed meanwhile
         why = self._apart(version, here, there, within)
@@ -96,6 +99,8 @@ class SpotCheck:
     def _other_tags(self, version: Version, theirs: str, within: Deadline) -> str:
         if not self.allowance.requests(2):
             return ""
-        here = self.source.tags(version.key, version.id, within=within)
-        there = self.replica.tags(version.key, theirs, within=within)
+        here, there = both(
+            lambda: self.source.tags(version.key, version.id, within=within),
+            lambda: self.replica.tags(version.key, theirs, within=within),
+        )
         return "" if here == there else f"tags {dict(there)}, and {dict(here)} at the source"

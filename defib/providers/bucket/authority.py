@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from defib.clock import Deadline
@@ -29,11 +30,14 @@ class AwsAuthority:
     """
 
     def __init__(self, access: AwsAccess) -> None:
-        session = access.session()
+        session = cache(access.session)  # made once it is needed
 
         def client(service: str) -> Clients[Any]:
-            make: Callable[..., Any] = session.client
-            return Clients(lambda time: make(service, endpoint_url=access.endpoint or None, config=access.config(time)))
+            def make(timeout: float) -> Any:
+                create: Callable[..., Any] = session().client
+                return create(service, endpoint_url=access.endpoint or None, config=access.config(timeout))
+
+            return Clients(make)
 
         self._iam, self._kms = client("iam"), client("kms")
 

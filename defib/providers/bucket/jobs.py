@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_CreateJob.html
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from defib.clock import Deadline
@@ -28,10 +29,10 @@ class S3Jobs:
 
     def __init__(self, account: str, access: AwsAccess) -> None:
         self._account, self._region = account, access.region
-        session = access.session()
+        session = cache(access.session)  # made once it is needed
 
         def make(timeout: float) -> Any:
-            create: Callable[..., Any] = session.client
+            create: Callable[..., Any] = session().client
             client = create("s3control", endpoint_url=access.endpoint or None, config=access.config(timeout))
             if access.endpoint:
                 client.meta.events.register_first("request-created.s3-control", self._without_account)

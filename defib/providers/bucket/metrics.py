@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from defib.clock import Deadline
@@ -74,9 +75,9 @@ class _Region:
         self.where = f"CloudWatch in {access.region}"
         self._metrics = metrics
         self._dimensions = dimensions
-        session = access.session()
+        session = cache(access.session)  # made once it is needed
         self._clients: Clients[Any] = Clients(
-            lambda time: session.client("cloudwatch", endpoint_url=access.endpoint or None, config=access.config(time))
+            lambda time: session().client("cloudwatch", endpoint_url=access.endpoint or None, config=access.config(time))
         )
 
     def told(self, rules: Sequence[str], within: Deadline) -> Readings:

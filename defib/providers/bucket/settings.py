@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import cache
 from typing import Any, TypeVar
 
 from defib.clock import Deadline
@@ -38,9 +39,9 @@ class ConfiguredBucket:
     def __init__(self, bucket: str, access: AwsAccess) -> None:
         self.name = bucket
         self.where = f"s3://{bucket} ({access.region})"
-        session = access.session()
+        session = cache(access.session)  # made once it is needed
         self._clients: Clients[Any] = Clients(
-            lambda time: session.client("s3", endpoint_url=access.endpoint or None, config=access.config(time))
+            lambda time: session().client("s3", endpoint_url=access.endpoint or None, config=access.config(time))
         )
 
     def settings(self, *, within: Deadline) -> BucketSettings:
