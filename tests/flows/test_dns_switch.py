@@ -432,6 +432,22 @@ class TestWarnings:
         assert (outcome.status, moved.resolvers, moved.resolvers_asked) == (Status.RECOVERED, 5, 6)
         assert [stale.partition(" ")[0] for stale in moved.stale] == ["resolver-6"]
 
+    def test_another_name_that_is_late_keeps_no_look_waiting(self, tmp_path: Path) -> None:
+        """Users of the page are seen to be served as soon as they are, though a resolver holds the old apex for longer."""
+
+        def until_served(folder: Path, held: timedelta) -> timedelta:
+            folder.mkdir()
+            stage = world(folder)
+            stage.resolvers[0].least_ttl = held
+            stage.outside().answers.resolvers(RecordKey(APEX, "A"), within=Deadline.after(stage.clock, seconds(1)))
+            stage.resolvers[0].least_ttl = timedelta(0)
+            run, outcome = stage.recover("dns-switch")
+            assert outcome.status is Status.RECOVERED
+            made = next(record.at for record in run.journal.records if isinstance(record.entry, entries.ChangeMade))
+            return next(run.journal.of(entries.UsersServed)).since - made
+
+        assert until_served(tmp_path / "late", timedelta(hours=1)) == until_served(tmp_path / "usual", timedelta(0))
+
     def test_port_53_is_closed(self, stage: Stage) -> None:
         """D8: that the resolvers had to be asked over HTTPS is said."""
         for resolver in stage.resolvers:
