@@ -52,7 +52,7 @@ build/peers/installed: requirements-peers.lock
 
 lock: ## Lock the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header \
-	  --no-annotate --extra lab --extra dev pyproject.toml --output-file requirements.lock
+	  --no-annotate --extra lab --extra cluster --extra dev pyproject.toml --output-file requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --group peers --output-file requirements-peers.lock
 
