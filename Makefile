@@ -28,12 +28,13 @@ $(VENV)/installed: requirements.lock pyproject.toml
 drill: $(VENV)/installed ## Break the primary CDN in the lab, recover, fail back, prove it: the whole story in a minute
 	@$(VENV)/bin/defib drill $(PROCEDURE) --site $(SITE) $(if $(FAULT),--fault $(FAULT))
 
-# Only as written behind make: HOST and PORT stand in many environments and mean something else there.
+# Only as written behind make: SITE, HOST and PORT stand in many environments and mean something else there.
 given = $(if $(findstring command,$(origin $1)),$2)
 UP := $(call given,HOST,--host $(HOST)) $(call given,PORT,--port $(PORT)) \
-  $(call given,AUTH,$(if $(filter off no,$(AUTH)),--no-auth,--auth))
+  $(call given,AUTH,$(if $(filter off no,$(AUTH)),--no-auth,--auth)) \
+  $(call given,SITE,$(foreach site,$(SITE),--site $(site)))
 
-up: $(VENV)/installed ## Start Prefect's server, a worker and the deployments, and leave them running (HOST= PORT= AUTH=on or off)
+up: $(VENV)/installed ## Start Prefect's server, a worker and the deployments, and leave them running (SITE= HOST= PORT= AUTH=on or off)
 	@$(VENV)/bin/defib up $(UP)
 
 down: $(VENV)/installed ## Stop what make up started

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Protocol, cast
 
 import typer
 
-from defib.cli.options import AsJson
+from defib.cli.options import REDACT, AsJson
 from defib.home import Home
 
 Host = Annotated[str, typer.Option(help="Where Prefect listens; beyond this machine it asks for a password.")]
 Port = Annotated[int, typer.Option(help="The port of Prefect's pages and API.")]
+Sites = Annotated[
+    list[str] | None, typer.Option("--site", "-s", help="Deploy for this site, or these; the lab's where there is none yet.")
+]
 Auth = Annotated[
     bool | None, typer.Option("--auth/--no-auth", help="Ask for a password, or for none, whoever can reach it.")
 ]
@@ -51,19 +54,29 @@ class Up(Protocol):
 class Service(Protocol):
     """What the command line needs of whatever starts and stops Prefect."""
 
-    def up(self, home: Home, host: str, port: int, asks: bool | None, again: str, tell: Callable[[str], object]) -> Up: ...
+    def up(
+        self,
+        home: Home,
+        host: str,
+        port: int,
+        asks: bool | None,
+        sites: Sequence[str],
+        again: str,
+        tell: Callable[[str], object],
+    ) -> Up: ...
 
     def down(self, home: Home) -> Mapping[str, int]: ...
 
 
-def up(host: Host = "127.0.0.1", port: Port = 4200, auth: Auth = None, as_json: AsJson = False) -> int:
+def up(sites: Sites = None, host: Host = "127.0.0.1", port: Port = 4200, auth: Auth = None, as_json: AsJson = False) -> int:
     """Start Prefect's server, a worker and the deployments, and leave them running.
 
     Everything of it is in $DEFIB_HOME/prefect. What runs already is left alone; what has died is started anew.
     """
     from defib.cli.say import aside, say, say_json  # noqa: PLC0415
 
-    found = _service().up(Home.open(), host, port, auth, _said("up"), lambda text: aside(f"{text} …"))
+    home = Home.open()
+    found = _service().up(home, host, port, auth, _known(sites or ()), _said("up"), lambda text: aside(f"{text} …"))
     if as_json:
         say_json(_as_json(found))
     else:
@@ -83,6 +96,18 @@ def down(as_json: AsJson = False) -> int:
     else:
         say("Prefect was not up.")
     return 0
+
+
+def _known(sites: Sequence[str]) -> Sequence[str]:
+    """The sites, once each has a file that can be read: nothing is started for the sake of a slip of the pen."""
+    from defib.cli.desk import desk  # noqa: PLC0415
+    from defib.clock import SystemClock  # noqa: PLC0415
+    from defib.site import load_site  # noqa: PLC0415
+
+    at = desk(SystemClock(), REDACT)
+    for site in sites:
+        load_site(at.site_path(site))
+    return sites
 
 
 def _service() -> Service:

@@ -34,8 +34,11 @@ PATIENCE = timedelta(seconds=120)
 ANSWER = timedelta(seconds=15)
 """How long one that runs already may take to answer."""
 
-DEPLOY = "flows.service.deployments"
+DEPLOY = "flows.deploy"
 """The module that deploys; a process of its own, because this one does not import Prefect."""
+
+LAB = ("lab",)
+"""The site that is deployed where none is named: whoever has just come can rehearse."""
 
 _POLL = timedelta(milliseconds=200)
 
@@ -76,8 +79,10 @@ class Up:
         return self.home / PASSWORD if self.service.asks else None
 
 
-def up(home: Home, host: str, port: int, asks: bool | None, again: str, tell: Callable[[str], object]) -> Up:
-    """Start what does not run, and come back when all of it can be used.
+def up(
+    home: Home, host: str, port: int, asks: bool | None, sites: Sequence[str], again: str, tell: Callable[[str], object]
+) -> Up:
+    """Start what does not run, deploy for the sites, and come back when all of it can be used.
 
     `asks` is whether Prefect shall ask for a password, None where it is for the place to say; `again` is the command that
     this was asked for with, for whoever is told to give it again.
@@ -90,11 +95,11 @@ def up(home: Home, host: str, port: int, asks: bool | None, again: str, tell: Ca
     clock = SystemClock()
     with alone(folder):
         before = Service.read(folder)
-        coming = _Coming(folder, clock, _agreed(before, place, asks, again), tell)
+        coming = _Coming(folder, clock, _agreed(before, place, asks, again), again, tell)
         try:
-            coming.server(again)
+            coming.server()
             coming.worker()
-            coming.deploy()
+            coming.deploy(sites)
         except BaseException:
             coming.undo()
             raise
@@ -144,7 +149,7 @@ def _agreed(before: Service | None, place: Place, asks: bool | None, again: str)
             where=before.place.url,
             expected=f"{place.url}, {_asking(asks)}",
             seen=f"{before.place.url}, {_asking(before.asks)}",
-            then=f"{again.replace('up', 'down')}, then {again}",
+            then=_anew(again),
         )
     return before
 
@@ -153,11 +158,15 @@ def _asking(asks: bool) -> str:
     return "with a password" if asks else "without a password"
 
 
+def _anew(again: str) -> str:
+    return f"{again.replace('up', 'down')}, then {again}"
+
+
 class _Coming:
     """The parts as they come up, and the way back."""
 
-    def __init__(self, folder: Path, clock: Clock, service: Service, tell: Callable[[str], object]) -> None:
-        self._folder, self._clock, self._tell = folder, clock, tell
+    def __init__(self, folder: Path, clock: Clock, service: Service, again: str, tell: Callable[[str], object]) -> None:
+        self._folder, self._clock, self._again, self._tell = folder, clock, again, tell
         self._password = password(folder) if service.asks else ""
         self._api = Api(service.place, self._password)
         self._clients = settings.for_clients(folder, service.place, self._password)
@@ -165,12 +174,14 @@ class _Coming:
         self.started: list[Started] = []
         self.deployments = 0
 
-    def server(self, again: str) -> None:
+    def server(self) -> None:
         """Prefect's server, until it can be used; one that runs already must also answer."""
         place = self.service.place
         if not self.service.alive(SERVER):
-            place.must_be_free(then=f"{again} on another port, such as {place.port + 1}")
+            place.must_be_free(then=f"{self._again} on another port, such as {place.port + 1}")
             private(self._folder / "profiles.toml", settings.profile(place, self._password))
+            if not self.service.asks and not place.is_loopback():
+                self._tell(f"warning: whoever can reach {place.elsewhere} can start and approve recoveries there")
             self._tell(f"starting Prefect's server at {place.url}; the first time takes half a minute")
             self._start(SERVER, ["server", "start"], settings.for_server(self._folder, place, self._password))
         self._wait(SERVER, self._api.trouble)
@@ -189,11 +200,15 @@ class _Coming:
 
         self._wait(WORKER, silent)
 
-    def deploy(self) -> None:
-        """Every flow that can be started, and every schedule; where nothing had to be started they stand already."""
-        if self.started or not self._api.deployments():
-            self._tell("deploying")
-            command = [sys.executable, "-m", DEPLOY]
+    def deploy(self, sites: Sequence[str]) -> None:
+        """Every flow that can be started, and every schedule, for each of the sites, the lab's where there is none yet.
+
+        What was deployed before stands in the database, and is brought up to date where its site is named.
+        """
+        sites = sites or (() if self._api.deployments() else LAB)
+        if sites:
+            self._tell(f"deploying for {', '.join(sites)}")
+            command = [sys.executable, "-m", DEPLOY, *sites]
             within = Deadline.after(self._clock, PATIENCE)
             finished = run_command(command, self._clients, within, folder=self._folder, closed=True)
             if finished.status:
@@ -228,5 +243,5 @@ class _Coming:
             if within.expired():
                 log = self._folder / f"{what}.log"
                 text = f"Prefect's {what} {'did not come up' if ours else 'is up and cannot be used'}"
-                raise DefibError(text, where=str(log), seen=why, then=f"cat {log}" if ours else "defib down, then defib up")
+                raise DefibError(text, where=str(log), seen=why, then=f"cat {log}" if ours else _anew(self._again))
             self._clock.sleep(_POLL)

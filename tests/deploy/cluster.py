@@ -63,9 +63,9 @@ class Cluster:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
-    def api(self) -> str:
+    def url(self) -> str:
         """The one address that everybody uses."""
-        return f"http://127.0.0.1:{self.ports['balancer:4200']}/api"
+        return f"http://127.0.0.1:{self.ports['balancer:4200']}"
 
     def environment(self, name: str) -> dict[str, str]:
         """What the service sees, with the addresses of this machine."""
@@ -148,7 +148,7 @@ def running(folder: Path) -> Iterator[Cluster]:
         for name in ("api-1", "api-2"):
             address = cluster.moved(f"http://{name}:4200/api/ready")
             cluster.wait(name, lambda address=address: _answers(address))
-        cluster.wait("balancer", lambda: _answers(f"{cluster.api}/ready"))
+        cluster.wait("balancer", lambda: _answers(f"{cluster.url}/api/ready"))
         yield cluster
 
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import stat
 import urllib.error
 import urllib.request
-from base64 import b64encode
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from defib.clock import Deadline, SystemClock
+from defib.clock import SystemClock
 from defib.lab import process
+from defib.objectives import Status
 from defib.processid import ProcessId
 from tests.conftest import Defib, Ended, LabMaker
+from tests.service.stage import Recovery, Somebody, runs, wait_until
 
 NET = "127.162"
 CLOCK = SystemClock()
@@ -38,19 +37,18 @@ class Prefect:
         """Start it, or what is missing of it."""
         return self.defib("up", "--port", str(self.port), "--auth", "--json", timeout=200)
 
+    def as_somebody(self, password: str) -> Somebody:
+        """Whoever has that password, or none."""
+        return Somebody(f"http://127.0.0.1:{self.port}", password)
+
     @property
     def password(self) -> str:
         """What its API asks for."""
         return (self.defib.home / "prefect" / "auth-string").read_text().strip()
 
-    def ask(self, path: str, body: object = None, password: str | None = None) -> Any:
-        """What the API answers, by default to somebody with its password."""
-        token = b64encode((self.password if password is None else password).encode()).decode()
-        headers = {"Content-Type": "application/json", **({"Authorization": f"Basic {token}"} if token else {})}
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
+    def ask(self, path: str, body: object = None) -> Any:
+        """What the API answers to its owner."""
+        return self.as_somebody(self.password).ask(path, body)
 
 
 def free_port() -> int:
@@ -58,14 +56,6 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     return port
-
-
-def wait_until(condition: Callable[[], object], within: float) -> None:
-    """Wait for a condition, or fail."""
-    deadline = Deadline.after(CLOCK, timedelta(seconds=within))
-    while not condition():
-        assert not deadline.expired(), "the condition did not come true in time"
-        CLOCK.sleep(timedelta(milliseconds=100))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +72,7 @@ def prefect(make_lab: LabMaker) -> Iterator[Prefect]:
 
 def test_it_can_be_used(prefect: Prefect) -> None:
     """The pages are there and ask for the password, and the worker is known to the server."""
-    settings = prefect.ask("/ui-settings", password="")
+    settings = prefect.as_somebody("").ask("/ui-settings")
     assert ("/api", "BASIC") == (settings["api_url"], settings["auth"])
     workers = prefect.ask("/api/work_pools/defib/workers/filter", {})
     assert ["ONLINE"] == [each["status"] for each in workers]
@@ -99,9 +89,9 @@ def test_whoever_has_no_password_is_told_nothing(prefect: Prefect) -> None:
     """Neither without one nor with a wrong one; whether it is ready, anybody may know."""
     for wrong in ("", "defib:wrong"):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            prefect.ask("/api/flow_runs/filter", {}, wrong)
+            prefect.as_somebody(wrong).ask("/api/flow_runs/filter", {})
         assert 401 == refused.value.code
-    assert prefect.ask("/api/ready", password="")
+    assert prefect.as_somebody("").ask("/api/ready")
 
 
 def test_the_password_is_for_its_owner_alone(prefect: Prefect) -> None:
@@ -140,25 +130,25 @@ def test_everything_of_it_is_in_its_home(prefect: Prefect) -> None:
 
 def test_a_recovery_outlives_server_and_worker(prefect: Prefect) -> None:
     """Kill -9 of both in mid-run: the run ends as it would have, its evidence is intact, and ``up`` mends what died."""
-    lab = replace(prefect.defib, extra={"PREFECT_HOME": str(prefect.defib.home / "prefect")})
+    lab = prefect.defib
     process.break_(lab.home, "cloudfront", "refuse")
-    running = lab.start("run", "cdn-failover", "--site", "lab", "--mode", "rehearsal", "--json", "--since", now())
-    assert running.stderr is not None
-    while "prove-the-standby  done" not in (line := running.stderr.readline()):
-        assert line, "the run ended before it could be disturbed"
+    before = runs(lab)
+    prefect.as_somebody(prefect.password).start("cdn-failover")
+    recovery = Recovery.begun(lab, before)
+    recovery.approve()
+    recovery.wait_for("steer-traffic")
     killed = prefect.up().json["processes"]
     for pid in killed.values():
         os.kill(pid, signal.SIGKILL)
-    out, err = running.communicate(timeout=90)
-    ended = Ended(running.returncode, out, err)
-    assert (0, "recovered", True) == (ended.code, ended.json["status"], ended.json["prefect"]["used"]), err
-    verified = lab("verify", ended.json["run_id"], "--head", ended.json["head"], "--json")
+    wait_until(lambda: recovery.status is not None, within=60)
+    assert Status.RECOVERED is recovery.status
+    verified = lab("verify", recovery.folder.name, "--head", recovery.records[-1].hash, "--json")
     assert (0, True) == (verified.code, verified.json["intact"])
     again = prefect.up()
     assert (0, ["server", "worker"]) == (again.code, again.json["started"]), again.err
     assert not set(killed.values()) & set(again.json["processes"].values())
     process.heal(lab.home)
-    assert 3 == lab("rollback", ended.json["run_id"]).code
+    assert 3 == lab("rollback", recovery.folder.name).code
 
 
 def test_a_worker_that_died_is_started_anew(prefect: Prefect) -> None:
@@ -197,8 +187,3 @@ def test_a_server_that_does_not_come_up(defib: Defib) -> None:
     assert str(defib.home / "prefect" / "server.log") in ended.json["where"]
     assert "not a database" in ended.json["seen"]
     assert {} == defib("down", "--json").json["stopped"]
-
-
-def now() -> str:
-    """This moment, as an operator would give it."""
-    return datetime.now(UTC).isoformat()
