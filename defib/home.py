@@ -10,6 +10,7 @@
     artefacts/<site>/ what builds of the site left, a folder each
     fleets/           plans of many sites, by their digest
     lab/              what a running lab needs
+    prefect/          what Prefect's server and worker need, where `defib up` started them
 """
 
 from __future__ import annotations

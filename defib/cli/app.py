@@ -27,6 +27,7 @@ from defib.cli.options import (
     Trigger,
 )
 from defib.cli.release import release_app
+from defib.cli.service import down, up
 from defib.lab.plan import DEFAULT_NET
 from defib.objectives import Mode
 
@@ -353,6 +354,10 @@ def switch_status(site: _SwitchSite = "", as_json: AsJson = False) -> int:
     from defib.cli import switch  # noqa: PLC0415
 
     return switch.status(site, as_json=as_json)
+
+
+app.command()(up)
+app.command()(down)
 
 
 def invoke(arguments: list[str]) -> int:

@@ -1,0 +1,68 @@
+"""``deploy/compose.yaml`` for real: PostgreSQL, Redis, two API servers, background services, a worker, and a recovery."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import urllib.error
+from collections.abc import Iterator
+
+import pytest
+
+from defib.lab import process
+from defib.objectives import Status
+from tests.conftest import ROOT, Defib, LabMaker
+from tests.deploy.cluster import Cluster, missing, running
+from tests.service.stage import Recovery, Somebody, runs, wait_until
+
+NET = "127.162"
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=f"needs Debian's {missing()}")
+
+
+@pytest.fixture(scope="module")
+def lab(make_lab: LabMaker) -> Defib:
+    """A lab for this module."""
+    return make_lab(NET)
+
+
+@pytest.fixture(scope="module")
+def cluster(lab: Defib, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """All of it for this module, with a worker in the lab's home and the deployments of its site."""
+    with running(tmp_path_factory.mktemp("cluster")) as found:
+        home = {"DEFIB_HOME": str(lab.home), "DEFIB_RUNBOOKS": str(ROOT / "runbooks")}
+        found.prefect("worker", home)
+        deploy = [sys.executable, "-m", "flows.deploy", "lab"]
+        subprocess.run(deploy, env={**found.environment("worker"), **home}, check=True, cwd=found.folder / "worker")
+        known = somebody(found)
+        found.wait("worker", lambda: bool(known.ask("/api/work_pools/defib/workers/filter", {})))
+        yield found
+
+
+def somebody(cluster: Cluster) -> Somebody:
+    """Who has the password, at the one address."""
+    return Somebody(cluster.url, cluster.environment("worker")["PREFECT_API_AUTH_STRING"])
+
+
+def test_whoever_has_no_password_is_told_nothing(cluster: Cluster) -> None:
+    """At the one address as at each server."""
+    for url in (cluster.url, cluster.moved("http://api-1:4200"), cluster.moved("http://api-2:4200")):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            Somebody(url, "").ask("/api/flow_runs/filter", {})
+        assert 401 == refused.value.code
+
+
+def test_a_recovery_outlives_an_api_server(cluster: Cluster, lab: Defib) -> None:
+    """Kill -9 of one of two in mid-run: the run ends well, and Prefect's books on it are closed at the other."""
+    process.break_(lab.home, "cloudfront", "refuse")
+    before = runs(lab)
+    flow_run = somebody(cluster).start("cdn-failover")
+    recovery = Recovery.begun(lab, before)
+    recovery.approve()
+    recovery.wait_for("steer-traffic")
+    cluster.kill("api-1")
+    wait_until(lambda: recovery.status is not None, within=60)
+    assert Status.RECOVERED is recovery.status
+    wait_until(lambda: somebody(cluster).state(flow_run) == "Recovered", within=30)
+    verified = lab("verify", recovery.folder.name, "--head", recovery.records[-1].hash, "--json")
+    assert (0, True) == (verified.code, verified.json["intact"])
