@@ -175,7 +175,9 @@ class _Rehearsal:
                 broken, patience = True, Deadline.after(clock, PATIENCE)
             return patience.expired() or (broken and decision.state is State.DOWN)
 
-        watcher = Watcher(site, outside.observers, detector, clock, on_observation=self._looks.append)
+        watcher = Watcher(
+            site, outside.observers, detector, clock, monitors=outside.monitors, on_observation=self._looks.append
+        )
         decision = watcher.run(until)
         if not broken:
             raise StepFailed(

@@ -20,6 +20,7 @@ from defib.objectives import Objectives
 from defib.ports import RecordKey
 from defib.sitealerts import AlertChannel, StatusPageConfig
 from defib.sitegit import Build, Git
+from defib.sitemonitors import MonitorConfig, SentrySessions
 from defib.sitereplication import Replicated
 from defib.sitevalues import Duration, HostName, Part
 from defib.sitevendors import CdnConfig, CdnOfSite, DnsZoneConfig, FailoverSwitch, HostConfig, HostOfSite, Server
@@ -107,6 +108,9 @@ class Detection(Part):
 
     An observer turns bad after `fall` bad looks in a row and good after `rise` good ones; the site is down when `quorum`
     observers are bad. `probe_deadline` is the total time of one look.
+
+    Once the site would be down, the site's monitors are waited for until their next checks confirm or contradict that,
+    no longer than `wait_for_monitors` from the first bad look on. Whoever of them cannot tell is not waited for.
     """
 
     interval: Duration = timedelta(seconds=1)
@@ -115,6 +119,7 @@ class Detection(Part):
     quorum: int = Field(default=2, ge=1)
     probe_deadline: Duration = timedelta(seconds=5)
     cool_down: Duration = timedelta(minutes=10)
+    wait_for_monitors: Duration = timedelta(0)
     references: tuple[str, ...] = Field(min_length=2)
     """Sites of other people, fetched over HTTPS to tell "the site is down" from "I am offline"."""
 
@@ -173,6 +178,8 @@ class Site(Part):
     depends: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     resolvers: tuple[Server, ...] = Field(min_length=1)
     observers: tuple[Observer, ...] = Field(min_length=1)
+    monitors: tuple[MonitorConfig, ...] = ()
+    signals: tuple[SentrySessions, ...] = ()
     detection: Detection
     verification: Verification
     acceptance: Acceptance | None = None
@@ -189,6 +196,8 @@ class Site(Part):
             ("cdns", [cdn.name for cdn in self.cdns]),
             ("hosts", [host.name for host in self.hosts]),
             ("observers", [observer.name for observer in self.observers]),
+            ("monitors", [monitor.name for monitor in self.monitors]),
+            ("signals", [signal.name for signal in self.signals]),
             ("resolvers", [server.name for server in self.resolvers]),
             ("alerts", [channel.name for channel in self.alerts]),
             ("status", [page.name for page in self.status]),
@@ -212,6 +221,22 @@ class Site(Part):
             raise Misplaced("larger than the number of observers", "detection", "quorum")
         if self.verification.resolvers_moved > len(self.resolvers):
             raise Misplaced("larger than the number of resolvers", "verification", "resolvers_moved")
+        return self
+
+    @model_validator(mode="after")
+    def _others_only_help(self) -> Self:
+        """Nobody's voice is mistaken for another's, and none but an observer's can decide."""
+        voices = {observer.name for observer in self.observers}
+        for kind, others in (("monitors", self.monitors), ("signals", self.signals)):
+            for number, other in enumerate(others):
+                if other.name in voices:
+                    raise Misplaced(f"the name {other.name!r} is also that of another voice", kind, number, "name")
+                voices.add(other.name)
+        for number, signal in enumerate(self.signals):
+            if signal.counts and self.detection.quorum == 1:
+                raise Misplaced("with a quorum of 1 every voice decides alone", "signals", number, "counts")
+        if self.detection.wait_for_monitors and not self.monitors:
+            raise Misplaced("there are no monitors to wait for", "detection", "wait_for_monitors")
         return self
 
     @model_validator(mode="after")
