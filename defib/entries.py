@@ -23,6 +23,7 @@ from defib.copyentries import (
     ReplicaSeen,
     VersionSeen,
 )
+from defib.drillentries import DrillAsked, PreconditionSeen
 from defib.objectives import Mode, Phase, Plane, Status
 from defib.plan import Change
 from defib.ports import Build, Observation
@@ -384,6 +385,8 @@ Entry = (
     | Fingerprinted
     | DrillRun
     | EyewitnessSaw
+    | DrillAsked
+    | PreconditionSeen
     | Told
     | Closed
 )

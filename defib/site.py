@@ -19,11 +19,12 @@ from defib.errors import InputError, SiteInvalid, UnknownSite
 from defib.objectives import Objectives
 from defib.ports import RecordKey
 from defib.sitealerts import AlertChannel, StatusPageConfig
+from defib.sitedrills import Drills
 from defib.sitegit import Build, Git
 from defib.sitemonitors import MonitorConfig, SentrySessions
 from defib.sitereplication import Replicated
 from defib.sitevalues import Duration, HostName, Part
-from defib.sitevendors import CdnConfig, CdnOfSite, DnsZoneConfig, FailoverSwitch, HostConfig, HostOfSite, Server
+from defib.sitevendors import AwsHost, CdnConfig, CdnOfSite, DnsZoneConfig, FailoverSwitch, HostConfig, HostOfSite, Server
 from defib.yamlfile import Misplaced, load_model
 
 
@@ -185,6 +186,7 @@ class Site(Part):
     acceptance: Acceptance | None = None
     alerts: tuple[AlertChannel, ...] = ()
     status: tuple[StatusPageConfig, ...] = ()
+    drills: Drills | None = None
     lab: bool = False
     """True where everything is in the lab: only there may a run rehearse."""
     trust: str = ""
@@ -289,6 +291,16 @@ class Site(Part):
         return self
 
     @model_validator(mode="after")
+    def _drills_fit(self) -> Self:
+        for number, procedure in enumerate(self.drills.procedures if self.drills else ()):
+            if procedure not in self.drillable:
+                has = ", ".join(self.drillable)
+                raise Misplaced(
+                    f"the site has nothing that {procedure} is about; it has: {has}", "drills", "procedures", number
+                )
+        return self
+
+    @model_validator(mode="after")
     def _lab_is_here(self) -> Self:
         servers = (*self.servers, *self.resolvers)
         if self.lab and not all(server.address.startswith("127.") for server in servers):
@@ -302,6 +314,19 @@ class Site(Part):
     def zone_of(self, name: str) -> str:
         """The zone that holds `name`: the innermost, where one of the site's zones is delegated from another."""
         return max((zone for zone in self.zones if f".{name}".endswith(f".{zone}")), key=len, default="")
+
+    @property
+    def drillable(self) -> tuple[str, ...]:
+        """The procedures that can be drilled because the site has what they are about."""
+        builds = self.build is not None and any(isinstance(host, AwsHost) for host in self.hosts)
+        has = {
+            "cdn-failover": bool(self.cdns),
+            "dns-switch": bool(self.hosts),
+            "aws-redeploy": builds,
+            "git-mirror": self.git is not None,
+            "replication-check": bool(self.replication),
+        }
+        return tuple(procedure for procedure, there in has.items() if there)
 
     @property
     def zones(self) -> tuple[str, ...]:

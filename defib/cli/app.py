@@ -182,6 +182,30 @@ def drill(
 
 
 @app.command()
+def drills(
+    site: SiteName,
+    html: Annotated[str, typer.Option("--html", metavar="FILE", help="Also write them as one page, with pictures.")] = "",
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Hold the drill that is due now, if any; for an hourly schedule.")
+    ] = False,
+    net: Annotated[str, typer.Option(help="The network of the lab, if one has to be started.")] = DEFAULT_NET,
+    trigger: Annotated[str, typer.Option(hidden=True)] = "",
+    no_prefect: NoPrefect = False,
+    as_json: AsJson = False,
+) -> int:
+    """List the drills of a site, and when the next are due.
+
+    With --hold, what was missed is recorded and told, and what is due by the calendar of the site file is held; the exit
+    code is then the drill's.
+    """
+    from defib.cli import drillbook, recover  # noqa: PLC0415
+
+    if hold:
+        return drillbook.hold(recover.Asked(REDACT, as_json, not no_prefect), site, net, trigger)
+    return drillbook.show(REDACT, site, html, as_json=as_json)
+
+
+@app.command()
 def fleet(
     procedure: Procedure,
     sites: Annotated[str, typer.Option(metavar="PATTERN", help="A folder of site files, or a pattern of paths or names.")],
