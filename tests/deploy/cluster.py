@@ -113,14 +113,14 @@ class Cluster:
 
     def log(self, name: str) -> str:
         """What a service has said."""
-        return (self.folder / f"{name}.log").read_text(errors="replace")[-4000:]
+        return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def wait(self, name: str, ready: Callable[[], bool]) -> None:
         """Wait until a service can be used."""
         within = Deadline.after(_CLOCK, _START)
         while not ready():
-            assert self.processes[name].poll() is None, f"{name} has ended: {self.log(name)}"
-            assert not within.expired(), f"{name} did not come up: {self.log(name)}"
+            assert self.processes[name].poll() is None, f"{name} has ended: {self.log(name)[-4000:]}"
+            assert not within.expired(), f"{name} did not come up: {self.log(name)[-4000:]}"
             _CLOCK.sleep(timedelta(milliseconds=50))
 
 
@@ -134,8 +134,9 @@ def running(folder: Path) -> Iterator[Cluster]:
         dict(zip(_PLACES, _free_ports(len(_PLACES)), strict=True)),
     )
     with ExitStack() as stack:
+        data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="defib-postgres-")))
         stack.callback(_end, cluster)
-        _start_postgres(cluster, Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="defib-postgres-"))))
+        _start_postgres(cluster, data)
         _start_redis(cluster)
         migration = cluster.prefect("migrate")
         assert migration.wait(_START.total_seconds()) == 0, cluster.log("migrate")

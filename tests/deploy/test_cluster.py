@@ -8,6 +8,7 @@ import urllib.error
 from collections.abc import Iterator
 
 import pytest
+import redis
 
 from defib.lab import process
 from defib.objectives import Status
@@ -66,3 +67,20 @@ def test_a_recovery_outlives_an_api_server(cluster: Cluster, lab: Defib) -> None
     wait_until(lambda: somebody(cluster).state(flow_run) == "Recovered", within=30)
     verified = lab("verify", recovery.folder.name, "--head", recovery.records[-1].hash, "--json")
     assert (0, True) == (verified.code, verified.json["intact"])
+
+
+def test_what_several_servers_share_is_in_redis(cluster: Cluster) -> None:
+    """Events and background work go through it, with its password; a setting that is not heeded would leave it empty."""
+    port, password = cluster.ports["redis:6379"], cluster.composed.variables["REDIS_PASSWORD"]
+    with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
+        stranger.ping()
+    for database, what in ((0, "message:"), (1, "prefect")):  # the addresses of the file: events, background work
+        with redis.Redis(port=port, db=database, password=password, decode_responses=True) as known:
+            assert what in " ".join(map(str, known.scan_iter()))
+
+
+@pytest.mark.parametrize("service", ["api-2", "services", "balancer"])
+def test_who_was_not_killed_has_no_complaint(cluster: Cluster, service: str) -> None:
+    """An address that leads nowhere is tried again for ever, and seen in the log alone."""
+    log = cluster.log(service)
+    assert not [line for line in log.splitlines() if "Traceback" in line or "ERROR" in line or "ALERT" in line], log

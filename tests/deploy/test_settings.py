@@ -28,12 +28,13 @@ def names_of_settings() -> set[str]:
     """Every variable that Prefect, and what it keeps in Redis, would read."""
     from prefect.settings.legacy import _get_settings_fields  # noqa: PLC0415 - it costs two seconds
     from prefect.settings.models.root import Settings  # noqa: PLC0415
+    from prefect_redis.cleanup_queue import RedisWorkerCleanupQueueSettings  # noqa: PLC0415
     from prefect_redis.client import RedisMessagingSettings  # noqa: PLC0415
     from prefect_redis.messaging import RedisMessagingPublisherSettings  # noqa: PLC0415
 
     redis = {
         f"{model.model_config.get('env_prefix', '')}{name}".upper()
-        for model in (RedisMessagingSettings, RedisMessagingPublisherSettings)
+        for model in (RedisMessagingSettings, RedisMessagingPublisherSettings, RedisWorkerCleanupQueueSettings)
         for name in model.model_fields
     }
     return set(_get_settings_fields(Settings)) | redis
@@ -67,6 +68,13 @@ def test_no_server_is_without_a_password() -> None:
     assert {COMPOSED.environment("worker")["PREFECT_API_AUTH_STRING"]} == asked
     for values in (chart("server")["server"], chart("worker")["worker"]):
         assert {"enabled": True, "existingSecret": "defib-auth"} == values["basicAuth"]
+
+
+def test_kubernetes_is_given_every_address() -> None:
+    """What has an address or a secret in the compose file is in a secret of the charts too, or is a value of theirs."""
+    text = (DEPLOY / "helm" / "server.yaml").read_text()
+    addressed = {name for name, value in COMPOSED.environment("api-1").items() if "@redis" in value}
+    assert addressed == set(re.findall(r"--from-literal=(PREFECT_\w+)=redis", text))
 
 
 @pytest.mark.parametrize("name", sorted(VARIABLES))
