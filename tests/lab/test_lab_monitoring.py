@@ -93,6 +93,7 @@ def place(world: Stage, tmp_path: Path) -> Iterator[Place]:
     world.heal()
     for api in world.world.monitoring.values():
         for schedule in api.dialect.schedules:
+            world.loop.run(schedule.stop())
             schedule.seen.clear()
     robot(world).paused = pingdom(world).paused = False
     robot(world).watches = pingdom(world).watches = f"https://{PAGE}:8443/"
