@@ -233,6 +233,36 @@ def read_journal(path: Path) -> tuple[tuple[Record, ...], int]:
     return tuple(records), len(torn)
 
 
+class Follower:
+    """Reads a journal that another process writes: each entry once, as soon as it is whole.
+
+    :class:`EvidenceBroken` where the chain does not hold, as for :func:`read_journal`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._number = 0
+        self._prev = FIRST
+
+    def new(self) -> tuple[Record, ...]:
+        """What was written since the last call, oldest first; nothing while there is no journal yet."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                whole, newline, _ = file.read().rpartition(b"\n")
+        except FileNotFoundError:
+            return ()
+        records = tuple(self._check(raw) for raw in whole.split(b"\n")) if whole else ()
+        self._offset += len(whole) + len(newline)
+        return records
+
+    def _check(self, raw: bytes) -> Record:
+        record = _check(raw, self._number + 1, self._prev, self._path)
+        self._number, self._prev = record.n, record.hash
+        return record
+
+
 def mend(path: Path) -> tuple[tuple[Record, ...], int]:
     """Like :func:`read_journal`, and cuts a torn last line off the file, so that it can be appended to."""
     records, torn = read_journal(path)

@@ -8,6 +8,7 @@ import typer
 
 from defib.cli.alarms import alarms_app
 from defib.cli.assets import assets_app
+from defib.cli.elsewhere import elsewhere_app
 from defib.cli.export import export_app
 from defib.cli.git import git_app
 from defib.cli.guard import guarded
@@ -15,6 +16,7 @@ from defib.cli.options import (
     REDACT,
     Approve,
     AsJson,
+    AwaitApproval,
     Commit,
     Force,
     ModeOption,
@@ -23,6 +25,7 @@ from defib.cli.options import (
     RunId,
     RunMode,
     SiteName,
+    Trigger,
 )
 from defib.cli.release import release_app
 from defib.lab.plan import DEFAULT_NET
@@ -47,6 +50,7 @@ app.add_typer(release_app, name="release")
 app.add_typer(git_app, name="git")
 app.add_typer(assets_app, name="assets")
 app.add_typer(alarms_app)
+app.add_typer(elsewhere_app)
 
 
 @app.command()
@@ -66,11 +70,12 @@ def run(
     site: SiteName,
     mode: ModeOption = RunMode.INCIDENT,
     approve: Approve = "",
+    await_approval: AwaitApproval = False,
     since: Annotated[str, typer.Option(help="When users first lost service, ISO 8601 with a time zone.")] = "",
     commit: Commit = "",
     force: Force = False,
     no_prefect: NoPrefect = False,
-    trigger: Annotated[str, typer.Option(hidden=True)] = "",
+    trigger: Trigger = "",
     down_at: Annotated[str, typer.Option(hidden=True)] = "",
     automatic: Annotated[bool, typer.Option(hidden=True)] = False,
     as_json: AsJson = False,
@@ -78,9 +83,9 @@ def run(
     """Carry out a procedure."""
     from defib.cli import recover  # noqa: PLC0415
 
-    asked = recover.Asked(REDACT, as_json, not no_prefect, approve)
+    asked = recover.Asked(REDACT, as_json, not no_prefect, approve, await_approval, trigger)
     return recover.run(
-        asked, procedure, site, Mode(mode.value), since, trigger, down_at, forced=force, automatic=automatic, commit=commit
+        asked, procedure, site, Mode(mode.value), since, "", down_at, forced=force, automatic=automatic, commit=commit
     )
 
 
@@ -109,11 +114,17 @@ def replicas(site: SiteName, no_prefect: NoPrefect = False, as_json: AsJson = Fa
 
 
 @app.command()
-def resume(run_id: RunId, approve: Approve = "", no_prefect: NoPrefect = False, as_json: AsJson = False) -> int:
+def resume(
+    run_id: RunId,
+    approve: Approve = "",
+    await_approval: AwaitApproval = False,
+    no_prefect: NoPrefect = False,
+    as_json: AsJson = False,
+) -> int:
     """Bring a run that was killed or interrupted to its end."""
     from defib.cli import recover  # noqa: PLC0415
 
-    return recover.resume(recover.Asked(REDACT, as_json, not no_prefect, approve), run_id)
+    return recover.resume(recover.Asked(REDACT, as_json, not no_prefect, approve, await_approval), run_id)
 
 
 @app.command()
@@ -129,9 +140,11 @@ def failback(
     run_id: RunId,
     mode: ModeOption = RunMode.INCIDENT,
     approve: Approve = "",
+    await_approval: AwaitApproval = False,
     plan_only: Annotated[bool, typer.Option("--plan", help="Only show what would change, and its digest.")] = False,
     force: Force = False,
     no_prefect: NoPrefect = False,
+    trigger: Trigger = "",
     as_json: AsJson = False,
 ) -> int:
     """Go back to the primary after a recovery."""
@@ -139,7 +152,7 @@ def failback(
 
     if plan_only:
         return planning.plan(REDACT, "failback", "", run_id, as_json=as_json, forced=force)
-    asked = recover.Asked(REDACT, as_json, not no_prefect, approve)
+    asked = recover.Asked(REDACT, as_json, not no_prefect, approve, await_approval, trigger)
     return recover.failback(asked, run_id, Mode(mode.value), forced=force)
 
 
@@ -151,6 +164,7 @@ def drill(
     net: Annotated[str, typer.Option(help="The network of the lab, if one has to be started.")] = DEFAULT_NET,
     live: Annotated[bool, typer.Option("--live", help="Break nothing, and move the users of a site in earnest.")] = False,
     approve: Approve = "",
+    await_approval: AwaitApproval = False,
     no_prefect: NoPrefect = False,
     as_json: AsJson = False,
 ) -> int:
@@ -163,7 +177,7 @@ def drill(
     from defib.cli import drills, recover  # noqa: PLC0415
 
     if live:
-        asked = recover.Asked(REDACT, as_json, not no_prefect, approve)
+        asked = recover.Asked(REDACT, as_json, not no_prefect, approve, await_approval)
         return recover.run(asked, procedure, site, Mode.INCIDENT, "", "live drill", live=True)
     return drills.drill(recover.Asked(REDACT, as_json, not no_prefect), procedure, site, fault, net)
 

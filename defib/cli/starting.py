@@ -15,8 +15,9 @@ from typing import Protocol
 
 from defib.cli.seen import seen
 from defib.clock import Clock
+from defib.detached import start_detached
 from defib.errors import DefibError, EvidenceBroken
-from defib.history import JOURNAL, is_alive, opening_of, status_of, unfinished
+from defib.history import JOURNAL, is_alive, opening_of, run_asked_for, status_of, unfinished
 from defib.home import Home
 from defib.journal import read_journal
 from defib.looking import USERS
@@ -116,7 +117,7 @@ class Starter:
         if self._running is None or self._running.process.poll() is None:
             return None
         ended, self._running = self._running, None
-        folder = ended.resumed or _run_of(self._what.home, self._what.site.site, ended)
+        folder = ended.resumed or run_asked_for(self._what.home, self._what.site.site, ended.trigger, ended.at)
         status = None if folder is None else _status(folder)
         self._tell(self._outcome(folder, status, ended.process.returncode))
         another = status is Status.REFUSED and self._turn + 1 < len(self._what.procedures)
@@ -157,14 +158,8 @@ class Starter:
             except OSError as error:
                 self._tell(f"warning: its words are lost, because the log cannot be written: {error}")
                 output = stack.enter_context(Path(os.devnull).open("ab"))
-            process = subprocess.Popen(  # noqa: S603 - our own command
-                [sys.executable, "-m", "defib", *command, *([] if self._what.prefect else ["--no-prefect"])],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                env={**os.environ, "DEFIB_HOME": str(self._what.home.path)},
-            )
+            without = [] if self._what.prefect else ["--no-prefect"]
+            process = start_detached([*command, *without], self._what.home.path, output)
         done = f"resumed run {left.name}" if left else f"started {self._procedure}"
         self._tell(f"{done} as process {process.pid}; its words go to {output.name}")
         return _Started(process, now, trigger, left)
@@ -206,21 +201,6 @@ def _not_to_be_resumed(folder: Path) -> str:
     if not opening_of(records, folder).automatic:
         return f"run {folder.name}, which a person started, died, and its changes stand: {choice}"
     return ""
-
-
-def _run_of(home: Home, site: str, started: _Started) -> Path | None:
-    """The newest run of `site` that has our trigger and began after we started it."""
-    for folder in reversed(home.runs()):
-        try:
-            records = read_journal(folder / JOURNAL)[0]
-            opened = opening_of(records, folder)
-        except (OSError, EvidenceBroken):
-            continue  # of another run, or broken since: then nothing can be said of it
-        if records[0].at < started.at:
-            return None
-        if (opened.site, opened.trigger) == (site, started.trigger):
-            return folder
-    return None
 
 
 def _users_are_served(folder: Path, site: Site) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from defib.objectives import Phase
+from defib.question import Question
 from defib.ready.check import Readiness, State
 from defib.report import words
 from defib.report.as_markdown import as_markdown, escape
@@ -34,6 +35,26 @@ def plan_text(told: Timeline) -> str:
     if told.approved:
         lines += ["", f"Approved ({told.approved.how}) by {escape(told.approved.by)}."]
     return "\n".join(lines)
+
+
+def question_text(told: Timeline, question: Question) -> str:
+    """What somebody reads who is to approve a plan: its digest, every change before and after, and what was seen."""
+    changes = plan_text(told).partition("\n")[2].strip()
+    digest = question.short_digest
+    until = f"It waits until **{question.until:%H:%M:%S} UTC**; no answer refuses."
+    return "\n".join(
+        [
+            f"# Approve plan `{digest}` of {escape(told.opened.procedure)} on {escape(told.opened.site)}?",
+            "",
+            changes,
+            "",
+            f"{until} From a terminal: `defib approve {question.run_id} --digest {digest}`",
+            "",
+            "```text",
+            _inert(question.text),
+            "```",
+        ]
+    )
 
 
 def timeline_text(told: Timeline) -> str:
