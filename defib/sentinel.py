@@ -196,4 +196,4 @@ def _next(run_id: str, opened: entries.Opened, state: State) -> str:
         return "defib runs, for the runs that it made; defib lab heal, for what it broke"
     if state is State.DEAD:
         return f"defib resume {run_id}, or defib rollback {run_id}"
-    return f"defib report {run_id} --form md; to end it: stop its process, then defib rollback {run_id}"
+    return f"defib report {run_id} --form md; to end it: defib stop {run_id}, then defib rollback {run_id}"

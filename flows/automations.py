@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import get_client
@@ -146,7 +146,7 @@ class Server:
     def _block(self, name: str, url: str) -> UUID:
         """The webhook block of that name, which holds `url` as a secret; made or changed where it does not."""
         try:
-            known = Webhook.load(name, client=None, _sync=True)
+            known = cast("Webhook", Webhook.load(name))
             number = known._block_document_id  # noqa: SLF001 - Prefect has no other way to ask
             if number is not None and (self._dry or known.url.get_secret_value() == url):
                 return number
@@ -154,7 +154,7 @@ class Server:
             if self._dry:
                 return UUID(int=0)
         block = Webhook(method="POST", url=SecretStr(url))
-        return block.save(name, overwrite=True, _sync=True)
+        return cast("UUID", block.save(name, overwrite=True))
 
     def _removed(self, automation: Automation) -> Done:
         if not self._dry:

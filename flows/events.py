@@ -99,7 +99,7 @@ class EventStream:
         self._run = run
 
     def send(self, alert: Alert, *, within: Deadline) -> None:
-        chosen = self._run.journal.of(entries.EngineChosen)
+        chosen = tuple(self._run.journal.of(entries.EngineChosen))
         if chosen and not chosen[-1].prefect:
             raise Unavailable("this run does without Prefect", seen=chosen[-1].why)
         kind, _, burnt = alert.subject.rpartition(":")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -234,19 +231,6 @@ def test_what_died_long_ago_is_no_news(desk: Desk) -> None:
     old = (desk.clock.now() - timedelta(days=8)).timestamp()
     os.utime(desk.folder / "journal.jsonl", (old, old))
     assert look(desk.home, desk.clock.now()) == ()
-
-
-def test_a_real_process_that_is_killed(tmp_path: Path) -> None:
-    """E1: kill -9 in the middle of a real run: the next look of the command says so, and the one after says it no more."""
-    other = [sys.executable, "-m", "tests.other_process", str(tmp_path)]
-    with subprocess.Popen(other, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline().startswith("holding ")
-        assert [each.state.is_news for each in look(Home(tmp_path), SimulatedClock().now())] == [False]
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    (found,) = look(Home(tmp_path), SimulatedClock().now())
-    assert found.state is State.DEAD
 
 
 def test_channels_that_fail_are_tried_again(desk: Desk) -> None:

@@ -189,7 +189,9 @@ def _words(ending: Ending) -> str:
 
 def _recovered_since(home: Home, site: str, since: datetime | None) -> Path | None:
     """The run that recovered `site` after `since`, so that what began then is over; None where none did."""
-    for folder in reversed(home.runs()) if since is not None else ():
+    if since is None:
+        return None
+    for folder in reversed(home.runs()):
         if f"-{site}-" not in folder.name:
             continue
         try:

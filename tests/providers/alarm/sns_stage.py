@@ -71,5 +71,6 @@ class Amazon:
     def invitation(self, **more: object) -> bytes:
         """The message that offers a subscription."""
         said = f"You have chosen to subscribe to the topic {TOPIC}.\nTo confirm the subscription, visit the SubscribeURL."
-        facts = {"Type": "SubscriptionConfirmation", "Token": "2336412f37fb687f5d51e6e2", "SubscribeURL": SUBSCRIBE}
-        return self.signed(**{**facts, "Subject": None, "Message": said, **more})
+        facts: dict[str, object] = {"Type": "SubscriptionConfirmation", "Token": "2336412f37fb687f5d51e6e2"}
+        facts |= {"SubscribeURL": SUBSCRIBE, "Subject": None, "Message": said, **more}
+        return self.signed("1", **facts)

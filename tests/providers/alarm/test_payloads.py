@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from defib.alarm import LONGEST_AGO, Alarm, Says, alarm
@@ -155,6 +155,7 @@ def test_what_is_no_payload(read: Reader, body: bytes) -> None:
     assert len(str(caught.value)) < 1000
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes(body: bytes) -> None:
     """Strangers may send what they like: it is refused, and nothing else happens."""
@@ -163,6 +164,7 @@ def test_any_bytes(body: bytes) -> None:
             read(body)
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.text(max_size=400), st.text(max_size=400))
 def test_words_are_fit_to_be_shown(name: str, details: str) -> None:
     """Whatever a vendor hands on from a hostile page is one short printable line."""
