@@ -22,6 +22,7 @@ from defib.run import Run
 from defib.start import Desk, Order, new_run
 from defib.timeline import Timeline, timeline
 from flows.engine import Procedure, perform
+from flows.events import outlets
 from flows.published import copy_artifacts
 from flows.scheduled import desk
 
@@ -52,7 +53,7 @@ def _carried_out(procedure: Procedure, at: Desk, run: Run) -> Timeline:
     """The run to its end, its people told, its report written, its lease given back."""
     inside = entries.EngineChosen(prefect=True, why="the scheduled flow")
     try:
-        with heralded(run, outlets_for(run, at.home, at.redact)):
+        with heralded(run, outlets_for(run, at.home, at.redact).also(outlets(run))):
             perform(procedure, run, inside, here=True)
     finally:
         if run.changes.lease is not None:

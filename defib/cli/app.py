@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from defib.cli.alarms import alarms_app
 from defib.cli.assets import assets_app
 from defib.cli.elsewhere import elsewhere_app
 from defib.cli.export import export_app
@@ -49,6 +50,7 @@ app.add_typer(export_app, name="export")
 app.add_typer(release_app, name="release")
 app.add_typer(git_app, name="git")
 app.add_typer(assets_app, name="assets")
+app.add_typer(alarms_app)
 app.add_typer(elsewhere_app)
 
 

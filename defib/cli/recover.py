@@ -231,8 +231,9 @@ def carry_out(at: Desk, opened: Run, do: Callable[[Run], Outcome]) -> Outcome:
 
 
 def telling(at: Desk, opened: Run) -> AbstractContextManager[None]:
-    """Tell the people of the site file what happens in a run, for as long as it lasts."""
-    return heralded(opened, outlets_for(opened, at.home, at.redact))
+    """Tell the people of the site file, and Prefect, what happens in a run, for as long as it lasts."""
+    outlets = outlets_for(opened, at.home, at.redact)
+    return heralded(opened, outlets.also(procedures.events().outlets(opened)))
 
 
 def finish(at: Desk, opened: Run) -> None:
