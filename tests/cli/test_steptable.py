@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from defib import entries
-from defib.cli.board import Scene
+from defib.cli.steptable import Scene
 from defib.cli.held import Held
 from defib.cli.live import Lines
 from defib.cli.say import fold
