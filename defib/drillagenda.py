@@ -43,12 +43,24 @@ _KNOWN = TypeAdapter(dict[str, _Known])
 
 @dataclass(frozen=True)
 class Agenda:
-    """What was missed, what is due now, and when each procedure is due next."""
+    """What was missed until a moment, what is due then, and when each procedure is due next."""
 
+    at: datetime
     calendar: Calendar
     missed: tuple[Missed, ...]
     due: Due | None
     next: Mapping[str, datetime]
+
+
+def settle(home: Home, site: Site, calendar: Calendar, now: datetime) -> None:
+    """All that was missed until now is recorded: it need not be looked for again."""
+    known = _read_known(home, site)
+    settled = calendar.settled(now)
+    later = {
+        procedure: _Known(each.rule, max(each.since, settled[procedure])) if procedure in settled else each
+        for procedure, each in known.items()
+    }
+    _write_known(home, site, known, later)
 
 
 def calendar_of(site: Site) -> Calendar:
@@ -65,11 +77,11 @@ def agenda(desk: Desk, site: Site) -> Agenda:
     calendar, now = calendar_of(site), desk.clock.now()
     since = _known_since(desk.home, site, calendar, now)
     past = past_drills(desk.home, site.site)
-    due = calendar.due(now, past)
+    due = calendar.due(now, past, since)
     if due is None:  # proofs are read only where they decide something
-        due = calendar.due(now, past, _changed(desk, site, calendar, past))
+        due = calendar.due(now, past, since, _changed(desk, site, calendar, past))
     following = {procedure: calendar.next(procedure, now) for procedure in calendar.procedures}
-    return Agenda(calendar, calendar.missed(now, past, since), due, following)
+    return Agenda(now, calendar, calendar.missed(now, past, since), due, following)
 
 
 @contextmanager
@@ -119,19 +131,31 @@ def _begun(folder: Path) -> datetime:
 
 def _known_since(home: Home, site: Site, calendar: Calendar, now: datetime) -> dict[str, datetime]:
     """Since when each procedure has been due by this calendar, to the best knowledge of this machine."""
-    path = home.site(site.site) / "drills.json"
-    try:
-        before = _KNOWN.validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        before = {}  # a note that is gone or spoilt begins anew: nothing is called missed by a guess
+    before = _read_known(home, site)
     rules = {procedure: _rule(calendar, number) for number, procedure in enumerate(calendar.procedures)}
     known = {
         procedure: before[procedure] if procedure in before and before[procedure].rule == rule else _Known(rule, now)
         for procedure, rule in rules.items()
     }
-    if known != before:
-        put(path, _KNOWN.dump_json(known), "the note on the calendar of drills")
+    _write_known(home, site, before, known)
     return {procedure: each.since for procedure, each in known.items()}
+
+
+def _read_known(home: Home, site: Site) -> dict[str, _Known]:
+    """What the note says; one that is gone or spoilt begins anew, for nothing is called missed by a guess."""
+    try:
+        return _KNOWN.validate_json(_note(home, site).read_bytes())
+    except (OSError, ValidationError):
+        return {}
+
+
+def _write_known(home: Home, site: Site, before: Mapping[str, _Known], known: dict[str, _Known]) -> None:
+    if known != before:
+        put(_note(home, site), _KNOWN.dump_json(known), "the note on the calendar of drills")
+
+
+def _note(home: Home, site: Site) -> Path:
+    return home.site(site.site) / "drills.json"
 
 
 def _rule(calendar: Calendar, number: int) -> str:

@@ -20,8 +20,10 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from defib.sitedrills import ORDINALS, WEEKDAYS, Blackout, Drills
 
@@ -91,10 +93,8 @@ class Calendar:
 
     def occasion(self, procedure: str, year: int, month: int) -> datetime:
         """When `procedure` is due, of the month in which the first of the procedures is."""
-        day = day_of(self.config.day, year, month)
-        for _ in range(self.procedures.index(procedure)):
-            day = working_day_after(day)
-        return self._moment(day)
+        config = self.config
+        return _planned(config.day, config.at, config.tz, self.procedures.index(procedure), year, month)
 
     def occasions(self, procedure: str, since: datetime, until: datetime) -> Iterator[datetime]:
         """Every occasion of `procedure` from `since` on and before `until`."""
@@ -127,21 +127,29 @@ class Calendar:
         day = self._day(at)
         return next((each for each in self.config.blackouts if each.first <= day <= each.last), None)
 
-    def due(self, now: datetime, past: Sequence[PastDrill], changed: Mapping[str, str] | None = None) -> Due | None:
+    def due(
+        self,
+        now: datetime,
+        past: Sequence[PastDrill],
+        since: Mapping[str, datetime],
+        changed: Mapping[str, str] | None = None,
+    ) -> Due | None:
         """The one drill that is due at `now`; None where none is.
 
-        `changed` says of procedures what has changed since they were last proved. They are due at the hour of drills on the
-        next working day outside of any blackout on which nothing else is drilled, one a day.
+        `since` says since when the calendar of each procedure is known: what was due before that is nobody's. `changed` says
+        of procedures what has changed since they were last proved. They are due at the hour of drills on the next working
+        day outside of any blackout on which nothing else is drilled, one a day.
         """
         for procedure in self.procedures:
-            occasion = max(self.occasions(procedure, now - _TWO_MONTHS, now + timedelta.resolution), default=None)
+            begin = max(now - _TWO_MONTHS, since.get(procedure, now))
+            occasion = max(self.occasions(procedure, begin, now + timedelta.resolution), default=None)
             chance = self._open_chance(procedure, occasion, now, past) if occasion else None
             if chance:
                 return Due(procedure, "monthly", occasion, chance)
         return self._due_by_change(now, past, changed or {})
 
     def missed(self, now: datetime, past: Sequence[PastDrill], since: Mapping[str, datetime]) -> tuple[Missed, ...]:
-        """What was due and found nobody, and is not recorded yet; nothing from before a procedure's calendar was known."""
+        """What was due since then and found nobody, and is not recorded yet. What is not in `since` has no past."""
         return tuple(
             found
             for procedure in self.procedures
@@ -149,6 +157,13 @@ class Calendar:
             for occasion in self.occasions(procedure, since[procedure], now)
             if (found := self._missed(procedure, occasion, now, past))
         )
+
+    def settled(self, now: datetime) -> dict[str, datetime]:
+        """For each procedure the occasion before which nothing can be missed any more, once all is recorded that was."""
+        return {
+            procedure: max(self.occasions(procedure, now - _TWO_MONTHS, now + timedelta.resolution))
+            for procedure in self.procedures
+        }
 
     def said(self, missed: Missed) -> str:
         """A missed occasion in a sentence, in the site's own time."""
@@ -162,8 +177,10 @@ class Calendar:
 
     def _missed(self, procedure: str, occasion: datetime, now: datetime, past: Sequence[PastDrill]) -> Missed | None:
         """The chances of an occasion that passed before it was held, and of which nothing is recorded."""
-        end = self.next(procedure, occasion + _DAY)
         own = [each for each in past if each.procedure == procedure]
+        if any(each.ending.was_held and occasion <= each.at <= occasion + PUNCTUAL for each in own):
+            return None
+        end = self.next(procedure, occasion + _DAY)
         told = max(
             (each.at for each in own if each.ending is Ending.MISSED and each.due == occasion), default=occasion - _DAY
         )
@@ -182,9 +199,11 @@ class Calendar:
 
     def _open_chance(self, procedure: str, occasion: datetime, now: datetime, past: Sequence[PastDrill]) -> datetime | None:
         """The chance of an occasion that is now, where it was neither held before nor tried at this chance."""
-        chance = max(at for at in self.chances(procedure, occasion) if at <= now)
         since = [each for each in past if each.procedure == procedure and each.at >= occasion]
-        tried = any(each.ending.was_held or each.at >= chance for each in since if each.ending is not Ending.MISSED)
+        if any(each.ending.was_held for each in since):
+            return None
+        chance = max(at for at in self.chances(procedure, occasion) if at <= now)
+        tried = any(each.at >= chance for each in since if each.ending is not Ending.MISSED)
         return None if tried or now > chance + PUNCTUAL else chance
 
     def _due_by_change(self, now: datetime, past: Sequence[PastDrill], changed: Mapping[str, str]) -> Due | None:
@@ -203,8 +222,21 @@ class Calendar:
         return at.astimezone(self.config.tz).date()
 
     def _moment(self, day: date) -> datetime:
-        """The hour of drills on a day: the first of two where clocks are set back, an hour later where they skip it."""
-        return datetime.combine(day, self.config.at, self.config.tz).astimezone(UTC)
+        return _moment(day, self.config.at, self.config.tz)
+
+
+@lru_cache(maxsize=1024)
+def _planned(rule: str, at: time, zone: ZoneInfo, place: int, year: int, month: int) -> datetime:
+    """The moment of the procedure at this place of the list, in one month."""
+    day = day_of(rule, year, month)
+    for _ in range(place):
+        day = working_day_after(day)
+    return _moment(day, at, zone)
+
+
+def _moment(day: date, at: time, zone: ZoneInfo) -> datetime:
+    """The hour of drills on a day: the first of two where clocks are set back, an hour later where they skip it."""
+    return datetime.combine(day, at, zone).astimezone(UTC)
 
 
 def day_of(rule: str, year: int, month: int) -> date:

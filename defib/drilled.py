@@ -62,6 +62,8 @@ class Drill:
     @property
     def procedure(self) -> str:
         """What was drilled, also where it never came to a run."""
+        if self.asked is None and self.forward is not None:
+            return self.forward.opened.procedure
         return procedure_of(self.opened, self.asked)
 
     @property

@@ -11,13 +11,17 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class DrillAsked:
-    """What is to be drilled, and why. `due` is the planned moment that it answers; None where a person asked for it."""
+    """What is to be drilled, and why. `due` is the planned moment that it answers; None where a person asked for it.
+
+    `by` says who asked on behalf of whom, such as the flow run of Prefect that had it done.
+    """
 
     procedure: str
     why: str
     due: datetime | None = None
     owner: str = ""
     participants: tuple[str, ...] = ()
+    by: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ while they are served (``defib drill --live``); it counts here as well, and its 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from defib import entries
@@ -32,6 +33,11 @@ def past_drills(home: Home, site: str) -> tuple[PastDrill, ...]:
     found = [_past(folder) for folder in drill_folders(home, site)]
     found += [_past_live(folder) for folder in _runs_on(home, site)]
     return tuple(sorted((each for each in found if each), key=lambda each: each.at))
+
+
+def drills_asked_by(home: Home, site: str, trigger: str, since: datetime) -> tuple[Path, ...]:
+    """The folders of the drills of a site that were asked for in exactly these words since then, oldest first."""
+    return tuple(folder for folder in drill_folders(home, site) if _is_asked_by(folder, trigger, since))
 
 
 def drill_lines(home: Home, site: str) -> tuple[tuple[DrillLine, ...], tuple[Unreadable, ...]]:
@@ -70,6 +76,15 @@ def _live_line(folder: Path) -> DrillLine | None:
         live=True,
         crashed=told.status is None and not is_alive(folder),
     )
+
+
+def _is_asked_by(folder: Path, trigger: str, since: datetime) -> bool:
+    try:
+        records = read_journal(folder / JOURNAL)[0]
+    except EvidenceBroken:
+        return False
+    asked = [record.entry.by for record in records if isinstance(record.entry, entries.DrillAsked)]
+    return bool(records) and records[0].at >= since and trigger in asked
 
 
 def _past(folder: Path) -> PastDrill | None:

@@ -29,10 +29,11 @@ Tell = Callable[[Journal, AlertKind, str], None]
 
 @dataclass(frozen=True)
 class DrillOrder:
-    """Why a procedure is drilled, and for which planned moment; None where a person wants it."""
+    """Why a procedure is drilled, for which planned moment (None where a person wants it), and who had it done."""
 
     why: str = BY_HAND
     due: datetime | None = None
+    by: str = ""
     preconditions: Preconditions = tuple
     tell: Tell = lambda _journal, _kind, _text: None
 
@@ -60,7 +61,7 @@ def open_drill(
     journal.append(opening(drill_id, asked, site, runbook, digest(folder / SITE)))
     owner = site.drills.owner if site.drills else ""
     participants = site.drills.participants if site.drills else ()
-    journal.append(entries.DrillAsked(runbook.procedure, order.why, order.due, owner, participants))
+    journal.append(entries.DrillAsked(runbook.procedure, order.why, order.due, owner, participants, order.by))
     return drill_id, journal
 
 

@@ -81,15 +81,14 @@ def proofs(home: Home, site: Site, within: Deadline) -> dict[str, Proof | None]:
 
 def last_proof(home: Home, site: str, procedure: str, within: Deadline) -> Proof | None:
     """The newest proof of `procedure` on `site`; None where there is none, or no time."""
-    drills = drill_folders(home, site, procedure)
-    proof = next((found for folder in reversed(drills) if not within.expired() and (found := _by_drill(home, folder))), None)
+    drills = reversed(drill_folders(home, site, procedure))
+    proof = next((found for folder in drills if not within.expired() and (found := _by_drill(home, folder))), None)
     if about(procedure) is not About.USERS:
         return proof
-    made = {entry.run_id for folder in drills for entry in _made_by(folder)}
     for folder in reversed(home.runs()):
         if within.expired() or (proof is not None and folder.name <= proof.run):
             break
-        if words_of(folder) == f"{procedure}-{site}" and folder.name not in made and (by_run := _by_run(folder)):
+        if words_of(folder) == f"{procedure}-{site}" and (by_run := _by_run(folder)):
             return by_run
     return proof
 
@@ -170,14 +169,9 @@ def _by_run(folder: Path) -> Proof | None:
         told = timeline(records)
     except EvidenceBroken:
         return None
+    if told.approved is not None and told.approved.by.startswith(f"{DRILL} "):
+        return None  # whether it proves anything, the drill says that it was part of
     return Proof(told.opened.procedure, folder.name, "", records[-1].at, told.opened, told.rto, told.rpo)
-
-
-def _made_by(folder: Path) -> Sequence[entries.DrillRun]:
-    try:
-        return list(_runs(read_journal(folder / JOURNAL)[0]))
-    except EvidenceBroken:
-        return ()
 
 
 def _runs(records: Sequence[Record]) -> Iterator[entries.DrillRun]:

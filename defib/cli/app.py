@@ -188,6 +188,7 @@ def drills(
         bool, typer.Option("--hold", help="Hold the drill that is due now, if any; for an hourly schedule.")
     ] = False,
     net: Annotated[str, typer.Option(help="The network of the lab, if one has to be started.")] = DEFAULT_NET,
+    trigger: Annotated[str, typer.Option(hidden=True)] = "",
     no_prefect: NoPrefect = False,
     as_json: AsJson = False,
 ) -> int:
@@ -199,7 +200,7 @@ def drills(
     from defib.cli import drillbook, recover  # noqa: PLC0415
 
     if hold:
-        return drillbook.hold(recover.Asked(REDACT, as_json, not no_prefect), site, net)
+        return drillbook.hold(recover.Asked(REDACT, as_json, not no_prefect), site, net, trigger)
     return drillbook.show(REDACT, site, html, as_json=as_json)
 
 

@@ -15,7 +15,7 @@ from defib.cli.live import Lines
 from defib.cli.recover import Asked
 from defib.cli.say import aside, fold_parts, say, say_json, table
 from defib.clock import SystemClock
-from defib.drillagenda import Agenda, agenda, alone, calendar_of
+from defib.drillagenda import Agenda, agenda, alone, calendar_of, settle
 from defib.drillcalendar import Calendar, Due, Missed
 from defib.drillhistory import drill_lines
 from defib.drillline import DrillLine, Unreadable
@@ -69,38 +69,35 @@ def show(redact: Redactor, site_name: str, html: str, *, as_json: bool) -> int:
     return 0
 
 
-def hold(asked: Asked, site_name: str, net: str) -> int:
+def hold(asked: Asked, site_name: str, net: str, trigger: str = "") -> int:
     """Record what was missed, and hold the one drill that is due, if any; the exit code is the drill's.
 
-    To be called every hour, by a schedule: it asks the calendar, and begins nothing that is not due.
+    To be called every hour, by a schedule: it asks the calendar, and begins nothing that is not due. `trigger` says whose
+    schedule it was.
     """
     at = desk(SystemClock(), asked.redact, Lines(aside))
-    site = load_site(at.site_path(site_name))
+    path = at.site_path(site_name)
+    site = load_site(path)
     with alone(at.home, site.site):
         before = agenda(at, site)
-        missed = tuple(_record(at, site, site_name, before.calendar, each) for each in before.missed)
-        over = (
-            _hold(asked, at, site, Wanted(before.due.procedure, site_name, net, order=_order(before.due)))
-            if before.due
-            else None
-        )
+        missed = tuple(_record(at, site, path, before.calendar, each, trigger) for each in before.missed)
+        settle(at.home, site, before.calendar, before.at)
+        due = before.due
+        order = DrillOrder(due.why, due.occasion, trigger) if due else DrillOrder()
+        over = _hold(asked, at, site, Wanted(due.procedure, site_name, net, order=order)) if due else None
     _tell(asked, before, missed, over, before.due)
     if over is not None:
         return over.exit_code
     return Status.REFUSED.exit_code if missed else 0
 
 
-def _order(due: Due) -> DrillOrder:
-    return DrillOrder(due.why, due.occasion)
-
-
-def _record(at: Desk, site: Site, site_name: str, calendar: Calendar, missed: Missed) -> str:
+def _record(at: Desk, site: Site, path: Path, calendar: Calendar, missed: Missed, trigger: str) -> str:
     runbook = load_runbook(missed.procedure, at.runbooks)
     tell = telling(site, outlets_of(site, at.home, at.redact), at.clock)
-    order = DrillOrder("monthly", missed.occasion, tell=tell)
+    order = DrillOrder("monthly", missed.occasion, trigger, tell=tell)
     said = calendar.said(missed)
     aside(f"{missed.procedure} was missed: {said}")
-    return record_missed(at, runbook, site, at.site_path(site_name), order, said)
+    return record_missed(at, runbook, site, path, order, said)
 
 
 def _hold(asked: Asked, at: Desk, site: Site, wanted: Wanted) -> Rehearsed:

@@ -92,9 +92,9 @@ class Rehearsed:
         return Status.INTERRUPTED.exit_code if code is None else code
 
 
-def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str) -> int:
+def drill(asked: Asked, procedure: str, site_name: str, fault: str, net: str, trigger: str = "") -> int:
     """Break, notice, recover, heal, fail back, compare; the lab is started for it and stopped after it unless it was up."""
-    over = rehearse(asked, Wanted(procedure, site_name, net, fault))
+    over = rehearse(asked, Wanted(procedure, site_name, net, fault, DrillOrder(by=trigger)))
     if asked.as_json:
         say(as_json(drill_figures(over.told, over.report)))
     else:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from defib.about import About
+from defib.drilled import Drill
 from defib.objectives import Phase
 from defib.question import Question
 from defib.ready.check import Readiness, State
@@ -13,7 +15,10 @@ from defib.report import words
 from defib.report.as_markdown import as_markdown, escape
 from defib.report.changed import blocks
 from defib.report.run_page import run_page
+from defib.score import score
 from defib.timeline import StepLine, Timeline
+
+_MARKS = {True: "✓ met", False: "✗ **not met**", None: "? **unknown**"}
 
 _WIDTH = 48
 """Characters of the longest row of bars: what fits a page at its narrowest."""
@@ -55,6 +60,25 @@ def question_text(told: Timeline, question: Question) -> str:
             "```",
         ]
     )
+
+
+def drill_text(drill: Drill) -> str:
+    """How a drill ended, what it is worth and why, and what was looked at before it."""
+    forward, found = drill.forward, score(drill)
+    lines = [f"# Drill of {escape(drill.procedure)} on {escape(drill.opened.site)}: {drill.ending}", ""]
+    lines += [escape(drill.reason), ""] if drill.reason else []
+    if forward is not None and drill.about is About.USERS:
+        lines += [f"- RTO: {escape(words.objective(forward.rto, 'RTO'))}"]
+        lines += [f"- RPO: {escape(words.objective(forward.rpo, 'RPO'))}"]
+        lines += [f"- The eyewitness saw {words.duration(drill.witnessed)} of {words.duration(forward.rto.actual)}."]
+    if found is not None:
+        lines += [f"- Score: **{found.percent} %**, {found.met} of {len(found.points)}, each counting the same", ""]
+        lines += ["| Point | | Why not |", "| --- | --- | --- |"]
+        lines += [f"| {point.name} | {_MARKS[point.met]} | {escape(point.why)} |" for point in found.points]
+    if drill.preconditions:
+        lines += ["", "| Before it began | | Seen |", "| --- | --- | --- |"]
+        lines += [f"| {escape(seen.name)} | {_MARKS[seen.met]} | {escape(seen.text)} |" for seen in drill.preconditions]
+    return "\n".join([*lines, "", f"Drill `{drill.opened.run_id}`, last entry `{drill.head[:12]}`."])
 
 
 def timeline_text(told: Timeline) -> str:

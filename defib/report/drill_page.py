@@ -15,7 +15,7 @@ from defib.report.copies import Copies, copies_of
 from defib.report.drillfigures import agreement, drill_exit_code, drill_figures
 from defib.report.page import Cell, Page, Section, Table, Tile, Tone, cells, code, tone_of
 from defib.report.picture import Around
-from defib.report.review import review, score_tile
+from defib.report.review import review, scored
 from defib.report.run_page import (
     changes_section,
     lead,
@@ -33,7 +33,7 @@ def drill_page(drill: Drill, past: Sequence[DrillLine] = ()) -> Page:
     copies = copies_of(drill.opened.trigger)
     if copies is not None:
         return _page_of_copies(drill, copies, past)
-    tiles = (_status(drill), *score_tile(drill), *_objectives(drill), _witness(drill), _residue(drill))
+    tiles = (_status(drill), *_objectives(drill), _witness(drill), _residue(drill))
     return Page(
         title=f"Drill of {drill.procedure} on {drill.opened.site}",
         subtitle=f"{drill.opened.mode} · drill {drill.opened.run_id} · begun {words.stamp(drill.started)}",
@@ -56,7 +56,7 @@ def drill_page(drill: Drill, past: Sequence[DrillLine] = ()) -> Page:
 
 def _page_of_copies(drill: Drill, copies: Copies, past: Sequence[DrillLine]) -> Page:
     """The same where no user was to notice: what every copy had while something failed, and after it was well again."""
-    tiles = (_status(drill), *score_tile(drill), _residue(drill))
+    tiles = (_status(drill), _residue(drill))
     runs = [(run, when) for run, when in ((drill.forward, "while it failed"), (drill.failback, "afterwards")) if run]
     sections = tuple(
         Section(
@@ -71,7 +71,7 @@ def _page_of_copies(drill: Drill, copies: Copies, past: Sequence[DrillLine]) -> 
         title=f"Drill of {drill.procedure} on {drill.opened.site}",
         subtitle=f"{drill.opened.mode} · drill {drill.opened.run_id} · begun {words.stamp(drill.started)}",
         tone=overall(tuple(tile.tone for tile in tiles)),
-        lead=f"On purpose, something was broken ({drill_figures(drill).fault or 'nothing yet'}).",
+        lead=f"On purpose, something was broken ({drill_figures(drill).fault or 'nothing yet'}). {scored(drill)}".strip(),
         tiles=tiles,
         commands=(),
         sections=(*sections, _left(drill), *_notes(drill), *review(drill, past), _evidence(drill)),
@@ -85,8 +85,8 @@ def _lead(drill: Drill) -> str:
     actual = drill.forward.rto.actual if drill.forward else None
     saw = f"The eyewitness saw {words.duration(drill.witnessed)}." if drill.witnessed is not None else ""
     if actual is None:
-        return f"{broke} How long users were without service is unknown. {saw}".strip()
-    return f"{broke} Users were without service for {words.duration(actual)}. {saw}".strip()
+        return f"{broke} How long users were without service is unknown. {saw} {scored(drill)}".strip()
+    return f"{broke} Users were without service for {words.duration(actual)}. {saw} {scored(drill)}".strip()
 
 
 def _status(drill: Drill) -> Tile:

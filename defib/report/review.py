@@ -8,24 +8,18 @@ from defib.drilled import Drill
 from defib.drillline import DrillLine
 from defib.report import words
 from defib.report.afteraction import FILE, deviations
-from defib.report.page import Cell, Section, Table, Tile, Tone, cells
+from defib.report.page import Cell, Section, Table, Tone, cells
 from defib.report.trend import trend
 from defib.score import score
 
 _TONES = {True: Tone.GOOD, False: Tone.BAD, None: Tone.UNKNOWN}
 _WORDS = {True: "met", False: "not met", None: words.UNKNOWN}
-_WHOLE = 100
 
 
-def score_tile(drill: Drill) -> tuple[Tile, ...]:
-    """The tile of the score; none of a drill that was not held."""
+def scored(drill: Drill) -> str:
+    """The score in a sentence; "" of a drill that was not held."""
     found = score(drill)
-    if found is None:
-        return ()
-    lacking = [point.name for point in found.points if point.met is not True]
-    said = f"not met: {', '.join(lacking)}" if lacking else "all objectives and checks were met"
-    tone = Tone.GOOD if found.percent == _WHOLE else Tone.BAD
-    return (Tile("Score", f"{found.percent} %", f"{found.met} of {len(found.points)}", said, tone),)
+    return f"Score {found.percent} %: {found.met} of {len(found.points)} objectives and checks were met." if found else ""
 
 
 def review(drill: Drill, past: Sequence[DrillLine]) -> Iterator[Section]:
