@@ -64,7 +64,7 @@ class Lookout:
     def board(self, *only: str, within: timedelta = READ_WITHIN) -> Board:
         """The board of the sites that are named, or of all; never raises for what stands on the disk."""
         deadline = Deadline.after(self._clock, within)
-        known = known_sites(self._home, self._runbooks, self._files)
+        known = known_sites(self._home, self._runbooks, self._files, only)
         written = {each.procedure: each for each in written_runbooks(self._runbooks, self._files)}
         gathered, lost = self._gather({*known}, {*written}, only, deadline)
         now = self._clock.now()

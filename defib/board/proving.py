@@ -34,6 +34,7 @@ _TIMED = frozenset({"asset-restore"})
 """Procedures that users do not notice, and that take their time all the same."""
 
 _ENDED = {Ending.FAILED: "failed", Ending.MISSED: "was missed", Ending.INTERRUPTED: "was interrupted"}
+_WENT = {Status.FAILED: "failed", Status.ROLLED_BACK: "was rolled back", Status.REFUSED: "was refused"}
 
 Reason = tuple[State, str]
 
@@ -132,9 +133,10 @@ def _failed_since(evidence: Evidence, last: Glance | None) -> Iterable[Reason]:
     newest = evidence.runs[0] if evidence.runs else None
     if newest is None or newest is last:
         return
-    bad = {Status.FAILED, Status.ROLLED_BACK, *([Status.REFUSED] if evidence.procedure in ROUNDS else [])}
-    if newest.status in bad:
-        yield State.FAIL, f"the last run was {words.status(newest.status)}{f': {newest.reason}' if newest.reason else ''}"
+    bad = newest.status in {Status.FAILED, Status.ROLLED_BACK}
+    if bad or (newest.status is Status.REFUSED and evidence.procedure in ROUNDS):
+        how = _WENT.get(newest.status or Status.FAILED, "failed")
+        yield State.FAIL, f"the last run {how}{f': {newest.reason}' if newest.reason else ''}"
     elif newest.status is Status.INTERRUPTED or _was_killed(newest, evidence):
         yield State.UNKNOWN, f"the last run did not come to its end: {newest.reason or 'it was killed'}"
 

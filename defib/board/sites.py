@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,13 +44,22 @@ class Written:
     problem: str = ""
 
 
-def known_sites(home: Home, runbooks: Path, files: Files) -> dict[str, Known]:
-    """Every site that has a file, by its name; a running lab brings those that fit its network."""
+def known_sites(home: Home, runbooks: Path, files: Files, only: Collection[str] = ()) -> dict[str, Known]:
+    """Every site that has a file, by its name; a running lab brings those that fit its network.
+
+    Of those that are named `only` the files are read that have their names, if there is one for each.
+    """
+    folders = (home.path / "lab" / "sites", runbooks / "sites")
+    paths = [path for folder in folders for path in sorted(folder.glob("*.yaml"))]
+    found = _read([path for path in paths if path.stem in only], files)
+    return found if only and set(only) <= set(found) else _read(paths, files)
+
+
+def _read(paths: Iterable[Path], files: Files) -> dict[str, Known]:
     found: dict[str, Known] = {}
-    for folder in (home.path / "lab" / "sites", runbooks / "sites"):
-        for path in sorted(folder.glob("*.yaml")):
-            known = files.read("site", path, _known)
-            found.setdefault(known.name, known)
+    for path in paths:
+        known = files.read("site", path, _known)
+        found.setdefault(known.name, known)
     return found
 
 

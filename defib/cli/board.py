@@ -144,7 +144,8 @@ def _table(site: SiteView) -> Table:
         table.add_column(heading, overflow="fold", no_wrap=heading in {"", "procedure"})
     for line in site.proofs:
         figures = [gauge.figure if gauge else "" for gauge in (line.rto, line.rpo)]
-        _add(table, line.tone, line.procedure, line.word, *figures, "; ".join((line.short, *line.says)))
+        why = "; ".join([*([line.short] if line.when else []), *line.says])
+        _add(table, line.tone, line.procedure, line.word, *figures, why)
     for copy in site.copies:
         _add(table, copy.tone, copy.kind, copy.word, "", copy.gauge.figure, "; ".join((copy.name, copy.held, *copy.says)))
     if site.unproved:

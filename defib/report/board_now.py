@@ -127,7 +127,7 @@ def _away(site: SiteBoard, now: datetime) -> Alarm:
     run = site.away
     assert run is not None, "asked for a site that has one"
     title = f"{site.name}: users are where {run.procedure} sent them"
-    line = f"since {words.duration(_whole(now - run.at))}, {_time(run.at)}, as far as journals tell; run {run.run}"
+    line = f"for {_seconds(now - run.at)}, since {_time(run.at)}, as far as journals tell; run {run.run}"
     return Alarm(Tone.WARN, "away", title, (line,), (f"defib failback {run.run} --plan",))
 
 

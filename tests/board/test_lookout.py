@@ -68,7 +68,7 @@ class TestProofs:
         scene.recovered("cdn-failover", SITE, 3 * DAY)
         scene.failed("cdn-failover", SITE, DAY, "the edge gave HTTP 502")
         found = proof(scene.board(), SITE, "cdn-failover")
-        assert (found.state, found.says[0]) == (State.FAIL, "the last run was failed: the edge gave HTTP 502")
+        assert (found.state, found.says[0]) == (State.FAIL, "the last run failed: the edge gave HTTP 502")
 
     def test_an_old_proof_is_not_green(self, scene: Scene) -> None:
         """Drills are monthly; what was proved long ago is said so."""
