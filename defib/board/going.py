@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from defib import entries
 from defib.about import About, about, changes_nothing
 from defib.board.glance import Glance
 from defib.board.model import Down, Held, Left, Running
 from defib.board.runs import Runs
+from defib.errors import EvidenceBroken
 from defib.home import Home
 from defib.journal import Record
 from defib.objectives import Status
 from defib.observe.killswitch import kill_switch, switch_path
 from defib.observe.outage import known_outage
+from defib.question import open_question
 
 _MAY_LEAVE = frozenset({None, Status.INTERRUPTED, Status.FAILED})
 _BACK = "failback"
@@ -45,7 +48,17 @@ def running(runs: Runs, glance: Glance) -> Running:
         outage=about_users and not served,
         out_since=opened.since,
         rto=opened.rto,
+        waits_until=_waits_until(runs.folder(glance.run)),
     )
+
+
+def _waits_until(folder: Path) -> datetime | None:
+    """Until when a plan waits in the run's folder; a question that cannot be read asks nobody anything."""
+    try:
+        question = open_question(folder)
+    except EvidenceBroken:
+        return None
+    return question.until if question else None
 
 
 def _step(newest: Sequence[Record]) -> tuple[datetime, entries.StepStarted] | None:

@@ -71,6 +71,8 @@ class Running:
     """Whether users have no service, as far as the run knows; `out_since` is when they lost it, None where nobody knows."""
     out_since: datetime | None
     rto: timedelta
+    waits_until: datetime | None = None
+    """Until when its plan waits for somebody's approval; None where it waits for none."""
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,8 @@ class RunningShown:
     outage: bool
     """Whether users have no service, as far as the run knows."""
     out_since: datetime | None
+    waits_until: datetime | None
+    """Until when its plan waits for an approval; null where it waits for none."""
 
 
 @dataclass(frozen=True)
@@ -244,4 +246,5 @@ def _running(run: Running) -> RunningShown:
         step_since=run.step_since,
         outage=run.outage,
         out_since=run.out_since,
+        waits_until=run.waits_until,
     )

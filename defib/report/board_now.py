@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from shlex import quote
 
 from defib.board.model import Board, Down, Held, Left, Running, SiteBoard
 from defib.objectives import Mode
@@ -32,10 +33,14 @@ def headline(board: Board) -> tuple[Tone, str, str]:
     left = sum(len(site.left) for site in board.sites)
     away = sum(site.away is not None for site in board.sites)
     work = f"{words.count(at_work, 'run')} {'is' if at_work == 1 else 'are'} at work" if at_work else "Nothing is running"
+    waiting = sum(run.waits_until is not None for site in board.sites for run in site.running)
+    asks = f"{words.count(waiting, 'plan')} {'waits' if waiting == 1 else 'wait'} for an approval." if waiting else ""
     half = f"{words.count(left, 'run')} stopped half-way" if left else ""
     if out:
         names = _names([site.name for site in out])
-        return Tone.BAD, f"No service: {names}", _sentences(f"{work}.", f"{half}." if half else "", _standing(board))
+        return Tone.BAD, f"No service: {names}", _sentences(asks, f"{work}.", f"{half}." if half else "", _standing(board))
+    if asks:
+        return Tone.BAD, asks, _sentences(f"{work}.", f"{half}." if half else "", _standing(board))
     if half:
         return Tone.BAD, f"{half}. {work}.", _standing(board)
     if at_work:
@@ -99,10 +104,10 @@ def _down(site: SiteBoard, down: Down, now: datetime) -> Alarm:
 
 def _running(run: Running, now: datetime) -> Alarm:
     what = f"a drill of {run.procedure}" if run.is_drill else run.procedure
-    step = "between two steps"
-    if run.step and run.step_since and run.step_budget:
-        step = f"step {run.step} for {_seconds(now - run.step_since)} of {words.duration(run.step_budget)}"
-    lines = [f"{step}; begun {_seconds(now - run.started)} ago, {_time(run.started)}", f"{run.mode}, run {run.run}"]
+    lines = [
+        f"{_step(run, now)}; begun {_seconds(now - run.started)} ago, {_time(run.started)}",
+        f"{run.mode}, run {run.run}",
+    ]
     used = None
     if run.outage:
         since = run.out_since
@@ -110,7 +115,21 @@ def _running(run: Running, now: datetime) -> Alarm:
         lines.insert(0, f"users out: {out}")
         used = min((now - since) / run.rto * 100, 100.0) if since else None
     in_earnest = run.outage and run.mode is Mode.INCIDENT
+    if run.waits_until is not None:
+        lines.insert(0, f"its plan waits for an approval until {_time(run.waits_until)}")
+        return Alarm(
+            Tone.BAD, "waits for you", f"{run.site}: {what}", tuple(lines), (f"defib approve {quote(run.run)}",), used
+        )
     return Alarm(Tone.BAD if in_earnest else Tone.PLAIN, "running", f"{run.site}: {what}", tuple(lines), (), used)
+
+
+def _step(run: Running, now: datetime) -> str:
+    if not run.step or run.step_since is None or run.step_budget is None:
+        return "between two steps"
+    took, budget = now - run.step_since, words.duration(run.step_budget)
+    if took > run.step_budget:
+        return f"step {run.step} for {_seconds(took)}, beyond its budget of {budget}"
+    return f"step {run.step} for {_seconds(took)} of {budget}"
 
 
 def _left(site: SiteBoard, left: Left) -> Alarm:
@@ -118,7 +137,7 @@ def _left(site: SiteBoard, left: Left) -> Alarm:
     how = "was killed" if left.was_killed else words.status(run.status)
     stand = words.count(run.standing, "change")
     reason = (run.reason,) if run.reason else ()
-    commands = (f"defib resume {run.run}", f"defib rollback {run.run}")
+    commands = (f"defib resume {quote(run.run)}", f"defib rollback {quote(run.run)}")
     title = f"{site.name}: {run.procedure} {how}, and {stand} may stand"
     return Alarm(Tone.BAD, "half-way", title, (*reason, f"{run.opened.mode}, run {run.run}"), commands)
 
@@ -128,7 +147,7 @@ def _away(site: SiteBoard, now: datetime) -> Alarm:
     assert run is not None, "asked for a site that has one"
     title = f"{site.name}: users are where {run.procedure} sent them"
     line = f"for {_seconds(now - run.at)}, since {_time(run.at)}, as far as journals tell; run {run.run}"
-    return Alarm(Tone.WARN, "away", title, (line,), (f"defib failback {run.run} --plan",))
+    return Alarm(Tone.WARN, "away", title, (line,), (f"defib failback {quote(run.run)} --plan",))
 
 
 def _held(where: str, held: Held) -> Alarm:

@@ -6,14 +6,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from defib import entries
 from defib.board.lookout import Lookout
+from defib.clock import Deadline
 from defib.objectives import Mode, Phase, Plane, Status, Verdict
 from defib.observe.killswitch import set_kill_switch
 from defib.observe.outage import KnownOutage, note_outage
+from defib.question import QUESTION, Question, new_question
 from defib.ready.check import Check, Readiness, State
 from defib.ready.kept import keep
+from defib.report.board_page import board_page
 from tests.board.scene import DAY, HOUR, MINUTE, NOW, Scene, of, proof
 from tests.report import samples
 from tests.report.samples import s
@@ -198,6 +202,21 @@ class TestNow:
         assert running.out_since == NOW - 210 * s(1)
         assert (site.left, proof(board, SITE, "cdn-failover").says) == ((), ("never proved",))
 
+    def test_a_plan_that_waits_for_an_approval_is_told(self, scene: Scene) -> None:
+        """Somebody is waited for: with the command, and until when; a run that is dead waits for nobody."""
+        run = scene.keep(scene.begin("aws-redeploy", SITE, MINUTE, mode=Mode.INCIDENT), report=False)
+        question = new_question(run, samples.PLAN, "the plan", scene.clock, Deadline.after(scene.clock, HOUR))
+        (scene.home.path / "runs" / run / QUESTION).write_bytes(TypeAdapter(Question).dump_json(question))
+        with scene.alive(run):
+            board = scene.board()
+        assert of(board, SITE).running[0].waits_until == question.until
+        page = board_page(board)
+        (alarm,) = page.alarms
+        assert page.headline == "No service: pulse-trading"
+        assert page.lead.startswith("1 plan waits for an approval. 1 run is at work.")
+        assert (alarm.word, alarm.commands) == ("waits for you", (f"defib approve {run}",))
+        assert not of(scene.board(), SITE).running
+
     def test_a_run_that_was_killed_after_a_write_is_half_way(self, scene: Scene) -> None:
         """Its change may stand, and somebody must choose."""
         run = scene.killed("dns-switch", SITE, HOUR)
@@ -233,6 +252,14 @@ class TestNow:
 
 
 class TestDamage:
+    def test_a_command_to_copy_does_one_thing(self, scene: Scene) -> None:
+        """Whoever names a folder does not write what a person pastes into a terminal."""
+        pen = scene.begin("cdn-failover", SITE, HOUR, run_id="x; rm -rf ~")
+        pen.write(entries.ChangeIntended(1, samples.CHANGE, 7))
+        scene.keep(pen, report=False)
+        (alarm,) = board_page(scene.board()).alarms
+        assert alarm.commands == ("defib resume 'x; rm -rf ~'", "defib rollback 'x; rm -rf ~'")
+
     def test_a_broken_journal_is_shown_and_is_not_green(self, scene: Scene) -> None:
         """It may have been the last run, and it may have failed."""
         scene.recovered("cdn-failover", SITE, 3 * DAY)
