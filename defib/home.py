@@ -8,6 +8,7 @@
     replicas/<site>/  what was proved of its buckets' replicas, and what they lacked over time
     git/<site>.git    what the site's remotes were last seen to hold
     artefacts/<site>/ what builds of the site left, a folder each
+    board-refreshed   when the board of all sites was last put into Prefect
     fleets/           plans of many sites, by their digest
     lab/              what a running lab needs
 """

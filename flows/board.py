@@ -10,7 +10,8 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from prefect import get_client, get_run_logger
 from prefect.client.orchestration import SyncPrefectClient
@@ -28,6 +29,9 @@ from flows.scheduled import desk
 WITHIN = timedelta(seconds=10)
 """For reading the runs, where nobody waits."""
 
+OFTEN = timedelta(minutes=1)
+"""What comes round by itself, on many sites, refreshes the board of all sites no more often."""
+
 _TO_WRITE = timedelta(seconds=10)
 
 _ALL = "board"
@@ -43,20 +47,32 @@ class _Shown:
     description: str
 
 
-def refresh(at: Desk, site: str, within: timedelta = WITHIN) -> None:
+def refresh(at: Desk, site: str, within: timedelta = WITHIN, *, every: timedelta = timedelta(0)) -> None:
     """Put the board of `site`, and the one of all sites where it can be read in time, in the place of what is there.
 
-    Raises what Prefect's client raises; whoever calls decides what that is worth.
+    The one of all sites stays where somebody refreshed it less than `every` ago. Raises what Prefect's client raises;
+    whoever calls decides what that is worth.
     """
     deadline = Deadline.after(at.clock, within)
     lookout = Lookout(at.home, at.runbooks, at.clock)
+    stamp = at.home.path / "board-refreshed"
     with get_client(sync_client=True) as client:
         for shown in _of_site(board_page(lookout.board(site, within=deadline.remaining())), site):
             _put(client, shown)
+        if _age(stamp, at.clock.now()) < every:
+            return
+        stamp.touch()
         everything = board_page(lookout.board(within=deadline.remaining()))
         if not deadline.expired():  # half a board would call unknown what is well
             for shown in _of_all(everything):
                 _put(client, shown)
+
+
+def _age(stamp: Path, now: datetime) -> timedelta:
+    try:
+        return abs(now - datetime.fromtimestamp(stamp.stat().st_mtime, UTC))
+    except OSError:
+        return timedelta.max
 
 
 def refresh_here(site: str) -> None:
@@ -64,10 +80,10 @@ def refresh_here(site: str) -> None:
     refresh(desk(), site)
 
 
-def refreshed(at: Desk, site: str) -> None:
+def refreshed(at: Desk, site: str, every: timedelta = timedelta(0)) -> None:
     """The same inside a flow run, which it neither fails nor holds up for long."""
     try:
-        at.clock.call(lambda: refresh(at, site), WITHIN + _TO_WRITE)
+        at.clock.call(lambda: refresh(at, site, every=every), WITHIN + _TO_WRITE)
     except Exception as error:
         get_run_logger().warning("the board was not refreshed: %s: %s", type(error).__name__, error)
 

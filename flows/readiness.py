@@ -22,7 +22,7 @@ from defib.ready.check import Readiness, State
 from defib.ready.inspect import inspect
 from defib.ready.kept import keep
 from defib.report.artifacts import readiness_rows, readiness_text
-from flows.board import refreshed
+from flows.board import OFTEN, refreshed
 from flows.scheduled import desk, serve_sites
 
 EVERY = timedelta(minutes=30)
@@ -40,7 +40,7 @@ def readiness(site: str) -> FlowState[Any]:
     if trouble := keep(at.home, found):
         get_run_logger().warning("the board will not know of this: %s", trouble)
     _publish(context.flow_run.id, found)
-    refreshed(at, found.site)
+    refreshed(at, found.site, OFTEN)
     make = Completed if found.exit_code == 0 else Failed
     return make(name=_NAMES[found.state], message=_said(found))
 

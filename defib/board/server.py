@@ -14,6 +14,7 @@ from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from socketserver import TCPServer
 from typing import Any
 
 from defib.clock import Clock
@@ -96,6 +97,11 @@ class _Bounded(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._places = threading.BoundedSemaphore(AT_ONCE)
         super().__init__(address, handler)
+
+    def server_bind(self) -> None:
+        """Bind without asking any name server what this machine is called: it may be what is down."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Whoever comes when all places are taken is sent away at once."""
