@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import queue
 import threading
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +30,11 @@ from flows.engine import Once
 from flows.published import publish, state_of, tags_of
 
 
+def _board() -> ModuleType:
+    """Imported while the run is at work: at its beginning users wait, and after its end nobody does."""
+    return importlib.import_module("flows.board")
+
+
 class Books:
     """Prefect's books on one run. Nothing here is waited for longer than the caller says."""
 
@@ -35,7 +42,7 @@ class Books:
         self._procedure = procedure
         self._run = run
         self._body = body
-        self._orders: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._orders: queue.Queue[Callable[[], object] | None] = queue.Queue()
         self._clerk = threading.Thread(target=self._work, name="prefect-books", daemon=True)
         self._kept = threading.Event()
 
@@ -52,8 +59,10 @@ class Books:
             number = context.flow_run.id
             tags = tags_of(next(run.journal.of(entries.Opened)))
             self._orders.put(lambda: self._tag(number, tags))
+            self._orders.put(_board)
             outcome = self._body.outcome()
             self._orders.put(lambda: publish(number, timeline(run.journal.records), tags))
+            self._orders.put(lambda: _board().refresh_here(site))
             self._orders.put(None)
             return state_of(outcome.status, outcome.reason)
 

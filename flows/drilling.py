@@ -39,6 +39,7 @@ from defib.report.chart import as_svg
 from defib.report.trend import trend
 from defib.site import load_site
 from defib.start import Desk
+from flows.board import refreshed
 from flows.forms import SiteChoice
 from flows.scheduled import desk
 from flows.words import Words
@@ -95,6 +96,7 @@ class _Drilling:
             self._at.clock.sleep(POLL)
         drills = [read_drill(self._at.home, folder) for folder in self._folders()]
         self._publish(drills)
+        refreshed(self._at, self._site)
         return self._state(drills)
 
     def _start(self, site: str, procedure: str) -> subprocess.Popen[bytes]:

@@ -34,6 +34,7 @@ from defib.question import open_question
 from defib.site import load_site
 from defib.start import Desk
 from defib.timeline import Timeline, timeline
+from flows.board import refreshed
 from flows.pausing import Pauses
 from flows.published import plan_artifact, publish, state_of, tags_of
 from flows.scheduled import desk
@@ -78,7 +79,7 @@ class _Following:
     """One flow run, the process that it started unless it is a retry, and the run that this became."""
 
     def __init__(self, at: Desk, flow_run: FlowRun, wanted: Wanted) -> None:
-        self._clock, self._home, self._flow_run = at.clock, at.home, flow_run
+        self._at, self._clock, self._home, self._flow_run = at, at.clock, at.home, flow_run
         self._site = load_site(at.site_path(wanted.site)).site
         whence = f"Prefect flow run {flow_run.id}"
         self._trigger = f"{wanted.raised_by} ({whence})" if wanted.raised_by else whence
@@ -106,6 +107,7 @@ class _Following:
         if self._folder is None:
             return Failed(name=_NOT_STARTED, message=self._words.end() or "it ended without a word")
         self._safely(lambda: publish(self._flow_run.id, self._told(), self._tags))
+        refreshed(self._at, self._site)
         return self._state(self._folder.name)
 
     def _start(self, wanted: Wanted) -> subprocess.Popen[bytes]:

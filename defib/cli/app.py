@@ -266,6 +266,29 @@ def ready(site: SiteName, as_json: AsJson = False) -> int:
 
 
 @app.command()
+def board(
+    site: Annotated[str, typer.Option("--site", "-s", help="Only of this site.")] = "",
+    html: Annotated[str, typer.Option(metavar="FILE", help="Write it as one page that needs nothing else.")] = "",
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve the page on this machine; it keeps itself up to date.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to serve it; 0 is any free port.")] = 8808,
+    host: Annotated[str, typer.Option(help="The address to serve it at; others than this machine's have no password.")] = (
+        "127.0.0.1"
+    ),
+    as_json: AsJson = False,
+) -> int:
+    """Show every site: what is running, what is proved, what is ready.
+
+    Read from this machine's disk alone, so that it works when Prefect and every vendor are down. As a table or as JSON the
+    exit code is 0 where all is proved and ready, 1 where something is wrong, 6 where that cannot be told.
+    """
+    from defib.cli import board as boards  # noqa: PLC0415
+
+    return boards.board(boards.Wanted(site, html, serve, host, port, as_json))
+
+
+@app.command()
 def runs(site: Annotated[str, typer.Option("--site", "-s", help="Only of this site.")] = "", as_json: AsJson = False) -> int:
     """List all runs and how they ended."""
     from defib.cli import evidence  # noqa: PLC0415

@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 
-from defib.cli.board import Board
 from defib.cli.briefing import briefing, outage_of
 from defib.cli.live import Lines
 from defib.cli.say import aside, prompt
+from defib.cli.steptable import StepTable
 from defib.clock import Clock, Deadline
 from defib.errors import BudgetSpent, StepFailed
 from defib.journal import Record
@@ -30,7 +30,7 @@ class Screen:
 
     def __init__(self, clock: Clock, *, board: bool) -> None:
         self._clock = clock
-        self._board = Board(clock) if board else None
+        self._board = StepTable(clock) if board else None
         self._lines = Lines(aside)
         self._run: Run | None = None
         self._folder: Path | None = None

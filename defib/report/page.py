@@ -18,11 +18,12 @@ class Tone(StrEnum):
 
     GOOD = "good"
     BAD = "bad"
+    WARN = "warn"
     UNKNOWN = "unknown"
     PLAIN = "plain"
 
 
-SIGNS = {Tone.GOOD: "✓", Tone.BAD: "✗", Tone.UNKNOWN: "?", Tone.PLAIN: ""}
+SIGNS = {Tone.GOOD: "✓", Tone.BAD: "✗", Tone.WARN: "!", Tone.UNKNOWN: "?", Tone.PLAIN: ""}
 
 _VERDICTS = {Verdict.MET: Tone.GOOD, Verdict.MISSED: Tone.BAD, Verdict.UNKNOWN: Tone.UNKNOWN}
 
