@@ -16,6 +16,7 @@ from prefect.states import Completed, Failed
 from defib.entries import Opened
 from defib.objectives import Status
 from defib.report.artifacts import plan_text, timeline_text, verdict_text
+from defib.report.as_markdown import paragraph
 from defib.report.chart import as_svg
 from defib.report.copies import copies_of
 from defib.report.run_page import lead
@@ -67,8 +68,8 @@ def copy_artifacts(told: Timeline, flow_run: UUID) -> Iterator[ArtifactCreate]:
         return
     key = f"{told.opened.site}-{copies.key}"
     data = json.dumps(copies.rows(told))
-    yield ArtifactCreate(key=key, type="table", description=lead(told), data=data, flow_run_id=flow_run)
+    yield ArtifactCreate(key=key, type="table", description=paragraph(lead(told)), data=data, flow_run_id=flow_run)
     for number, chart in enumerate(copies.charts(told), start=1):
         name = f"{key}-over-time" if number == 1 else f"{key}-over-time-{number}"
         picture = f"data:image/svg+xml;base64,{b64encode(as_svg(chart).encode()).decode()}"
-        yield ArtifactCreate(key=name, type="image", description=chart.title, data=picture, flow_run_id=flow_run)
+        yield ArtifactCreate(key=name, type="image", description=paragraph(chart.title), data=picture, flow_run_id=flow_run)

@@ -397,6 +397,28 @@ def switch_off(why: str, site: _SwitchSite = "", as_json: AsJson = False) -> int
     return switch.off(site, why, as_json=as_json)
 
 
+@app.command()
+def pack(
+    to: Annotated[str, typer.Option("--to", metavar="FOLDER", help="A folder that is empty or not there, or FILE.tar.gz.")],
+    site: Annotated[
+        list[str] | None, typer.Option("--site", "-s", help="A site; again for more. All but the lab's.")
+    ] = None,
+    platform: Annotated[
+        list[str] | None, typer.Option(metavar="TAG:PYTHON", help="Wheels for another machine too: macosx_14_0_arm64:3.12.")
+    ] = None,
+    wheels: Annotated[
+        str, typer.Option(help="From the index, or made of what is installed: index, installed, either.")
+    ] = "either",
+    bundles: Annotated[bool, typer.Option("--bundles", help="Take the bundles of the repositories along.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Write a break-glass pack: all that is needed to recover where nothing of this installation is left."""
+    from defib.cli import pack as packing  # noqa: PLC0415
+
+    wheels_from = packing.chosen(wheels)
+    return packing.pack(REDACT, to, site or (), platform or (), wheels_from, bundles=bundles, as_json=as_json)
+
+
 @switch_app.command("status")
 def switch_status(site: _SwitchSite = "", as_json: AsJson = False) -> int:
     """Say whether the switch is on, since when, by whom and why."""

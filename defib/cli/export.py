@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from defib.cli.options import REDACT, SiteName
+from defib.cli.options import REDACT, AsJson, SiteName
 
 export_app = typer.Typer(
     help="Write what a site is made of in the words of other tools.", no_args_is_help=True, rich_markup_mode=None
@@ -45,3 +45,19 @@ def terraform(
         raise InputError("the file cannot be written", where=to, seen=error.strerror or str(error)) from error
     aside(f"written to {to}; next: terraform init, terraform plan")
     return 0
+
+
+@export_app.command()
+def iam(
+    site: SiteName,
+    procedure: Annotated[str, typer.Option("--procedure", "-p", help="Only this one; also readiness, release-prune.")] = "",
+    account: Annotated[str, typer.Option(metavar="NUMBER", help="The AWS account, which most site files do not name.")] = "",
+    to: Annotated[
+        str, typer.Option("--to", metavar="FOLDER", help="Write a file for each policy instead of printing.")
+    ] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Print the least that the site's credentials must be allowed: IAM policies, and the scopes of tokens. Asks nobody."""
+    from defib.cli import privileges  # noqa: PLC0415
+
+    return privileges.iam(REDACT, site, procedure, account, to, as_json=as_json)

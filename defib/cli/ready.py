@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from defib.cli.desk import desk
-from defib.cli.say import WIDTH, aside, say, say_json
+from defib.cli.say import WIDTH, aside, say_json, show
 from defib.clock import SystemClock
 from defib.ready.check import Check, Readiness, State
 from defib.ready.inspect import inspect
@@ -45,7 +45,7 @@ def ready(redact: Redactor, site: str, *, as_json: bool) -> int:
             }
         )
     else:
-        say(_shown(found))
+        show(_shown(found))
     return found.exit_code
 
 

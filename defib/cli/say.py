@@ -25,18 +25,23 @@ Json = Mapping[str, object] | Sequence[object] | str | int | float | bool | None
 
 
 def say(text: str = "") -> None:
-    """One or more lines for people, on stdout."""
+    """One or more lines for people, on stdout. Control characters, which others may have sent, are made visible."""
+    _write(sys.stdout, words.plain(text) + "\n")
+
+
+def show(text: str) -> None:
+    """The same for what was given its colours here, and was made harmless before."""
     _write(sys.stdout, text + "\n")
 
 
 def aside(text: str) -> None:
-    """One or more lines for people that are not the result, on stderr."""
-    _write(sys.stderr, text + "\n")
+    """One or more lines for people that are not the result, on stderr; control characters are made visible."""
+    _write(sys.stderr, words.plain(text) + "\n")
 
 
 def prompt(text: str) -> None:
     """A question to people, on stderr; the answer is typed behind it."""
-    _write(sys.stderr, text)
+    _write(sys.stderr, words.plain(text))
 
 
 def say_json(value: Json, *, one_line: bool = False) -> None:

@@ -177,7 +177,7 @@ class Scene:
         from rich.console import Group  # noqa: PLC0415
         from rich.text import Text  # noqa: PLC0415
 
-        heading = [Text(line, style="bold") for line in self._heading(now)]
+        heading = [Text(words.plain(line), style="bold") for line in self._heading(now)]
         below = [Text(warning, style="yellow") for warning in self._warnings[-_WARNINGS:]]
         below += [Text(self._error, style="red")] if self._error else []
         below.append(Text(STOPPING, style="bold") if self.stopping else Text(self._waited_for(now) or " "))
@@ -213,6 +213,7 @@ class Scene:
 
     def _table(self, now: datetime) -> Table:
         from rich.table import Table  # noqa: PLC0415
+        from rich.text import Text  # noqa: PLC0415
 
         table = Table(box=None, pad_edge=False)
         for name in ("", "phase", "step", "elapsed", "budget"):
@@ -220,7 +221,7 @@ class Scene:
             # What may wrap gives way on a narrow terminal; a name is one word, so it is cut and not wrapped.
             table.add_column(name, justify=justify, no_wrap=name not in {"phase", "step"})
         for row in self._rows.values():
-            table.add_row(*row.cells(now), style=row.style)
+            table.add_row(*map(Text, row.cells(now)), style=row.style)  # a bare string would be read as markup
         return table
 
 

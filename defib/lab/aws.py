@@ -16,6 +16,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from defib.clock import Clock, SystemClock
+from defib.lab.callbook import CallBook
 from defib.lab.faults import Fault, FaultSwitch
 from defib.lab.replication.engine import Replication
 from defib.lab.replication.jobs import Jobs
@@ -64,6 +65,7 @@ class Aws:
         moto_api_backend.reset()
         clock = clock or SystemClock()
         self._credentials = credentials
+        self._calls = CallBook.of_environment()
         self._app = DomainDispatcherApplication(create_backend_app)
         self._one_at_a_time = asyncio.Lock()
         self.switches = {name: FaultSwitch() for name in (*SERVICES, *(f"s3-{region}" for region in REGIONS))}
@@ -107,6 +109,7 @@ class Aws:
         try:
             if not anybody:
                 authenticate(request, self._credentials)
+                self._calls.write(request, service)
             faults = [switch.spend() or Fault("none") for switch in self._switches(service, request)]
             for switch, fault in zip(self._switches(service, request), faults, strict=True):
                 if fault.name == "refuse":

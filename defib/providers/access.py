@@ -77,14 +77,16 @@ def open_pairs(site: Site, secrets: Secrets) -> Mapping[str, Sides]:
 
 def _zone(site: Site, config: DnsZoneConfig, secrets: Secrets) -> Access:
     if isinstance(config, Route53Zone):
-        from defib.providers.access_aws import AwsPolicyAccess, hosted_zone  # noqa: PLC0415
+        from defib.providers.access_aws import AwsPolicyAccess  # noqa: PLC0415
+        from defib.providers.permissions import of_zone  # noqa: PLC0415
 
-        return AwsPolicyAccess(f"route53 {config.zone_id}", hosted_zone(config.zone_id), aws_access(config.aws, secrets))
+        return AwsPolicyAccess(f"route53 {config.zone_id}", of_zone(site, config), aws_access(config.aws, secrets))
     if isinstance(config, FailoverSwitch):
-        from defib.providers.access_aws import AwsPolicyAccess, switch  # noqa: PLC0415
+        from defib.providers.access_aws import AwsPolicyAccess  # noqa: PLC0415
+        from defib.providers.permissions import of_switch  # noqa: PLC0415
 
         about = f"s3-switch {config.bucket}/{config.key}"
-        return AwsPolicyAccess(about, switch(config.bucket, config.key), aws_access(config.aws, secrets))
+        return AwsPolicyAccess(about, of_switch(config), aws_access(config.aws, secrets))
     if isinstance(config, CloudflareZone):
         from defib.providers.access_cloudflare import DNS_EDIT, CloudflareAccess  # noqa: PLC0415
 
@@ -106,10 +108,11 @@ def _rfc2136(site: Site, config: Rfc2136Zone, secrets: Secrets) -> Access:
 
 def _cdn(config: CdnOfSite, secrets: Secrets) -> Access:
     if isinstance(config, CloudFrontDistribution):
-        from defib.providers.access_aws import AwsPolicyAccess, distribution  # noqa: PLC0415
+        from defib.providers.access_aws import AwsPolicyAccess  # noqa: PLC0415
+        from defib.providers.permissions import of_cdn  # noqa: PLC0415
 
         about = f"cloudfront {config.distribution}"
-        return AwsPolicyAccess(about, distribution(config.distribution), aws_access(config.aws, secrets))
+        return AwsPolicyAccess(about, of_cdn(config), aws_access(config.aws, secrets))
     from defib.providers.access_cloudflare import PURGE, CloudflareAccess  # noqa: PLC0415
 
     return CloudflareAccess(config.zone_id, PURGE, secrets(config.token), config.api)
@@ -117,10 +120,11 @@ def _cdn(config: CdnOfSite, secrets: Secrets) -> Access:
 
 def _host(config: HostOfSite, secrets: Secrets) -> Access:
     if isinstance(config, AwsHost):
-        from defib.providers.access_aws import AwsPolicyAccess, releases  # noqa: PLC0415
+        from defib.providers.access_aws import AwsPolicyAccess  # noqa: PLC0415
+        from defib.providers.permissions import of_host  # noqa: PLC0415
 
         about = f"s3-cloudfront {config.distribution}"
-        return AwsPolicyAccess(about, releases(config.bucket, config.distribution), aws_access(config.aws, secrets))
+        return AwsPolicyAccess(about, of_host(config), aws_access(config.aws, secrets))
     from defib.providers.access_hosts import NetlifyAccess, VercelAccess  # noqa: PLC0415
 
     if isinstance(config, VercelHost):
@@ -129,7 +133,8 @@ def _host(config: HostOfSite, secrets: Secrets) -> Access:
 
 
 def _page(config: S3StatusPage, secrets: Secrets) -> Access:
-    from defib.providers.access_aws import AwsPolicyAccess, objects  # noqa: PLC0415
+    from defib.providers.access_aws import AwsPolicyAccess  # noqa: PLC0415
+    from defib.providers.permissions import of_page  # noqa: PLC0415
 
     about = f"s3 {config.bucket}/{config.prefix}"
-    return AwsPolicyAccess(about, objects(config.bucket, config.prefix), aws_access(config.aws, secrets))
+    return AwsPolicyAccess(about, of_page(config), aws_access(config.aws, secrets))

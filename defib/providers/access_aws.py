@@ -3,55 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from defib.clock import Deadline
 from defib.errors import Denied, NotFound
+from defib.privilege.permission import ACCOUNT, Permission
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked
-from defib.providers.simulation import Simulation, Wanted
+from defib.providers.pointer.distribution import arn
+from defib.providers.simulation import Simulation, wanted_by
 from defib.ready.access import Grant
 
-_ACCOUNT = "ACCOUNT"
-"""Stands in a resource for the account of who asks."""
+
+def claiming(distribution: str) -> Permission:
+    """Asking who else holds a name that a distribution answers for."""
+    return Permission(("cloudfront:ListConflictingAliases",), (arn(distribution),), optional=True)
 
 
-def hosted_zone(zone_id: str) -> tuple[Wanted, ...]:
-    """Reading and changing record sets, and asking whether a change is done."""
-    return (
-        Wanted(
-            ("route53:ListResourceRecordSets", "route53:ChangeResourceRecordSets"), f"arn:aws:route53:::hostedzone/{zone_id}"
-        ),
-        Wanted(("route53:GetChange",), "arn:aws:route53:::change/*"),
-    )
-
-
-def distribution(distribution_id: str) -> tuple[Wanted, ...]:
-    """Reading a distribution, and telling it to forget."""
-    actions = ("cloudfront:GetDistribution", "cloudfront:CreateInvalidation", "cloudfront:GetInvalidation")
-    return (Wanted(actions, f"arn:aws:cloudfront::{_ACCOUNT}:distribution/{distribution_id}"),)
-
-
-def switch(bucket: str, key: str) -> tuple[Wanted, ...]:
-    """Putting the object of a switch there, and taking it away."""
-    return (Wanted(("s3:GetObject", "s3:PutObject", "s3:DeleteObject"), f"arn:aws:s3:::{bucket}/{key}"),)
-
-
-def objects(bucket: str, prefix: str) -> tuple[Wanted, ...]:
-    """Writing the pages under a prefix."""
-    return (Wanted(("s3:PutObject",), f"arn:aws:s3:::{bucket}/{prefix}*"),)
-
-
-def releases(bucket: str, distribution_id: str) -> tuple[Wanted, ...]:
-    """Uploading releases and taking old ones away, and letting a distribution lead to one of them."""
-    return (
-        Wanted(("s3:ListBucket",), f"arn:aws:s3:::{bucket}"),
-        Wanted(("s3:GetObject", "s3:PutObject", "s3:DeleteObject"), f"arn:aws:s3:::{bucket}/releases/*"),
-        *distribution(distribution_id),
-        Wanted(("cloudfront:UpdateDistribution",), f"arn:aws:cloudfront::{_ACCOUNT}:distribution/{distribution_id}"),
-        Wanted(("acm:DescribeCertificate",), f"arn:aws:acm:us-east-1:{_ACCOUNT}:certificate/*"),
-    )
+ASKING = (
+    Permission(("sts:GetCallerIdentity",)),
+    # A user may be asked of itself alone; IAM has no such word for the role that a session was made of.
+    Permission(
+        ("iam:SimulatePrincipalPolicy",),
+        (f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}", f"arn:aws:iam::{ACCOUNT}:role/*"),
+    ),
+    Permission(("iam:GetRole",), (f"arn:aws:iam::{ACCOUNT}:role/*",), why="asked where the credentials are a role's"),
+)
+"""Asking IAM what the credentials themselves may do."""
 
 
 class AwsPolicyAccess:
@@ -60,7 +38,7 @@ class AwsPolicyAccess:
     Who may not simulate is not told. The root of an account may do everything and has no policies to simulate.
     """
 
-    def __init__(self, about: str, wanted: Sequence[Wanted], access: AwsAccess) -> None:
+    def __init__(self, about: str, wanted: Sequence[Permission], access: AwsAccess) -> None:
         self._about = about
         self._wanted = tuple(wanted)
         session = access.session()
@@ -85,7 +63,9 @@ class AwsPolicyAccess:
             return Grant(may_edit=True, who=arn, why="it is the root of the account, which nothing can restrict")
         try:
             principal = self._principal(arn, within)
-            wanted = [replace(each, resource=each.resource.replace(_ACCOUNT, account)) for each in self._wanted]
+            wanted = [
+                each for permission in self._wanted for each in wanted_by(permission.of(account)) if not permission.optional
+            ]
             verdicts = [self._simulation.decide(principal, each, within=within) for each in wanted]
         except Denied as error:
             return Grant(may_edit=None, who=arn, why=f"it may not ask IAM what it may do: {error.seen}")

@@ -18,6 +18,9 @@ DNS_EDIT = "#dns_records:edit"
 PURGE = "#cache_purge:edit"
 """Permissions as the API names them (``x-cfPermissionsRequired`` in https://github.com/cloudflare/api-schemas)."""
 
+GROUPS = {DNS_EDIT: "Zone: DNS: Edit", PURGE: "Zone: Cache Purge: Purge"}
+"""The same as whoever makes a token chooses them."""
+
 
 class _Account(BaseModel):
     id: str = ""

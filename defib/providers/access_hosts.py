@@ -16,7 +16,7 @@ from defib.ready.access import Grant
 T = TypeVar("T")
 
 _WRITING = {"create", "update"}
-_NEEDED = {"projectDomain": "attach names", "deploymentPromote": "publish a deployment"}
+NEEDED = {"projectDomain": "attach names", "deploymentPromote": "publish a deployment"}
 """Vercel's words for what a recovery does there, in ``permissions`` of ``GET /v9/projects/{id}`` (OpenAPI description)."""
 
 
@@ -66,7 +66,7 @@ class VercelAccess:
         if project.permissions is None:
             return Grant(may_edit=None, who=who, until=until, why="Vercel did not list what the token may do in the project")
         missing = [
-            f"{words} ({name})" for name, words in _NEEDED.items() if not _WRITING & set(project.permissions.get(name, ()))
+            f"{words} ({name})" for name, words in NEEDED.items() if not _WRITING & set(project.permissions.get(name, ()))
         ]
         if missing:
             return Grant(may_edit=False, who=who, until=until, why=f"it may not {', '.join(missing)}")

@@ -15,6 +15,7 @@ import os
 from pathlib import Path
 
 from defib.errors import SecretMissing
+from defib.privilege.permission import ACCOUNT, Permission
 
 _AWS_TIMEOUT_SECONDS = 5.0
 
@@ -86,6 +87,16 @@ def _from_aws(rest: str, reference: str) -> str:
             "a secret has no such part", where=reference, expected=f"a JSON object with a string under {key!r}"
         )
     return value
+
+
+def permission(reference: str) -> Permission | None:
+    """Reading one secret at AWS Secrets Manager, whose ARN ends with six characters of AWS's own; None for any other."""
+    kind, _, rest = reference.partition(":")
+    if kind != "aws-secret":
+        return None
+    secret_id = rest.partition("#")[0]
+    place = f"arn:aws:secretsmanager:*:{ACCOUNT}:secret:{secret_id}-??????"
+    return Permission(("secretsmanager:GetSecretValue",), (secret_id if secret_id.startswith("arn:") else place,))
 
 
 def _ask_aws(secret_id: str, reference: str) -> str:

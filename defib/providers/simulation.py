@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from defib.clock import Deadline
+from defib.privilege.permission import Permission
 from defib.providers.aws import Clients
 from defib.providers.aws_errors import asked
 
@@ -16,7 +17,17 @@ class Wanted:
 
     actions: tuple[str, ...]
     resource: str
-    context: tuple[tuple[str, str], ...] = ()
+    context: tuple[tuple[str, str | tuple[str, ...]], ...] = ()
+
+
+def wanted_by(permission: Permission) -> tuple[Wanted, ...]:
+    """What IAM is to be asked: each resource by itself, and what a request would say of its conditions."""
+    context = tuple(
+        (each.key, each.values if each.operator.startswith("ForAllValues:") else each.values[0])
+        for each in permission.conditions
+        if each.operator != "Null"
+    )
+    return tuple(Wanted(permission.actions, resource, context) for resource in permission.resources)
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,8 @@ class Simulation:
         """What IAM says of each action; raises as every port does."""
         context = [
             {"ContextKeyName": name, "ContextKeyValues": [value], "ContextKeyType": "string"}
+            if isinstance(value, str)
+            else {"ContextKeyName": name, "ContextKeyValues": list(value), "ContextKeyType": "stringList"}
             for name, value in wanted.context
         ]
         answer = asked(

@@ -10,9 +10,11 @@ from defib.clock import Deadline
 from defib.history import unfinished
 from defib.lease import current_holder
 from defib.observe.killswitch import kill_switch
+from defib.pack.remembered import changed_since, last_made, was_made
 from defib.providers.open_alerts import open_channel
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Here
+from defib.report import words
 from defib.sitealerts import AlertChannel, AtlassianStatuspage
 
 _MEGABYTE = 1_000_000
@@ -34,8 +36,25 @@ def questions(here: Here) -> Iterator[Question]:
             yield Question("alerts", page.name, partial(_resolvable, here, page.name, page.token))
     if not here.site.alerts:
         yield Question("alerts", site, partial(_nobody, here))
+    if was_made(here.home, site):
+        yield Question("pack", site, partial(_packed, here))
     if here.site.acceptance is not None:
         yield Question("acceptance", here.site.acceptance.command[0], partial(_runnable, here.site.acceptance.command[0]))
+
+
+def _packed(here: Here, within: Deadline) -> Iterator[Check]:
+    """Of who made a pack once, and relies on it."""
+    del within
+    made, site = last_made(here.home, here.site.site), here.site.site
+    if made is None:
+        return
+    changed = changed_since(made, here.site_path, here.runbooks)
+    text = f"the last break-glass pack was made {words.duration(here.clock.now() - made.at)} ago"
+    if changed:
+        then = f"defib pack --site {site} --to FOLDER"
+        yield Check("pack", site, State.WARN, f"{text}; changed since: {', '.join(changed)}", then)
+    else:
+        yield Check("pack", site, State.OK, f"{text}, and nothing in it has changed since")
 
 
 def _switch(here: Here, within: Deadline) -> Iterator[Check]:

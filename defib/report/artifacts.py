@@ -12,7 +12,7 @@ from defib.objectives import Phase
 from defib.question import Question
 from defib.ready.check import Readiness, State
 from defib.report import words
-from defib.report.as_markdown import as_markdown, escape
+from defib.report.as_markdown import as_markdown, escape, paragraph
 from defib.report.changed import blocks
 from defib.report.run_page import run_page
 from defib.score import score
@@ -30,11 +30,11 @@ def plan_text(told: Timeline) -> str:
         return "There was no plan."
     lines = [f"# Plan `{told.planned.digest[:12]}`", ""]
     for number, block in enumerate(blocks(told.planned.changes), start=1):
-        lines += [f"{number}. {escape(block.purpose)} ({escape(block.place)})"]
+        lines += [f"{number}. {paragraph(block.purpose)} ({escape(block.place)})"]
         for record in block.records:
             lines += [f"   - before: {escape(str(record.before or 'nothing'))}"]
             lines += [f"   - after: {escape(str(record.after or 'nothing'))}"]
-        lines += [f"   - {escape(line)}" for line in block.lines if not block.records]
+        lines += [f"   - {paragraph(line)}" for line in block.lines if not block.records]
     if not told.planned.changes:
         lines.append("Nothing to change: it is already as wanted.")
     if told.approved:

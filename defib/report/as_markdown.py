@@ -11,6 +11,8 @@ from defib.report.page import SIGNS, Cell, Page, Section, Table, Tone
 from defib.report.words import plain
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
+_OPENING = re.compile(r"[#+=-]|\d+(?=[.)])")
+"""What would make a heading, a list or a rule of a line that begins with it."""
 
 
 def as_markdown(page: Page) -> str:
@@ -20,11 +22,11 @@ def as_markdown(page: Page) -> str:
         ("", "Verdict", "Figure", "Meaning"),
         tuple((Cell(t.caption), Cell(t.word, tone=t.tone), Cell(t.figure), Cell(t.sentence)) for t in page.tiles),
     )
-    blocks = [f"# {escape(page.title)}", escape(page.subtitle), f"**{escape(page.lead)}**", _table(tiles)]
+    blocks = [f"# {escape(page.title)}", paragraph(page.subtitle), f"**{escape(page.lead)}**", _table(tiles)]
     blocks += _commands(page.commands)
     for section in page.sections:
         blocks += _section(section)
-    blocks += ["---", escape(page.footer)]
+    blocks += ["---", paragraph(page.footer)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -35,10 +37,19 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", line)
 
 
+def paragraph(text: str) -> str:
+    """The same where it begins a line, so that it opens nothing; of a number the full stop after it is escaped."""
+    line = escape(text)
+    found = _OPENING.match(line)
+    if found is None:
+        return line
+    return f"{found[0]}\\{line[found.end() :]}" if found[0].isdigit() else f"\\{line}"
+
+
 def _section(section: Section) -> list[str]:
-    blocks = [f"## {escape(section.title)}", *(escape(sentence) for sentence in section.sentences)]
+    blocks = [f"## {escape(section.title)}", *(paragraph(sentence) for sentence in section.sentences)]
     if section.scale:
-        blocks.append(escape(section.scale.words))
+        blocks.append(paragraph(section.scale.words))
     if section.gantt:
         blocks.append(f"```mermaid\n{section.gantt}\n```")
     blocks += [f"```mermaid\n{chart.mermaid}\n```" for chart in section.charts if chart.mermaid]

@@ -145,4 +145,6 @@ def plain(text: str) -> str:
 def _visible(character: str) -> str:
     if character in "\n\t" or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}:
         return character
-    return f"\\u{ord(character):04x}"
+    # As JSON writes it, so that JSON that was made visible says the same: beyond the first plane that is a pair.
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))

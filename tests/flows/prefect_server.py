@@ -44,7 +44,7 @@ class PrefectServer:
         return found
 
     def ask(self, path: str, body: object | None = None) -> Any:
-        """What the API answers at a path; with a body it is posted. While SQLite is locked it is asked again, as pages do."""
+        """What the API answers at a path; with a body it is posted. While SQLite is locked it is asked again."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.api}/{path}", data, {"Content-Type": "application/json"})
         clock = SystemClock()

@@ -13,9 +13,13 @@ from defib.clock import Deadline, SystemClock
 from defib.errors import Denied, Unavailable
 from defib.lab import furniture
 from defib.lab.plan import API_PORT
-from defib.providers.access_aws import AwsPolicyAccess, CloudFrontClaims, distribution, hosted_zone, objects, switch
+from defib.ports import RecordKey
+from defib.privilege.permission import Permission
+from defib.providers.access_aws import AwsPolicyAccess, CloudFrontClaims
 from defib.providers.aws import AwsAccess
-from defib.providers.simulation import Wanted
+from defib.providers.cdn import cloudfront
+from defib.providers.dns import route53, s3_switch
+from defib.providers.status import s3 as status
 from tests.lab.lab_stage import PUBLIC, Stage, running_world
 
 
@@ -45,12 +49,13 @@ def soon() -> Deadline:
     return Deadline.after(SystemClock(), timedelta(seconds=10))
 
 
-ZONE = hosted_zone(furniture.ZONE_ID)
-DISTRIBUTION = distribution(furniture.DISTRIBUTION)
+ZONE = route53.permissions(furniture.ZONE_ID, [RecordKey(f"{PUBLIC}.", "CNAME")])
+DISTRIBUTION = cloudfront.permissions(furniture.DISTRIBUTION)
+SWITCH, PAGE = s3_switch.permissions("a-bucket", "a-key"), status.permissions("a-bucket", "lab/")
 
 
-@pytest.mark.parametrize("wanted", [ZONE, DISTRIBUTION, switch("a-bucket", "a-key"), objects("a-bucket", "lab/")])
-def test_credentials_that_may_do_what_a_recovery_needs(access: AwsAccess, wanted: tuple[Wanted, ...]) -> None:
+@pytest.mark.parametrize("wanted", [ZONE, DISTRIBUTION, SWITCH, PAGE])
+def test_credentials_that_may_do_what_a_recovery_needs(access: AwsAccess, wanted: tuple[Permission, ...]) -> None:
     """Every action on its own resource is allowed, and the grant says whose the keys are."""
     grant = AwsPolicyAccess("it", wanted, access).granted(within=soon())
     assert (grant.may_edit, grant.until) == (True, None)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+
+import pytest
+from markdown_it import MarkdownIt
+
 from defib.report.artifacts import bars, plan_text, timeline_text, verdict_text
+from defib.report.as_markdown import paragraph
 from tests.report import samples
 
 
@@ -32,3 +39,11 @@ def test_hostile_text_stays_text() -> None:
     told = samples.hostile()
     for text in (plan_text(told), timeline_text(told), verdict_text(told)):
         assert "<script>" not in text
+
+
+@pytest.mark.parametrize("opening", ["# heading", "1. first", "2) second", "- item", "+ item", "=== ", "> quote", "* item"])
+def test_no_line_opens_what_it_names(opening: str) -> None:
+    """A reason that begins as a heading, a list, a rule or a quotation does is a paragraph that says so."""
+    html = MarkdownIt("commonmark").render(paragraph(opening))
+    assert html.startswith("<p>")
+    assert unescape(re.sub("<[^>]+>", "", html)).strip() == opening.strip()

@@ -12,6 +12,7 @@ import threading
 from urllib.parse import urlsplit
 
 import apprise
+from apprise.conversion import convert_between
 
 from defib.alert import Alert, Severity
 from defib.clock import Deadline
@@ -32,6 +33,12 @@ _ASSET = apprise.AppriseAsset(
     storage_mode=apprise.PersistentStoreMode.MEMORY,  # nothing of a channel is written to the disk
 )
 _LONGEST = 400
+
+_TEXT, _MARKDOWN, _HTML = apprise.NotifyFormat.TEXT, apprise.NotifyFormat.MARKDOWN, apprise.NotifyFormat.HTML
+_CALLING = re.compile(r"@(?=everyone|here|channel)")
+_LOOK_ALIKE = str.maketrans(
+    {"<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}", ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"}
+)
 
 
 class _Overheard(logging.Handler):
@@ -86,7 +93,10 @@ class AppriseChannel:
         service.socket_connect_timeout = service.socket_read_timeout = seconds
         heard = _overheard.listen()
         try:
-            sent = service.notify(body=alert.text, title=alert.title, notify_type=_TYPES[alert.severity])
+            title = " ".join(alert.title.split())
+            title = title if service.title_maxlen > 0 else worded(title, service.notify_format)
+            body = worded(alert.text, service.notify_format)
+            sent = service.notify(body=body, title=title, notify_type=_TYPES[alert.severity])
         except Exception as error:  # a plugin's own defect: there are more than a hundred of them
             raise Unavailable(f"{what}: Apprise failed", where=self._name, seen=type(error).__name__) from None
         if not sent:
@@ -103,6 +113,19 @@ class AppriseChannel:
                 then="correct what the reference in the site file leads to",
             )
         return made
+
+
+def worded(text: str, format_: apprise.NotifyFormat) -> str:
+    """`text` for a channel that reads it as HTML or as a chat's Markdown, so that it shows there as it is.
+
+    An error quotes what a failing server sent, which is anybody's. HTML is made of it as Apprise does; Apprise has nothing
+    for Markdown, where chats make links of ``<URL|words>`` and ``[words](URL)``, and call everybody for ``<!channel>``.
+    """
+    if format_ == _HTML:
+        return str(convert_between(_TEXT, _HTML, text))  # type: ignore[no-untyped-call]
+    if format_ == _MARKDOWN:
+        return _CALLING.sub("@ ", text.translate(_LOOK_ALIKE).replace("](", "] ("))
+    return text
 
 
 def _refused(what: str, where: str, heard: str) -> ProviderError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from defib.clock import Deadline
 from defib.errors import Denied, NotFound
+from defib.privilege.permission import ACCOUNT, Permission
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
 from defib.providers.simulation import Simulation, Wanted
@@ -21,6 +22,18 @@ https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html
 """
 
 _NOT_TOLD = {"AccessDenied", "AccessDeniedException"}
+
+
+def permissions(region: str) -> tuple[Permission, ...]:
+    """The role of the rules and what IAM says of it, and the keys: which they are, only the buckets tell."""
+    return (
+        Permission(("iam:GetRole", "iam:SimulatePrincipalPolicy"), (f"arn:aws:iam::{ACCOUNT}:role/*",)),
+        Permission(
+            ("kms:DescribeKey",),
+            (f"arn:aws:kms:{region}:{ACCOUNT}:key/*",),
+            why="asked where the buckets are encrypted with keys of your own",
+        ),
+    )
 
 
 class AwsAuthority:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from defib.clock import Deadline
 from defib.errors import NotFound, Unavailable
+from defib.privilege.permission import Permission
 from defib.providers.attempts import Attempts, Backoff
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
@@ -43,6 +44,15 @@ _CHUNK = 1024 * 1024
 _BACKOFF = Backoff(attempt=timedelta(minutes=10))
 _BY_HAND = "look at https://health.aws.amazon.com/, or compare without inventories"
 _TO_DO = "configure an inventory of all versions with Size, LastModifiedDate and ETag, as CSV or Parquet"
+
+
+def permissions(bucket: str, prefix: str) -> tuple[Permission, ...]:
+    """Finding the newest list below a prefix, and reading it."""
+    lists = f"{prefix.rstrip('/')}/"
+    return (
+        Permission(("s3:ListBucket",), (f"arn:aws:s3:::{bucket}",)),
+        Permission(("s3:GetObject",), (f"arn:aws:s3:::{bucket}/{lists}*",)),
+    )
 
 
 class _Part(BaseModel):

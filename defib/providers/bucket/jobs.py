@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 from defib.clock import Deadline
 from defib.errors import Conflict, NotFound
+from defib.privilege.permission import Condition, Permission
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
-from defib.replication.authority import partition_of
+from defib.replication.authority import BATCH, partition_of
 from defib.replication.jobs import Job, Order
 
 T = TypeVar("T")
@@ -22,6 +23,30 @@ _PAGE = 1000
 _CANCELLED = "Cancelled"
 _OVER = "JobStatusException"
 """What S3 says where a job is over and cannot be cancelled any more."""
+
+
+def permissions(account: str, region: str, role: str) -> tuple[Permission, ...]:
+    """Finding jobs, asking how they stand, making them, and cancelling them; without a `role` it is that of the rules.
+
+    S3 knows no permission to list or to make single jobs, so that what they may do is limited instead:
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+    """
+    jobs = (f"arn:aws:s3:{region}:{account}:job/*",)
+    only = Condition("StringEquals", "s3:RequestJobOperation", ("S3ReplicateObject",))
+    passed = Condition("StringEquals", "iam:PassedToService", (BATCH,))
+    return (
+        Permission(("s3:ListJobs",), acts=True),
+        Permission(("s3:DescribeJob",), jobs, acts=True),
+        Permission(("s3:CreateJob",), acts=True, conditions=(only,)),
+        Permission(("s3:UpdateJobStatus",), jobs, acts=True, why="a job is cancelled where a repair is rolled back"),
+        Permission(
+            ("iam:PassRole",),
+            (role or f"arn:aws:iam::{account}:role/*",),
+            acts=True,
+            conditions=(passed,),
+            why="IAM asks for it where a job is made that acts as the role",
+        ),
+    )
 
 
 class S3Jobs:

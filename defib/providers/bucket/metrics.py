@@ -14,6 +14,7 @@ from typing import Any
 
 from defib.clock import Deadline
 from defib.errors import ProviderError, Unavailable
+from defib.privilege.permission import Permission
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked
 from defib.replication.metrics import Reading, RuleMetrics
@@ -34,6 +35,10 @@ _FAILED = "OperationsFailedReplication"
 _AT_REPLICA = {_LATENCY: _MAXIMUM, _BYTES: _MAXIMUM, _PENDING: _MAXIMUM}
 _AT_SOURCE = {_FAILED: _SUM}
 """The metrics that are published in each region, and the statistic that means something of each."""
+
+METRICS = Permission(("cloudwatch:GetMetricData",))
+"""CloudWatch knows no permission for single metrics:
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html"""
 
 Readings = dict[tuple[str, str], Reading]
 """By rule and metric."""

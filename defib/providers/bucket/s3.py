@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from defib.clock import Deadline
 from defib.errors import NotFound, Unavailable
+from defib.privilege.permission import Permission
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
 from defib.providers.bucket.copying import HEADERS, copied
@@ -38,6 +39,49 @@ _CHECKSUMS = {
 
 _TIERS = {"ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS"}
 """Where S3 Intelligent-Tiering puts what nobody has asked for in months."""
+
+
+_IN_PARTS = "a copy of more than 5 GB is made in parts; one that fails is taken back"
+
+
+def reading(bucket: str, *, versions: bool = True) -> tuple[Permission, ...]:
+    """Listing it, and what each version of an object tells, tags and bytes too."""
+    of, objects = (f"arn:aws:s3:::{bucket}",), (f"arn:aws:s3:::{bucket}/*",)
+    now = (Permission(("s3:ListBucket",), of), Permission(("s3:GetObject",), objects))
+    if not versions:
+        return (*now, Permission(("s3:GetObjectTagging",), objects, why="asked of objects that have tags"))
+    return (
+        *now,
+        Permission(("s3:ListBucketVersions",), of),
+        Permission(("s3:GetObjectVersion",), objects),
+        Permission(("s3:GetObjectVersionTagging",), objects, why="asked of objects that have tags"),
+    )
+
+
+def writing_canaries(bucket: str, prefix: str) -> Permission:
+    """Small objects below a prefix of their own."""
+    return Permission(("s3:PutObject",), (f"arn:aws:s3:::{bucket}/{prefix}*",), acts=True)
+
+
+def removing(bucket: str, prefix: str = "", *, versions: bool = True) -> Permission:
+    """Removing versions for good; of a bucket without versions, objects."""
+    action = "s3:DeleteObjectVersion" if versions else "s3:DeleteObject"
+    return Permission((action,), (f"arn:aws:s3:::{bucket}/{prefix}*",), acts=True)
+
+
+def copying_into(bucket: str) -> tuple[Permission, ...]:
+    """Copies of objects with their tags, and in parts where they are large; what they are copied of is to be read too."""
+    objects = (f"arn:aws:s3:::{bucket}/*",)
+    return (
+        Permission(("s3:PutObject",), objects, acts=True),
+        Permission(("s3:PutObjectTagging",), objects, acts=True, why="asked for copies of objects that have tags"),
+        Permission(("s3:AbortMultipartUpload",), objects, acts=True, why=_IN_PARTS, optional=True),
+    )
+
+
+def marking_deleted(bucket: str) -> Permission:
+    """Delete markers, under which every version stays."""
+    return Permission(("s3:DeleteObject",), (f"arn:aws:s3:::{bucket}/*",), acts=True)
 
 
 class S3Bucket:

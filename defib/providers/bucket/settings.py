@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from defib.clock import Deadline
 from defib.errors import ProviderError
+from defib.privilege.permission import Permission
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
 from defib.providers.bucket.rules import archivings_of, expiries_of, rules_of
@@ -31,6 +32,27 @@ _ABSENT = {
 
 _DEFAULT_REGION = "us-east-1"
 _AWS_MANAGED_KEY = "alias/aws/s3"
+
+
+def permissions(bucket: str) -> tuple[Permission, ...]:
+    """Every part of it, and its Region: HeadBucket goes by the permission to list."""
+    of = (f"arn:aws:s3:::{bucket}",)
+    return (
+        Permission(
+            (
+                "s3:GetBucketVersioning",
+                "s3:GetReplicationConfiguration",
+                "s3:GetLifecycleConfiguration",
+                "s3:GetBucketObjectLockConfiguration",
+                "s3:GetBucketOwnershipControls",
+                "s3:GetEncryptionConfiguration",
+                "s3:GetBucketPolicy",
+                "s3:ListBucket",
+            ),
+            of,
+        ),
+        Permission(("s3:GetBucketLocation",), of, why="asked where HeadBucket does not tell the Region"),
+    )
 
 
 class ConfiguredBucket:

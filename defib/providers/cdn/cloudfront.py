@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from defib.clock import Deadline
 from defib.ports import EdgeStatus, Receipt
+from defib.privilege.permission import Permission
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked
+from defib.providers.pointer.distribution import arn
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudfront import CloudFrontClient
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
 # "CloudFront fails over to the secondary origin only when the HTTP method of the viewer request is GET, HEAD, or
 # OPTIONS" (https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/high_availability_origin_failover.html).
 _NOT_FAILED_OVER = ("DELETE", "PATCH", "POST", "PUT")
+
+
+def permissions(distribution: str) -> tuple[Permission, ...]:
+    """Reading a distribution, and telling it to forget. No procedure waits for an invalidation: what is served decides."""
+    return (
+        Permission(("cloudfront:GetDistribution",), (arn(distribution),)),
+        Permission(("cloudfront:CreateInvalidation",), (arn(distribution),), acts=True),
+    )
 
 
 class CloudFront:

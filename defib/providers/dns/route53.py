@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, cast
 
 from defib.clock import Deadline
 from defib.errors import Conflict, NotFound
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
+from defib.privilege.permission import Condition, Permission
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of, message_of
 from defib.providers.dns.records import canonical, canonical_key, check, compare
-from defib.providers.dns.route53_format import from_route53, to_route53, unescaped
+from defib.providers.dns.route53_format import from_route53, normalized, to_route53, unescaped
 from defib.providers.dns.route53_listing import Page, in_order
 
 if TYPE_CHECKING:
@@ -43,6 +44,30 @@ _PAGE = "300"
 # used here: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html#limits-api-requests-changeresourcerecordsets
 _VALUES_AT_MOST = 1_000
 _CHARACTERS_AT_MOST = 32_000
+
+_SETS = "route53:ChangeResourceRecordSets"
+_EACH = "ForAllValues:StringEquals"
+
+
+def permissions(zone_id: str, keys: Collection[RecordKey]) -> tuple[Permission, ...]:
+    """Reading a hosted zone, and changing the record sets of `keys` there and no others.
+
+    Without the condition on null, a request without names would be let through by ``ForAllValues``:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+    """
+    zone = f"arn:aws:route53:::hostedzone/{zone_id.removeprefix('/hostedzone/')}"
+    reading = Permission(("route53:ListResourceRecordSets",), (zone,))
+    if not keys:
+        return (reading,)
+    conditions = (
+        Condition(_EACH, f"{_SETS}NormalizedRecordNames", tuple(sorted({normalized(key.name) for key in keys}))),
+        Condition(_EACH, f"{_SETS}RecordTypes", tuple(sorted({key.type for key in keys}))),
+        Condition(_EACH, f"{_SETS}Actions", ("CREATE", "DELETE")),
+        Condition("Null", f"{_SETS}NormalizedRecordNames", ("false",)),
+    )
+    changing = Permission((_SETS,), (zone,), acts=True, conditions=conditions)
+    return (reading, changing, Permission(("route53:GetChange",), ("arn:aws:route53:::change/*",), acts=True))
+
 
 Pace = Callable[[Deadline], None]
 """Waits until one more call may be sent, or raises :class:`defib.errors.Unavailable`."""

@@ -6,6 +6,7 @@ structure joined by a dot: ``Weight``, ``HealthCheckId``, ``AliasTarget.DNSName`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
@@ -65,6 +66,15 @@ def _put(made: dict[str, object], path: str, text: str) -> None:
     for parent in parents:
         place = cast("dict[str, object]", place.setdefault(parent, {}))
     place[leaf] = int(text) if path in _NUMBERS else text == "true" if path in _FLAGS else text
+
+
+def normalized(name: str) -> str:
+    """A name as conditions of policies spell it: in lower case, without the trailing dot, all else by its octal code.
+
+    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/specifying-conditions-route53.html
+    """
+    plain = name.lower().rstrip(".")
+    return re.sub(r"[^a-z0-9._-]", lambda found: f"\\{ord(found[0]):03o}", plain)
 
 
 def unescaped(name: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from defib.clock import Deadline
 from defib.errors import Conflict, Denied, NotFound, Unavailable
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
+from defib.privilege.permission import Permission
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
 from defib.providers.dns.records import canonical_key, check, compare, same
@@ -35,6 +36,16 @@ _DIFFERS = {"PreconditionFailed", "NoSuchKey"}
 _CROSSED = {"ConditionalRequestConflict", "OperationAborted"}
 
 _MISSING_OR_FORBIDDEN = "allow s3:GetObject on the key and s3:ListBucket on the bucket, without which absence reads as 403"
+
+
+def permissions(bucket: str, key: str) -> tuple[Permission, ...]:
+    """Looking whether the object is there, putting it there, and taking it away."""
+    switch = (f"arn:aws:s3:::{bucket}/{key}",)
+    return (
+        Permission(("s3:GetObject",), switch),
+        Permission(("s3:ListBucket",), (f"arn:aws:s3:::{bucket}",), why="without it absence reads as 403"),
+        Permission(("s3:PutObject", "s3:DeleteObject"), switch, acts=True),
+    )
 
 
 class S3Switch:

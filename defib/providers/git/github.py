@@ -62,6 +62,14 @@ class _Hook(BaseModel):
     config: _HookConfig
 
 
+ADMINISTRATION, SECRETS, VARIABLES, WEBHOOKS = SETTINGS = (
+    "Administration: read",
+    "Secrets: read",
+    "Variables: read",
+    "Webhooks: read",
+)
+"""The permissions of a fine-grained token by which settings are told, each part by its own."""
+
 _REPOSITORY = TypeAdapter(_Repository)
 _KEYS = TypeAdapter(list[_Key])
 _SECRETS = TypeAdapter(_Secrets)
@@ -103,11 +111,11 @@ class GitHubRepository:
                 default_branch=found.default_branch,
                 visibility=found.visibility or (Visibility.PRIVATE if found.private else Visibility.PUBLIC),
                 archived=found.archived,
-                protections=asking.part(lambda: protections(asking, path, found.default_branch), "Administration: read"),
-                deploy_keys=asking.part(lambda: _keys(asking, path), "Administration: read"),
-                secrets=asking.part(lambda: _secrets(asking, path), "Secrets: read"),
-                variables=asking.part(lambda: _variables(asking, path), "Variables: read"),
-                webhooks=asking.part(lambda: _webhooks(asking, path), "Webhooks: read"),
+                protections=asking.part(lambda: protections(asking, path, found.default_branch), ADMINISTRATION),
+                deploy_keys=asking.part(lambda: _keys(asking, path), ADMINISTRATION),
+                secrets=asking.part(lambda: _secrets(asking, path), SECRETS),
+                variables=asking.part(lambda: _variables(asking, path), VARIABLES),
+                webhooks=asking.part(lambda: _webhooks(asking, path), WEBHOOKS),
                 moved_to="" if found.full_name.lower() == self._project.lower() else found.full_name,
             )
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from defib.clock import Deadline
+from defib.privilege.permission import ACCOUNT, Permission
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked
 
@@ -16,6 +17,11 @@ REGION = "us-east-1"
 
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
 """
+
+
+def describing() -> Permission:
+    """Any certificate of the account: which one a distribution has, or would get, only CloudFront and ACM know."""
+    return Permission(("acm:DescribeCertificate",), (f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/*",))
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from defib.clock import Deadline
 from defib.errors import Conflict, Denied, NotFound
 from defib.ports import Attachment, Deployment, Quota
-from defib.providers.access_aws import CloudFrontClaims
+from defib.privilege.permission import Permission
+from defib.providers.access_aws import CloudFrontClaims, claiming
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
-from defib.providers.host.acm import REGION, Acm
-from defib.providers.pointer.distribution import Configuration, Distribution
+from defib.providers.host.acm import REGION, Acm, describing
+from defib.providers.pointer.distribution import Configuration, Distribution, arn
 from defib.redeploy.pointer import commit_of, path_of
 from defib.releases.rules import MANIFEST, PREFIX, manifest_key
 
@@ -23,6 +24,18 @@ if TYPE_CHECKING:
 _MISSING_OR_FORBIDDEN = (
     "allow s3:GetObject on releases/* and s3:ListBucket on the bucket, without which absence reads as 403"
 )
+
+
+def permissions(bucket: str, distribution: str) -> tuple[Permission, ...]:
+    """What it serves, and under which names with which certificate. No procedure attaches a name or publishes by it."""
+    manifests = f"arn:aws:s3:::{bucket}/{PREFIX}/*/{MANIFEST}"
+    return (
+        Permission(("cloudfront:GetDistribution",), (arn(distribution),)),
+        Permission(("s3:GetObject",), (manifests,)),
+        Permission(("s3:ListBucket",), (f"arn:aws:s3:::{bucket}",), why="without it absence reads as 403"),
+        claiming(distribution),
+        describing(),
+    )
 
 
 class S3CloudFront:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from defib.clock import Deadline
 from defib.errors import Conflict, NotFound
+from defib.privilege.permission import ACCOUNT, Permission
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
 
@@ -22,6 +23,19 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudfront.type_defs import DistributionConfigOutputTypeDef, OriginOutputTypeDef
 
 _STALE = {"PreconditionFailed", "InvalidIfMatchVersion"}
+
+
+def arn(distribution: str) -> str:
+    """The ARN of a distribution."""
+    return f"arn:aws:cloudfront::{ACCOUNT}:distribution/{distribution}"
+
+
+def permissions(distribution: str) -> tuple[Permission, ...]:
+    """Reading a distribution's configuration, and writing it back."""
+    return (
+        Permission(("cloudfront:GetDistribution",), (arn(distribution),)),
+        Permission(("cloudfront:UpdateDistribution",), (arn(distribution),), acts=True),
+    )
 
 
 class Stale(Conflict):

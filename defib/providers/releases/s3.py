@@ -22,11 +22,12 @@ from obstore.store import S3Store
 
 from defib.clock import Deadline
 from defib.errors import Conflict, NotFound, ProviderError, Unavailable
+from defib.privilege.permission import Permission
 from defib.providers.bounded import bounded
 from defib.providers.proxy import on_loopback
 from defib.providers.releases.s3_credentials import credentials
 from defib.providers.releases.s3_errors import asked, code_of
-from defib.releases.rules import Headers
+from defib.releases.rules import MANIFEST, PREFIX, Headers
 from defib.releases.store import Listed, Stored, Upload
 
 if TYPE_CHECKING:
@@ -46,6 +47,35 @@ _CONNECT = 5.0
 _OWN_MEMORY = 1024 * 1024
 _SHA256 = "sha256"
 """The name of the metadata, on the wire ``x-amz-meta-sha256``."""
+
+
+_IN_PARTS = "a large upload that fails is taken back"
+
+
+def reading(bucket: str, key: str = f"{PREFIX}/*") -> tuple[Permission, ...]:
+    """Listing, and reading what is below `key`."""
+    objects = (f"arn:aws:s3:::{bucket}/{key}",)
+    return Permission(("s3:ListBucket",), (f"arn:aws:s3:::{bucket}",)), Permission(("s3:GetObject",), objects)
+
+
+def uploading(bucket: str, key: str = f"{PREFIX}/*") -> tuple[Permission, ...]:
+    """Writing what is below `key`, and copying within it."""
+    objects = (f"arn:aws:s3:::{bucket}/{key}",)
+    return (
+        Permission(("s3:PutObject",), objects, acts=True),
+        Permission(("s3:AbortMultipartUpload",), objects, acts=True, why=_IN_PARTS, optional=True),
+    )
+
+
+def unmarking(bucket: str) -> Permission:
+    """Taking away the mark that a release is complete, before anything in it is written again."""
+    why = "only where a release that was complete is found damaged"
+    return Permission(("s3:DeleteObject",), (f"arn:aws:s3:::{bucket}/{PREFIX}/*/{MANIFEST}",), acts=True, why=why)
+
+
+def removing(bucket: str) -> Permission:
+    """Taking whole releases away."""
+    return Permission(("s3:DeleteObject",), (f"arn:aws:s3:::{bucket}/{PREFIX}/*",), acts=True)
 
 
 class S3Releases:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 from defib.clock import Deadline
+from defib.privilege.permission import Permission
 from defib.providers.standby.resource import Held, Services
 from defib.redeploy.groundwork import (
     BUCKET,
@@ -22,6 +23,34 @@ from defib.redeploy.groundwork import (
 
 _EMPTY = '{"Version": "2012-10-17", "Statement": []}'
 WITHOUT_ACLS, WITH_ACLS = "BucketOwnerEnforced", "BucketOwnerPreferred"
+
+
+_OF_LOGS = "CloudFront asks for it in the name of whoever turns its logging on"
+
+
+def permissions(work: Groundwork) -> tuple[Permission, ...]:
+    """Both buckets: their settings, and the policy of the first, read, written and taken back."""
+    releases, logs = f"arn:aws:s3:::{work.bucket}", (f"arn:aws:s3:::{work.logs}",)
+    owned = ("BucketPublicAccessBlock", "BucketOwnershipControls")
+    of_releases = (*owned, "BucketVersioning", "EncryptionConfiguration", "BucketPolicy")
+    found = [
+        Permission(tuple(f"s3:Get{each}" for each in of_releases), (releases,)),
+        Permission(("sts:GetCallerIdentity",)),
+        Permission(
+            ("s3:CreateBucket", "s3:DeleteBucket", "s3:DeleteBucketPolicy", *(f"s3:Put{each}" for each in of_releases)),
+            (releases,),
+            acts=True,
+        ),
+    ]
+    if work.logs and not work.shared:
+        # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/standard-logging-legacy-s3.html
+        making = ("s3:CreateBucket", "s3:DeleteBucket", *(f"s3:Put{each}" for each in owned))
+        found += [
+            Permission(("s3:GetBucketVersioning", *(f"s3:Get{each}" for each in owned)), logs),
+            Permission(making, logs, acts=True),
+            Permission(("s3:GetBucketAcl", "s3:PutBucketAcl"), logs, acts=True, why=_OF_LOGS),
+        ]
+    return tuple(found)
 
 
 class _Bucket(ABC):

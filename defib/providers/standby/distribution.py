@@ -9,7 +9,9 @@ from typing import Any
 
 from defib.clock import Deadline
 from defib.errors import NotFound
-from defib.providers.host.acm import REGION, Acm, Certificate
+from defib.privilege.permission import ACCOUNT, Permission
+from defib.providers.host.acm import REGION, Acm, Certificate, describing
+from defib.providers.pointer import distribution as one
 from defib.providers.standby.edge import listed
 from defib.providers.standby.resource import Held, Services
 from defib.redeploy.groundwork import DISTRIBUTION, DistributionFacts, Groundwork, read_facts, written
@@ -50,6 +52,21 @@ _NOTHING = DistributionFacts(
     viewer_protocol="",
     root_object="",
 )
+
+
+def permissions(work: Groundwork) -> tuple[Permission, ...]:
+    """The distribution, or one that was made in its place, whose id only AWS knows; and the certificates it could have."""
+    every = f"arn:aws:cloudfront::{ACCOUNT}:distribution/*"
+    if work.shared:
+        return one.permissions(work.distribution)
+    return (
+        Permission(("cloudfront:GetDistribution",), (every,)),
+        Permission(("cloudfront:ListDistributions",), why="asked where the one of the site file is not there"),
+        describing(),
+        Permission(("acm:ListCertificates",), why="asked where the certificate in use does not do"),
+        Permission(("cloudfront:UpdateDistribution",), (every,), acts=True),
+        Permission(("cloudfront:CreateDistribution",), acts=True),
+    )
 
 
 @dataclass(frozen=True)

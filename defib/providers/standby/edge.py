@@ -8,6 +8,7 @@ from typing import Any
 
 from defib.clock import Deadline
 from defib.errors import InputError
+from defib.privilege.permission import ACCOUNT, Permission
 from defib.providers.standby.resource import Held, Service, Services
 from defib.redeploy.groundwork import (
     ACCESS_CONTROL,
@@ -21,6 +22,20 @@ from defib.redeploy.groundwork import (
 
 _HSTS = re.compile(r"max-age=(?P<age>\d+)(?P<subdomains>; includeSubDomains)?(?P<preload>; preload)?")
 _XSS = re.compile(r"(?P<on>[01])(?P<block>; mode=block)?")
+
+
+def permissions(work: Groundwork) -> tuple[Permission, ...]:
+    """Access controls and headers policies. AWS chooses their ids, so that none can be named here."""
+    found = [("OriginAccessControl", f"arn:aws:cloudfront::{ACCOUNT}:origin-access-control/*")]
+    if work.headers and not work.shared:
+        found.append(("ResponseHeadersPolicy", f"arn:aws:cloudfront::{ACCOUNT}:response-headers-policy/*"))
+    reading = [Permission((f"cloudfront:Get{each}",), (place,)) for each, place in found]
+    by_hand = "asked where somebody changed it by hand"
+    writing = [Permission((f"cloudfront:Delete{each}",), (place,), acts=True) for each, place in found]
+    writing += [Permission((f"cloudfront:Update{each}",), (place,), acts=True, why=by_hand) for each, place in found]
+    making = [Permission((f"cloudfront:Create{each}",), acts=True) for each, _ in found]
+    listing = Permission(("cloudfront:ListOriginAccessControls", "cloudfront:ListResponseHeadersPolicies"))
+    return (listing, *reading, *writing, *making)
 
 
 class AccessControl:

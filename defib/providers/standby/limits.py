@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from defib.clock import Deadline
+from defib.privilege.permission import ACCOUNT, Permission
 from defib.providers.standby.resource import Held, Services
 from defib.redeploy.groundwork import WEB_ACL, Groundwork, Limit, WebAclFacts, read_facts, written
 
@@ -14,6 +15,20 @@ _SCOPE = {"Scope": "CLOUDFRONT"}
 
 _OURS = "defib-"
 _EVERYTHING = "/"
+
+
+def permissions(work: Groundwork) -> tuple[Permission, ...]:
+    """Web ACLs of distributions: any may be read, because one is known by the distribution that has it."""
+    acl = f"arn:aws:wafv2:us-east-1:{ACCOUNT}:global/webacl"
+    listing = Permission(("wafv2:ListWebACLs",))
+    if not work.limits or work.shared:
+        return (listing,)
+    return (
+        listing,
+        Permission(("wafv2:GetWebACL",), (f"{acl}/*/*",)),
+        Permission(("wafv2:UpdateWebACL",), (f"{acl}/*/*",), acts=True),
+        Permission(("wafv2:CreateWebACL", "wafv2:DeleteWebACL"), (f"{acl}/{work.bucket}/*",), acts=True),
+    )
 
 
 class WebAcl:

@@ -7,14 +7,21 @@ from collections.abc import Sequence
 from defib.clock import Deadline
 from defib.errors import NotFound
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
+from defib.privilege.permission import Permission
 from defib.providers.aws import AwsAccess
 from defib.providers.dns.records import canonical_key, check, compare
+from defib.providers.standby import bucket, distribution, edge, limits
 from defib.providers.standby.bucket import BucketPolicy, LogsBucket, ReleasesBucket
 from defib.providers.standby.distribution import StandbyDistribution
 from defib.providers.standby.edge import AccessControl, HeadersPolicy
 from defib.providers.standby.limits import WebAcl
 from defib.providers.standby.resource import Held, Resource, Services
 from defib.redeploy.groundwork import ORDER, VENDOR, Groundwork, key_of, standing
+
+
+def permissions(work: Groundwork) -> tuple[Permission, ...]:
+    """What a standby is made of, read and made."""
+    return tuple(each for part in (bucket, edge, limits, distribution) for each in part.permissions(work))
 
 
 class AwsStandby:

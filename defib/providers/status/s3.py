@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from defib.alert import Notice
 from defib.clock import Deadline
 from defib.errors import NotFound
+from defib.privilege.permission import Permission
 from defib.providers.aws import AwsAccess
 from defib.providers.aws_errors import asked, code_of
 from defib.providers.status.document import Incident, StatusDocument, Update, as_page
@@ -30,6 +31,16 @@ _MOST_UPDATES = 50
 
 _SOCKET_TIMEOUT = 5.0
 """Seconds for connecting and for each read of the one client that is kept; its deadline bounds the whole call."""
+
+
+def permissions(bucket: str, prefix: str) -> tuple[Permission, ...]:
+    """Both files of a page: the one for machines is read before it is written."""
+    files = tuple(f"arn:aws:s3:::{bucket}/{prefix}{name}" for name in ("status.json", "index.html"))
+    return (
+        Permission(("s3:GetObject",), files[:1], acts=True),
+        Permission(("s3:ListBucket",), (f"arn:aws:s3:::{bucket}",), acts=True, why="without it absence reads as 403"),
+        Permission(("s3:PutObject",), files, acts=True),
+    )
 
 
 class S3StatusPage:

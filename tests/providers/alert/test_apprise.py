@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
+import apprise
 import pytest
 
 from defib.errors import SecretMissing, Unavailable
 from defib.lab.alone import RunningInbox, serve_inbox
 from defib.lab.faults import Fault
-from defib.providers.alert.apprise import AppriseChannel
+from defib.providers.alert.apprise import AppriseChannel, worded
 from tests.contracts.channel import ALERT, ChannelContract, ChannelWorld
 
 
@@ -110,3 +112,33 @@ def test_severity_is_passed_on(inbox: RunningInbox) -> None:
     world = world_of(inbox, "webhook")
     world.channel.send(ALERT, within=world.soon())
     assert [message.severity for message in inbox.inbox.messages] == ["warning"]
+
+
+HOSTILE = 'seen: <a href="https://evil.test/">sign in</a> <!channel> [here](https://evil.test/) @everyone'
+
+
+def test_hostile_text_in_mail(inbox: RunningInbox) -> None:
+    """What a failing server sent is text in a mail of Apprise's own format, HTML.
+
+    Apprise makes the plain part of the HTML, so that tags which were taken for such would not be in it.
+    """
+    world = world_of(inbox, "mail")
+    url = inbox.inbox.urls["mail"].replace("&format=text", "")
+    AppriseChannel("mail", url).send(replace(ALERT, text=f"{HOSTILE}\nsecond line"), within=world.soon())
+    (text,) = world.arrived()
+    assert f"{HOSTILE}\nsecond line" in text
+    assert "<a " not in worded(HOSTILE, apprise.NotifyFormat.HTML)
+
+
+def test_hostile_text_in_chats() -> None:
+    """In Markdown nobody is called, and nothing leads elsewhere under other words; the words stay readable."""
+    text = worded(HOSTILE, apprise.NotifyFormat.MARKDOWN)
+    assert not set(text) & set("<>")
+    assert "](" not in text
+    assert "@everyone" not in text
+    assert "sign in" in text
+
+
+def test_plain_text_stays_as_it_is() -> None:
+    """A webhook and a phone get the words themselves."""
+    assert worded(HOSTILE, apprise.NotifyFormat.TEXT) == HOSTILE

@@ -1,0 +1,1 @@
+"""The files of a pack that start it: they are copied into it as they are."""
