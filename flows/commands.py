@@ -8,15 +8,11 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True)
 class Wanted:
-    """A command with its options, and the site that it is for. `argument` may look like an option, and is none.
-
-    `raised_by` is the alert behind it, where no person asked.
-    """
+    """A command with its options, and the site that it is for. `argument` may look like an option, and is none."""
 
     site: str
     command: tuple[str, ...]
     argument: str = ""
-    raised_by: str = ""
 
     def words(self, trigger: str) -> list[str]:
         """The whole command, for a process that asks for its approval elsewhere and needs no Prefect."""
@@ -32,12 +28,10 @@ def run(
     *,
     commit: str = "",
     force: bool = False,
-    raised_by: str = "",
 ) -> Wanted:
-    """``defib run``; what an alert started asks nobody where the runbook is automatic."""
+    """``defib run``."""
     options = (*_on(site, mode), *_since(since), *_said("--commit", commit), *_forced(force=force))
-    automatic = ("--automatic",) if raised_by else ()
-    return Wanted(site, ("run", procedure, *options, *automatic), raised_by=raised_by)
+    return Wanted(site, ("run", procedure, *options))
 
 
 def release_rollback(site: str, mode: str, since: datetime | None) -> Wanted:

@@ -59,9 +59,13 @@ def carry_out(wanted: Wanted) -> State[Any]:
     if context is None or context.flow_run is None:
         raise RuntimeError(f"defib {wanted.command[0]} on {wanted.site} is not inside a flow run")
     try:
-        return _Following(desk(), context.flow_run, wanted).to_its_end()
+        following = _Following(desk(), context.flow_run, wanted)
     except DefibError as error:
         return Failed(name=_NOT_STARTED, message=str(error))
+    try:
+        return following.to_its_end()
+    except DefibError as error:
+        return Failed(name="Not followed", message=f"whatever became of it, defib runs knows: {error}")
 
 
 class _Following:
@@ -70,8 +74,7 @@ class _Following:
     def __init__(self, at: Desk, flow_run: FlowRun, wanted: Wanted) -> None:
         self._clock, self._home, self._flow_run = at.clock, at.home, flow_run
         self._site = load_site(at.site_path(wanted.site)).site
-        whence = f"Prefect flow run {flow_run.id}"
-        self._trigger = f"{wanted.raised_by} ({whence})" if wanted.raised_by else whence
+        self._trigger = f"Prefect flow run {flow_run.id}"
         self._since = (flow_run.created or at.clock.now()) - _SKEW
         self._words = Words(at.home.site(self._site) / "on-demand" / f"{flow_run.id}.log")
         self._log = get_run_logger()

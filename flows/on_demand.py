@@ -22,7 +22,6 @@ from flows.forms import (
     Moment,
     PairName,
     Prefix,
-    RaisedBy,
     Remote,
     Repository,
     RunName,
@@ -33,19 +32,15 @@ from flows.forms import (
 
 
 @flow(name="cdn-failover", persist_result=False)
-def cdn_failover(
-    site: SiteChoice, mode: ModeChoice = "incident", since: Since = None, force: Forced = False, raised_by: RaisedBy = ""
-) -> State[Any]:
+def cdn_failover(site: SiteChoice, mode: ModeChoice = "incident", since: Since = None, force: Forced = False) -> State[Any]:
     """The primary CDN fails while the origin is fine: send users to the secondary."""
-    return carry_out(commands.run("cdn-failover", site, mode, since, force=force, raised_by=raised_by))
+    return carry_out(commands.run("cdn-failover", site, mode, since, force=force))
 
 
 @flow(name="dns-switch", persist_result=False)
-def dns_switch(
-    site: SiteChoice, mode: ModeChoice = "incident", since: Since = None, force: Forced = False, raised_by: RaisedBy = ""
-) -> State[Any]:
+def dns_switch(site: SiteChoice, mode: ModeChoice = "incident", since: Since = None, force: Forced = False) -> State[Any]:
     """The hosting platform fails, whatever CDN is in front: send users to the backup host."""
-    return carry_out(commands.run("dns-switch", site, mode, since, force=force, raised_by=raised_by))
+    return carry_out(commands.run("dns-switch", site, mode, since, force=force))
 
 
 @flow(name="aws-redeploy", persist_result=False)
@@ -55,10 +50,9 @@ def aws_redeploy(
     since: Since = None,
     commit: CommitId = "",
     force: Forced = False,
-    raised_by: RaisedBy = "",
 ) -> State[Any]:
     """Every host fails: build the site from Git and serve it from AWS."""
-    return carry_out(commands.run("aws-redeploy", site, mode, since, commit=commit, force=force, raised_by=raised_by))
+    return carry_out(commands.run("aws-redeploy", site, mode, since, commit=commit, force=force))
 
 
 @flow(name="release-rollback", persist_result=False)

@@ -15,7 +15,7 @@ from flows.commands import Wanted
 AT = datetime.now(UTC) - timedelta(hours=1)
 SITE = "a-site-without-a-file"
 WANTED = [
-    commands.run("cdn-failover", SITE, "rehearsal", AT, force=True, raised_by="an alarm"),
+    commands.run("cdn-failover", SITE, "rehearsal", AT, force=True),
     commands.run("aws-redeploy", SITE, "incident", AT, commit="4f" * 20),
     commands.run("git-mirror", SITE, "incident"),
     commands.release_rollback(SITE, "incident", AT),
@@ -54,8 +54,9 @@ def test_a_moment_without_a_time_zone_is_utc() -> None:
     assert commands.release_rollback(SITE, "incident", naive).command[-1] == "--since=2026-01-31T02:45:00+00:00"
 
 
-def test_an_alarm_starts_by_itself_where_the_runbook_lets_it() -> None:
-    """And a person does not: the plan of a person waits for an approval."""
-    assert "--automatic" in commands.run("cdn-failover", SITE, "incident", raised_by="an alarm").command
-    assert "--automatic" not in commands.run("cdn-failover", SITE, "incident").command
-    assert "--await-approval" in commands.run("cdn-failover", SITE, "incident", raised_by="an alarm").words("a test")
+def test_every_plan_waits_for_an_approval() -> None:
+    """A form starts nothing that approves itself."""
+    for wanted in WANTED:
+        words = wanted.words("a test")
+        assert "--await-approval" in words
+        assert not any(word.startswith(("--automatic", "--approve")) for word in words)
