@@ -38,6 +38,11 @@ class PrefectServer:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    @property
+    def pages(self) -> str:
+        """The address of its pages for people, where it serves them."""
+        return f"{self.api.removesuffix('/api')}/v2"
+
     def find(self, what: str, **body: object) -> list[dict[str, Any]]:
         """What the API lists of a kind, such as ``flow_runs``."""
         found: list[dict[str, Any]] = self.ask(f"{what}/filter", body)
