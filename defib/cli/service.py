@@ -23,6 +23,10 @@ Auth = Annotated[
 ]
 
 
+_LAB = "lab"
+"""The site that is deployed where none is named and none was before: whoever has just come can rehearse."""
+
+
 class Up(Protocol):
     """What the command line tells of what is up."""
 
@@ -61,6 +65,7 @@ class Service(Protocol):
         port: int,
         asks: bool | None,
         sites: Sequence[str],
+        at_first: Sequence[str],
         again: str,
         tell: Callable[[str], object],
     ) -> Up: ...
@@ -76,7 +81,8 @@ def up(sites: Sites = None, host: Host = "127.0.0.1", port: Port = 4200, auth: A
     from defib.cli.say import aside, say, say_json  # noqa: PLC0415
 
     home = Home.open()
-    found = _service().up(home, host, port, auth, _known(sites or ()), _said("up"), lambda text: aside(f"{text} …"))
+    named, lab = _known(sites or ())
+    found = _service().up(home, host, port, auth, named, lab, _said("up"), lambda text: aside(f"{text} …"))
     if as_json:
         say_json(_as_json(found))
     else:
@@ -98,8 +104,8 @@ def down(as_json: AsJson = False) -> int:
     return 0
 
 
-def _known(sites: Sequence[str]) -> Sequence[str]:
-    """The sites, once each has a file that can be read: nothing is started for the sake of a slip of the pen."""
+def _known(sites: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The sites, once each has a file that can be read, as nothing is started for a slip of the pen; and the lab's."""
     from defib.cli.desk import desk  # noqa: PLC0415
     from defib.clock import SystemClock  # noqa: PLC0415
     from defib.site import load_site  # noqa: PLC0415
@@ -107,7 +113,7 @@ def _known(sites: Sequence[str]) -> Sequence[str]:
     at = desk(SystemClock(), REDACT)
     for site in sites:
         load_site(at.site_path(site))
-    return sites
+    return sites, [site for site in at.site_names() if site == _LAB]
 
 
 def _service() -> Service:
@@ -138,6 +144,7 @@ def _lines(found: Up) -> list[str]:
     lines = [
         f"Prefect is up at {found.url} ({fresh}).",
         f"  processes  {parts}; {found.deployments} deployments",
+        *([] if found.deployments else [f"  next       {_said('up')} for a site of yours: nothing is deployed"]),
         f"  find it    export PREFECT_HOME={found.home}",
     ]
     if found.password_file is not None:

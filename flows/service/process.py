@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from defib.clock import Clock, Deadline
-from defib.errors import DefibError
+from defib.errors import DefibError, HomeUnwritable
 from defib.processid import ProcessId
 
 GRACE = timedelta(seconds=15)
@@ -26,18 +26,22 @@ class Started:
     def __init__(self, what: str, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         self.what = what
         self.log = folder / f"{what}.log"
-        if self.log.exists():
-            self.log.replace(self.log.with_suffix(".log.before"))
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
-                list(command),
-                cwd=folder,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        try:
+            if self.log.exists():
+                self.log.replace(self.log.with_suffix(".log.before"))
+            with self.log.open("wb") as log:
+                self._process = subprocess.Popen(  # noqa: S603 - our own interpreter
+                    list(command),
+                    cwd=folder,
+                    env=dict(environment),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            text = f"Prefect's {what} cannot be started: {error.strerror}"
+            raise HomeUnwritable(text, where=str(error.filename or folder)) from error
         self.id = ProcessId.of(self._process.pid)
 
     def must_live(self) -> None:

@@ -37,9 +37,6 @@ ANSWER = timedelta(seconds=15)
 DEPLOY = "flows.deploy"
 """The module that deploys; a process of its own, because this one does not import Prefect."""
 
-LAB = ("lab",)
-"""The site that is deployed where none is named: whoever has just come can rehearse."""
-
 _POLL = timedelta(milliseconds=200)
 
 
@@ -80,12 +77,20 @@ class Up:
 
 
 def up(
-    home: Home, host: str, port: int, asks: bool | None, sites: Sequence[str], again: str, tell: Callable[[str], object]
+    home: Home,
+    host: str,
+    port: int,
+    asks: bool | None,
+    sites: Sequence[str],
+    at_first: Sequence[str],
+    again: str,
+    tell: Callable[[str], object],
 ) -> Up:
     """Start what does not run, deploy for the sites, and come back when all of it can be used.
 
-    `asks` is whether Prefect shall ask for a password, None where it is for the place to say; `again` is the command that
-    this was asked for with, for whoever is told to give it again.
+    `asks` is whether Prefect shall ask for a password, None where it is for the place to say. `at_first` are the sites where
+    none is named and nothing was ever deployed; `again` is the command that this was asked for with, for whoever is told to
+    give it again.
 
     Where a part of it does not come up, what was started is ended again, and a :class:`DefibError` says why. A port in use
     is :class:`PortTaken`.
@@ -99,7 +104,7 @@ def up(
         try:
             coming.server()
             coming.worker()
-            coming.deploy(sites)
+            coming.deploy(sites, at_first)
         except BaseException:
             coming.undo()
             raise
@@ -200,17 +205,19 @@ class _Coming:
 
         self._wait(WORKER, silent)
 
-    def deploy(self, sites: Sequence[str]) -> None:
-        """Every flow that can be started, and every schedule, for each of the sites, the lab's where there is none yet.
+    def deploy(self, sites: Sequence[str], at_first: Sequence[str]) -> None:
+        """Every flow that can be started, and every schedule, for each of the sites.
 
         What was deployed before stands in the database, and is brought up to date where its site is named.
         """
-        sites = sites or (() if self._api.deployments() else LAB)
+        sites = sites or (() if self._api.deployments() else at_first)
         if sites:
             self._tell(f"deploying for {', '.join(sites)}")
             command = [sys.executable, "-m", DEPLOY, *sites]
             within = Deadline.after(self._clock, PATIENCE)
-            finished = run_command(command, self._clients, within, folder=self._folder, closed=True)
+            # SQLite answers 503 while it is locked, and here there is time.
+            patient = {**self._clients, "PREFECT_CLIENT_MAX_RETRIES": "5"}
+            finished = run_command(command, patient, within, folder=self._folder, closed=True)
             if finished.status:
                 seen = f"exit code {finished.status}: {words_of(finished.output)}"
                 raise DefibError("the flows could not be deployed", where=" ".join(command), seen=seen)

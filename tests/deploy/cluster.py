@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from defib.clock import Deadline, SystemClock
@@ -142,41 +143,34 @@ def running(folder: Path) -> Iterator[Cluster]:
         assert migration.wait(_START.total_seconds()) == 0, cluster.log("migrate")
         for name in ("api-1", "api-2", "services"):
             cluster.prefect(name)
-        haproxy = _program("haproxy")
-        balancer = {key: cluster.moved(value) for key, value in cluster.composed.environment("balancer").items()}
-        balancer["LISTEN"] = f"127.0.0.1:{cluster.ports['balancer:4200']}"
-        cluster.start("balancer", [haproxy, "-db", "-f", str(DEPLOY / "haproxy.cfg")], balancer)
-        for name in ("api-1", "api-2"):
-            address = cluster.moved(f"http://{name}:4200/api/ready")
-            cluster.wait(name, lambda address=address: _answers(address))
-        cluster.wait("balancer", lambda: _answers(f"{cluster.url}/api/ready"))
+        _start_balancer(cluster)
+        for name in ("api-1", "api-2", "balancer"):
+            cluster.wait(name, partial(_answers, cluster.moved(f"http://{name}:4200/api/ready")))
         yield cluster
 
 
 def _start_postgres(cluster: Cluster, data: Path) -> None:
-    """As the image does it: a database with its owner. It refuses to run as root, which becomes somebody else for it."""
+    """As the image does it: a database and its owner. It refuses to run as root, which becomes somebody else for it."""
     owner = _somebody(data)
     environment = cluster.environment("postgres")
-    password = data / "password"
-    password.write_text(environment["POSTGRES_PASSWORD"])
-    shutil.chown(password, *(("postgres",) if owner else (None, -1)))  # type: ignore[arg-type]
-    initdb = [_postgres("initdb"), "-D", str(data / "db"), "-U", environment["POSTGRES_USER"], "--auth=scram-sha-256"]
-    subprocess.run([*owner, *initdb, f"--pwfile={password}"], check=True, capture_output=True, cwd=data)
-    port = cluster.ports["postgres:5432"]
+    user, name, password = (environment[f"POSTGRES_{what}"] for what in ("USER", "DB", "PASSWORD"))
+    (data / "password").write_text(password)
+    os.chown(data / "password", data.stat().st_uid, data.stat().st_gid)
+    initdb = ["-D", str(data / "db"), "-U", user, "--auth=scram-sha-256", f"--pwfile={data / 'password'}"]
+    subprocess.run([*owner, _postgres("initdb"), *initdb], check=True, capture_output=True, cwd=data)
     program, *arguments = cluster.composed.command("postgres")
-    place = ["-D", str(data / "db"), "-k", str(data), "-h", "127.0.0.1", "-p", str(port)]
-    cluster.start("postgres", [*owner, _postgres(program), *arguments, *place])
-    cluster.wait(
-        "postgres",
-        lambda: (
-            not subprocess.run(
-                [_postgres("pg_isready"), "-h", "127.0.0.1", "-p", str(port)], check=False, capture_output=True
-            ).returncode
-        ),
-    )
-    create = [_postgres("createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", environment["POSTGRES_USER"]]
-    secret = {"PGPASSWORD": environment["POSTGRES_PASSWORD"], "PATH": os.environ["PATH"]}
-    subprocess.run([*create, environment["POSTGRES_DB"]], check=True, env=secret, capture_output=True)
+    at = ["-h", "127.0.0.1", "-p", str(cluster.ports["postgres:5432"])]
+    cluster.start("postgres", [*owner, _postgres(program), *arguments, "-D", str(data / "db"), "-k", str(data), *at])
+    cluster.wait("postgres", lambda: _succeeds([_postgres("pg_isready"), *at]))
+    create = [_postgres("createdb"), *at, "-U", user, name]
+    subprocess.run(create, check=True, env={"PGPASSWORD": password, "PATH": os.environ["PATH"]}, capture_output=True)
+
+
+def _start_balancer(cluster: Cluster) -> None:
+    """With the very configuration that the container is given."""
+    environment = {key: cluster.moved(value) for key, value in cluster.composed.environment("balancer").items()}
+    environment["LISTEN"] = f"127.0.0.1:{cluster.ports['balancer:4200']}"
+    cluster.start("balancer", [_program("haproxy"), "-db", "-f", str(DEPLOY / "haproxy.cfg")], environment)
 
 
 def _somebody(data: Path) -> list[str]:
@@ -194,6 +188,10 @@ def _start_redis(cluster: Cluster) -> None:
     command = [word.replace("redis-server -", own) for word in cluster.composed.command("redis")]
     cluster.start("redis", command)
     cluster.wait("redis", lambda: _listens(port))
+
+
+def _succeeds(command: Sequence[str]) -> bool:
+    return subprocess.run(list(command), check=False, capture_output=True).returncode == 0
 
 
 def _listens(port: int) -> bool:

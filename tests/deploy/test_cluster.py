@@ -79,7 +79,7 @@ def test_what_several_servers_share_is_in_redis(cluster: Cluster) -> None:
             assert what in " ".join(map(str, known.scan_iter()))
 
 
-@pytest.mark.parametrize("service", ["api-2", "services", "balancer"])
+@pytest.mark.parametrize("service", ["api-2", "services"])
 def test_who_was_not_killed_has_no_complaint(cluster: Cluster, service: str) -> None:
     """An address that leads nowhere is tried again for ever, and seen in the log alone."""
     log = cluster.log(service)

@@ -51,7 +51,7 @@ def test_one_machine_and_many_are_told_the_same() -> None:
     """What ``defib up`` and the files here both say, they say alike."""
     server, worker = env_file(DEPLOY / "server.env"), env_file(DEPLOY / "worker.env")
     assert settings.QUIET.items() <= server.items()
-    assert (settings.CLIENT | settings.WORKER).items() <= worker.items()
+    assert {**settings.CLIENT, **settings.WORKER}.items() <= worker.items()
 
 
 def test_everybody_means_the_same_pool() -> None:

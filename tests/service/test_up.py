@@ -169,12 +169,30 @@ def test_down_ends_exactly_what_was_started(prefect: Prefect) -> None:
     assert (0, "Prefect was not up.\n") == (again.code, again.out)
 
 
+def test_a_worker_that_cannot_be_started(prefect: Prefect) -> None:
+    """The server, which came up well, is ended again: nothing is left half started."""
+    obstacle = prefect.defib.home / "prefect" / "worker.log.before"
+    obstacle.unlink(missing_ok=True)
+    (obstacle / "in the way").mkdir(parents=True)
+    ended = prefect.up()
+    assert (13, "Prefect's worker cannot be started") == (ended.code, ended.json["error"].partition(":")[0])
+    assert {} == prefect.defib("down", "--json").json["stopped"]
+    with pytest.raises(urllib.error.URLError):
+        prefect.ask("/api/ready")
+
+
+def test_a_site_that_there_is_none_of(prefect: Prefect) -> None:
+    """It is refused before anything is started."""
+    ended = prefect.defib("up", "--port", str(prefect.port), "--site", "labb", "--json")
+    assert (12, {}) == (ended.code, prefect.defib("down", "--json").json["stopped"])
+
+
 def test_a_port_in_use(prefect: Prefect) -> None:
     """One clear message; nothing is started, and who has the port keeps it."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         ended = prefect.defib("up", "--port", str(other.getsockname()[1]), "--json")
     assert 14 == ended.code
-    assert "with another port" in ended.json["next"] or "on another port" in ended.json["next"]
+    assert "on another port" in ended.json["next"]
     assert {} == prefect.defib("down", "--json").json["stopped"]
 
 
