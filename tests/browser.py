@@ -16,7 +16,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from defib.clock import Deadline, SystemClock
 
@@ -40,7 +41,7 @@ _FIND = """
 class Page:
     """One tab. Everything waits until it can be done, up to :data:`PATIENCE`."""
 
-    def __init__(self, connection: ClientConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._numbers = itertools.count(1)
         self._clock = SystemClock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from defib import entries
 from defib.clock import Deadline, SystemClock
-from defib.journal import FileSink
+from defib.journal import ALIVE
 from defib.question import QUESTION, Answer, Question, new_question, open_question, wait_for_answer
 from defib.run import Run
 from tests.conftest import Defib
@@ -25,9 +26,11 @@ class Waiting:
     """A run of this process, which waits in earnest for an approval."""
 
     def __init__(self, home: Path) -> None:
-        stage = Stage(home, sink=FileSink)
+        stage = Stage(home)
         self.run: Run = stage.begin()
         self.folder = stage.desk.home.run(self.run.id)
+        self.alive = (self.folder / ALIVE).open("wb")
+        fcntl.flock(self.alive, fcntl.LOCK_EX)
         self.defib = Defib(home)
         self.said: list[Answer | None] = []
 
@@ -54,9 +57,11 @@ class Waiting:
 
 
 @pytest.fixture
-def waiting(tmp_path: Path) -> Waiting:
+def waiting(tmp_path: Path) -> Iterator[Waiting]:
     """A run that has begun."""
-    return Waiting(tmp_path)
+    made = Waiting(tmp_path)
+    yield made
+    made.alive.close()
 
 
 def test_it_shows_what_waits(waiting: Waiting) -> None:

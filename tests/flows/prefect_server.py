@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,19 @@ class PrefectServer:
         return found
 
     def ask(self, path: str, body: object | None = None) -> Any:
-        """What the API answers at a path; with a body it is posted."""
+        """What the API answers at a path; with a body it is posted. While SQLite is locked it is asked again, as pages do."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.api}/{path}", data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
+        clock = SystemClock()
+        within = Deadline.after(clock, timedelta(seconds=10))
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or within.expired():
+                    raise
+            clock.sleep(timedelta(milliseconds=200))
 
 
 @contextmanager
