@@ -40,9 +40,6 @@ from defib.telling import tell
 
 GUARDED_EVERY = timedelta(seconds=30)
 
-PREFECT_MAY_TAKE = timedelta(seconds=20)
-"""For an event to become an answer through Prefect; after that it is answered without."""
-
 QUIET = timedelta(minutes=10)
 """The same message of an automation is not handed on again within this time."""
 
@@ -61,6 +58,8 @@ class Listening:
     topics: Sequence[str]
     secret: str
     through_prefect: bool
+    prefect_within: timedelta
+    """For an event to become an answer through Prefect; after that it is answered without."""
     prefect: bool
 
 
@@ -161,7 +160,9 @@ class Post:
     def _is_at_work(self, site: str, now: datetime) -> bool:
         process = self._at_work.get(site)
         asked = self._asked.get(site)
-        return (process is not None and process.poll() is None) or (asked is not None and now - asked < PREFECT_MAY_TAKE)
+        return (process is not None and process.poll() is None) or (
+            asked is not None and now - asked < self._wanted.prefect_within
+        )
 
     def _asked_prefect(self, site: str, heard: Alarm, now: datetime) -> bool:
         """Emit the event, and look after it: what Prefect has not begun in time is begun here."""
@@ -171,7 +172,7 @@ class Post:
             return False
         self._asked[site] = now
         self.say(f"{site}: {heard}; sent to Prefect")
-        late = threading.Timer(PREFECT_MAY_TAKE.total_seconds(), self._answer_unless_known, (site, heard))
+        late = threading.Timer(self._wanted.prefect_within.total_seconds(), self._answer_unless_known, (site, heard))
         late.daemon = True
         late.start()
         return True
