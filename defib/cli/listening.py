@@ -43,6 +43,9 @@ GUARDED_EVERY = timedelta(seconds=30)
 QUIET = timedelta(minutes=10)
 """The same message of an automation is not handed on again within this time."""
 
+MOST_TOLD = 50
+"""So many messages of automations are handed on within that time: more tell nobody more."""
+
 _FIT = re.compile(r"[A-Za-z0-9_-]{20,}")
 _MOST_CONNECTIONS = 64
 _LEAVE_WITHIN = timedelta(seconds=5)
@@ -133,6 +136,9 @@ class Post:
             if before is not None and now - before < QUIET:
                 return "told before"
             self._told = {key: at for key, at in self._told.items() if now - at < QUIET}
+            if len(self._told) >= MOST_TOLD:
+                self.say(f"warning: not told, because {MOST_TOLD} messages of the last minutes were: {message.title}")
+                return "not told"
             self._told[message.site, message.subject] = now
         named = [self._sites[message.site]] if message.site in self._sites else self._sites.values()
         for site, _ in named:
@@ -186,8 +192,9 @@ class Post:
     def _answer(self, site: str, heard: Alarm) -> None:
         folder = self._home.site(site)
         believed = heard.believed(self._clock.now())
-        words = ["--from", heard.source, "--id", heard.id, "--says", self._redact(heard.text)]
-        words += ["--since", believed.since.isoformat()] if believed.since else []
+        # In one word each: what begins with a dash is no option of its own.
+        words = [f"--from={heard.source}", f"--id={heard.id}", f"--says={self._redact(heard.text)}"]
+        words += [f"--since={believed.since.isoformat()}"] if believed.since else []
         words += [] if self._wanted.prefect else ["--no-prefect"]
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "alarms.log").open("ab") as output:
