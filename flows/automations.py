@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+import httpx
 from prefect import get_client
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.events.schemas.automations import Automation, AutomationCore
-from prefect.exceptions import ObjectNotFound
-from pydantic import SecretStr, ValidationError
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from pydantic import BaseModel, SecretStr, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from defib.errors import DefibError, InputError
+from defib.errors import DefibError, InputError, Unavailable
 from defib.home import Home
 from defib.providers.secret import resolve
 
@@ -37,6 +38,8 @@ ESCALATION = "defib-escalation"
 
 OWN_ADDRESS = "http://127.0.0.1:8650"
 OWN_SECRET = "file:webhook-secret"  # noqa: S105 - where it is, not what it is
+
+_MOST_SAID = 1000
 
 
 class Deed(StrEnum):
@@ -118,15 +121,23 @@ class Server:
         same = [each for each in known if each.name == wanted.name]
         if any(TAG not in each.tags for each in same):
             return Done(wanted.name, Deed.LEFT_OUT, "somebody else has made one of that name")
-        if not same:
-            if not self._dry:
-                self._client.create_automation(core)
-            return Done(wanted.name, Deed.MADE)
-        if _plain(same[0]) == _plain(core):
+        if same and _plain(same[0]) == _plain(core):
             return Done(wanted.name, Deed.SAME)
         if not self._dry:
-            self._client.update_automation(same[0].id, core)
-        return Done(wanted.name, Deed.CHANGED)
+            self._put(wanted, core, same[0].id if same else None)
+        return Done(wanted.name, Deed.CHANGED if same else Deed.MADE)
+
+    def _put(self, wanted: Wanted, core: AutomationCore, number: UUID | None) -> None:
+        """Make it, or change the one of that id; the server looks at templates more closely than the client does."""
+        try:
+            if number is None:
+                self._client.create_automation(core)
+            else:
+                self._client.update_automation(number, core)
+        except PrefectHTTPStatusError as error:
+            raise InputError(
+                "Prefect refuses an automation", where=str(wanted.path), seen=error.response.text[:_MOST_SAID]
+            ) from error
 
     def _resolved(self, wanted: Wanted, ids: Mapping[str, UUID]) -> AutomationCore:
         actions = []
@@ -139,9 +150,12 @@ class Server:
                 plain["block_document_id"] = ids[str(action["block"])]
             actions.append(plain)
         try:
-            return AutomationCore.model_validate({**wanted.body, "tags": [TAG], "actions": actions})
+            core = AutomationCore.model_validate({**wanted.body, "tags": [TAG], "actions": actions})
         except ValidationError as error:
             raise InputError("this is no automation", where=str(wanted.path), seen=str(error)) from error
+        _must_be_known(wanted, core)
+        # All of it is said: what is left unsaid stays on the server as it is, such as `enabled`.
+        return AutomationCore.model_validate(core.model_dump(exclude={"owner_resource"}))
 
     def _block(self, name: str, url: str) -> UUID:
         """The webhook block of that name, which holds `url` as a secret; made or changed where it does not."""
@@ -174,10 +188,26 @@ def _read(path: Path) -> Wanted:
         body = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except (OSError, YAMLError) as error:
         raise InputError("an automation cannot be read", where=str(path), seen=str(error)) from error
-    fits = isinstance(body, dict) and isinstance(body.get("name"), str) and isinstance(body.get("actions"), list)
-    if not fits or not all(isinstance(action, dict) for action in body["actions"]):
-        raise InputError("this is no automation", where=str(path), expected="name, trigger, actions")
+    fits = isinstance(body, dict) and isinstance(body.get("name"), str)
+    fits = fits and isinstance(body.get("actions"), list) and isinstance(body.get("trigger"), dict)
+    if not fits or not body["actions"] or not all(isinstance(action, dict) for action in body["actions"]):
+        raise InputError("this is no automation", where=str(path), expected="name, trigger, and one action or more")
     return Wanted(path, body)
+
+
+def _must_be_known(wanted: Wanted, core: AutomationCore) -> None:
+    """Refuse a word that Prefect would ignore: a slip in ``expect`` makes an automation for every event there is."""
+    parts: list[tuple[Mapping[str, Any], BaseModel]] = [(wanted.body, core), (wanted.body["trigger"], core.trigger)]
+    parts += zip(wanted.body["actions"], core.actions, strict=True)
+    for given, read in parts:
+        unknown = set(given) - set(type(read).model_fields) - {"deployment", "block"}
+        if unknown:
+            raise InputError(
+                "an automation has a word that means nothing",
+                where=str(wanted.path),
+                expected=", ".join(type(read).model_fields),
+                seen=", ".join(sorted(unknown)),
+            )
 
 
 def _plain(automation: AutomationCore) -> dict[str, Any]:
@@ -210,6 +240,11 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         done = apply(FOLDER, _blocks(given.listen, given.secret, given.escalation), dry=given.dry_run)
+    except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+        sys.stderr.write(
+            f"error:    Prefect does not answer\nseen:     {error}\nnext:     see that PREFECT_API_URL is right\n"
+        )
+        return Unavailable.exit_code
     except DefibError as error:
         sys.stderr.write("".join(f"{label + ':':<10}{text}\n" for label, text in error.parts().items()))
         return error.exit_code

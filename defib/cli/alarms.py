@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -46,8 +47,9 @@ def listen(
     topic: Annotated[list[str] | None, typer.Option(metavar="ARN", help="An SNS topic that is believed.")] = None,
     secret: Annotated[str, typer.Option(help="The secret in the addresses, as a reference.")] = OWN_SECRET,
     through_prefect: Annotated[
-        bool, typer.Option("--through-prefect", help="Answer by Prefect's automation; without it after 20 s.")
+        bool, typer.Option("--through-prefect", help="Answer by Prefect's automation, and without it where that is late.")
     ] = False,
+    prefect_within: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="How late it may be.")] = 20,
     addresses: Annotated[bool, typer.Option("--addresses", help="Show what to paste at the vendors, and stop.")] = False,
     no_prefect: NoPrefect = False,
     as_json: AsJson = False,
@@ -58,7 +60,9 @@ def listen(
     """
     from defib.cli import listening  # noqa: PLC0415
 
-    wanted = listening.Listening(tuple(site), host, port, tuple(topic or ()), secret, through_prefect, not no_prefect)
+    late = timedelta(seconds=prefect_within)
+    topics = tuple(topic or ())
+    wanted = listening.Listening(tuple(site), host, port, topics, secret, through_prefect, late, not no_prefect)
     return listening.listen(REDACT, wanted, addresses=addresses, as_json=as_json)
 
 

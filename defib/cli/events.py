@@ -51,25 +51,22 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What an alarm led to, why, and by which run where it started one; the exit code follows from it."""
+    """What an alarm led to, why, and by which run where it started one; the exit code follows from it.
+
+    `again` says that the same alarm deserves another try when it is sent again.
+    """
 
     outcome: Outcome
     why: str
     ending: Ending | None = None
+    again: bool = False
 
     @property
     def exit_code(self) -> int:
-        """That of the run that was started; 4 where something holds it back; else 0."""
+        """That of the run that was started, 1 where it died; 4 where something holds it back; else 0."""
         if self.ending is not None:
-            return self.ending.code
+            return self.ending.code if self.ending.code >= 0 else 1
         return _HELD_BACK if self.outcome is Outcome.HELD_BACK else 0
-
-    @property
-    def came_to_nothing(self) -> bool:
-        """Whether the same alarm, sent again, deserves another try."""
-        if self.ending is not None:
-            return self.ending.status in {None, Status.REFUSED}
-        return self.outcome is Outcome.HELD_BACK
 
 
 def event(
@@ -118,7 +115,7 @@ class Answering:
         if heard.says is not Says.DOWN:
             return Answer(Outcome.NOTED, f"{heard}; that starts nothing")
         answer = self._already(heard, now) or self._start(heard)
-        if answer.came_to_nothing:
+        if answer.again:
             alarmbook.came_to_nothing(self._folder, heard, self._clock.now())
         return answer
 
@@ -126,10 +123,11 @@ class Answering:
         """The answer that this outage has had, or has now; None where it has none."""
         if not self._automatic:
             then = f"a person: defib plan {FITTING[0][0]} --site {self._site.site}"
-            return Answer(Outcome.HELD_BACK, f"no runbook that fits this site is automatic; next, by {then}")
+            return Answer(Outcome.HELD_BACK, f"no runbook that fits this site is automatic; next, by {then}", again=True)
         holder = current_holder(self._home.lease(self._site.site, self._automatic[0]))
         if holder is not None:
-            return Answer(Outcome.ANSWERED, f"{holder} is at work on this site")
+            # Whatever that is, perhaps a way back: an alarm that is still sent afterwards is about something new.
+            return Answer(Outcome.ANSWERED, f"{holder} is at work on this site", again=True)
         recovered = _recovered_since(self._home, self._site.site, heard.since)
         if recovered is not None:
             return Answer(Outcome.ANSWERED, f"run {recovered.name} recovered the site from what began then")
@@ -145,10 +143,11 @@ class Answering:
             while True:
                 why = starter.begin(f"alarm: {heard}", self._outage(heard))
                 if why:
-                    return Answer(Outcome.HELD_BACK, why)
+                    return Answer(Outcome.HELD_BACK, why, again=True)
                 ending = self._followed(starter)
                 if not ending.another:
-                    return Answer(Outcome.ENDED, _words(ending), ending)
+                    again = ending.status in {None, Status.REFUSED}
+                    return Answer(Outcome.ENDED, _words(ending), ending, again)
         except Interrupted:
             return Answer(Outcome.LEFT, "no longer followed; the recovery goes on by itself: defib runs")
 

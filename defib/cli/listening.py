@@ -40,11 +40,11 @@ from defib.telling import tell
 
 GUARDED_EVERY = timedelta(seconds=30)
 
-PREFECT_MAY_TAKE = timedelta(seconds=20)
-"""For an event to become an answer through Prefect; after that it is answered without."""
-
 QUIET = timedelta(minutes=10)
 """The same message of an automation is not handed on again within this time."""
+
+MOST_TOLD = 50
+"""So many messages of automations are handed on within that time: more tell nobody more."""
 
 _FIT = re.compile(r"[A-Za-z0-9_-]{20,}")
 _MOST_CONNECTIONS = 64
@@ -61,6 +61,8 @@ class Listening:
     topics: Sequence[str]
     secret: str
     through_prefect: bool
+    prefect_within: timedelta
+    """For an event to become an answer through Prefect; after that it is answered without."""
     prefect: bool
 
 
@@ -134,6 +136,9 @@ class Post:
             if before is not None and now - before < QUIET:
                 return "told before"
             self._told = {key: at for key, at in self._told.items() if now - at < QUIET}
+            if len(self._told) >= MOST_TOLD:
+                self.say(f"warning: not told, because {MOST_TOLD} messages of the last minutes were: {message.title}")
+                return "not told"
             self._told[message.site, message.subject] = now
         named = [self._sites[message.site]] if message.site in self._sites else self._sites.values()
         for site, _ in named:
@@ -161,7 +166,9 @@ class Post:
     def _is_at_work(self, site: str, now: datetime) -> bool:
         process = self._at_work.get(site)
         asked = self._asked.get(site)
-        return (process is not None and process.poll() is None) or (asked is not None and now - asked < PREFECT_MAY_TAKE)
+        return (process is not None and process.poll() is None) or (
+            asked is not None and now - asked < self._wanted.prefect_within
+        )
 
     def _asked_prefect(self, site: str, heard: Alarm, now: datetime) -> bool:
         """Emit the event, and look after it: what Prefect has not begun in time is begun here."""
@@ -171,7 +178,7 @@ class Post:
             return False
         self._asked[site] = now
         self.say(f"{site}: {heard}; sent to Prefect")
-        late = threading.Timer(PREFECT_MAY_TAKE.total_seconds(), self._answer_unless_known, (site, heard))
+        late = threading.Timer(self._wanted.prefect_within.total_seconds(), self._answer_unless_known, (site, heard))
         late.daemon = True
         late.start()
         return True
@@ -185,8 +192,9 @@ class Post:
     def _answer(self, site: str, heard: Alarm) -> None:
         folder = self._home.site(site)
         believed = heard.believed(self._clock.now())
-        words = ["--from", heard.source, "--id", heard.id, "--says", self._redact(heard.text)]
-        words += ["--since", believed.since.isoformat()] if believed.since else []
+        # In one word each: what begins with a dash is no option of its own.
+        words = [f"--from={heard.source}", f"--id={heard.id}", f"--says={self._redact(heard.text)}"]
+        words += [f"--since={believed.since.isoformat()}"] if believed.since else []
         words += [] if self._wanted.prefect else ["--no-prefect"]
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "alarms.log").open("ab") as output:

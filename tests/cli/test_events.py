@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from defib.journal import Record, read_journal
 from defib.lab import process
 from tests.conftest import Defib, LabMaker
 from tests.listener import Listener, listening
+from tests.observe.loopback import free_port
 
 NET = "127.164"
 CLOCK = SystemClock()
@@ -67,8 +69,7 @@ def test_an_alarm_about_a_site_that_is_served(lab: Defib) -> None:
         "uptimerobot",
         "--id",
         "1@1",
-        "--says",
-        "HTTP 503",
+        "--says=-5 % of users",
         "--json",
         "--no-prefect",
     )
@@ -93,6 +94,20 @@ def test_the_kill_switch_holds_it_back(lab: Defib) -> None:
     assert runs(lab) == before
     assert lab("kill-switch", "off", "done", "--site", "lab").code == 0
     assert lab(*alarm).json["outcome"] == "ended"
+
+
+def test_prefect_is_what_failed(lab: Defib) -> None:
+    """E11: the event would go through Prefect, which is not there: it is answered here, at once."""
+    before = runs(lab)
+    dead = replace(lab, extra={"PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api"})
+    with listening(dead, "--through-prefect", "--no-prefect") as listener:
+        assert listener.robot(11, CLOCK.now()) == "taken"
+        assert "Prefect does not take the event, so it is answered here" in listener.until("warning")["note"]
+        limit = Deadline.after(CLOCK, timedelta(seconds=30))
+        while runs(lab) == before:
+            assert not limit.expired()
+            CLOCK.sleep(timedelta(milliseconds=50))
+        assert ended(lab, runs(lab)[-1]) == "refused"
 
 
 def test_up_starts_nothing(lab: Defib) -> None:
