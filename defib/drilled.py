@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from defib import entries
+from defib import drillentries, entries
 from defib.about import About, about
 from defib.drillcalendar import Ending
 from defib.journal import Record
@@ -53,9 +53,9 @@ class Drill:
     residue: tuple[str, ...] | None
     notes: tuple[entries.Noted, ...]
     head: str
-    asked: entries.DrillAsked | None = None
+    asked: drillentries.DrillAsked | None = None
     """Who asked for it and why; None of drills from before that was written down."""
-    preconditions: tuple[entries.PreconditionSeen, ...] = ()
+    preconditions: tuple[drillentries.PreconditionSeen, ...] = ()
     told: tuple[tuple[datetime, entries.Told], ...] = ()
     """Whom the drill itself told, or could not tell."""
 
@@ -118,13 +118,13 @@ def drill(records: Sequence[Record], forward: Timeline | None, failback: Timelin
         residue=_residue(records),
         notes=tuple(r.entry for r in records if isinstance(r.entry, entries.Noted)),
         head=records[-1].hash,
-        asked=next((r.entry for r in records if isinstance(r.entry, entries.DrillAsked)), None),
-        preconditions=tuple(r.entry for r in records if isinstance(r.entry, entries.PreconditionSeen)),
+        asked=next((r.entry for r in records if isinstance(r.entry, drillentries.DrillAsked)), None),
+        preconditions=tuple(r.entry for r in records if isinstance(r.entry, drillentries.PreconditionSeen)),
         told=tuple((r.at, r.entry) for r in records if isinstance(r.entry, entries.Told)),
     )
 
 
-def procedure_of(opened: entries.Opened, asked: entries.DrillAsked | None) -> str:
+def procedure_of(opened: entries.Opened, asked: drillentries.DrillAsked | None) -> str:
     """The procedure that a drill is of; older journals say it as the first word of what was going to be broken."""
     return asked.procedure if asked else opened.trigger.partition(" ")[0]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from defib import entries
+from defib import drillentries, entries
 from defib.drillcalendar import Ending, PastDrill
 from defib.drilled import DRILL, ending_of, procedure_of
 from defib.drillline import DrillLine, Unreadable, line_of
@@ -83,7 +83,7 @@ def _is_asked_by(folder: Path, trigger: str, since: datetime) -> bool:
         records = read_journal(folder / JOURNAL)[0]
     except EvidenceBroken:
         return False
-    asked = [record.entry.by for record in records if isinstance(record.entry, entries.DrillAsked)]
+    asked = [record.entry.by for record in records if isinstance(record.entry, drillentries.DrillAsked)]
     return bool(records) and records[0].at >= since and trigger in asked
 
 
@@ -93,7 +93,7 @@ def _past(folder: Path) -> PastDrill | None:
         opened = opening_of(records, folder)
     except EvidenceBroken:
         return None
-    asked = next((record.entry for record in records if isinstance(record.entry, entries.DrillAsked)), None)
+    asked = next((record.entry for record in records if isinstance(record.entry, drillentries.DrillAsked)), None)
     closed = next((record.entry for record in reversed(records) if isinstance(record.entry, entries.Closed)), None)
     ending = ending_of(closed.status if closed else None, closed.reason if closed else "")
     return PastDrill(procedure_of(opened, asked), records[0].at, ending, asked.due if asked else None)

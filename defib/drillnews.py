@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from defib import entries
+from defib import drillentries, entries
 from defib.alert import Alert, AlertKind, Severity
 from defib.clock import Clock, Deadline
 from defib.drilled import procedure_of
@@ -24,8 +24,12 @@ def telling(site: Site, outlets: Outlets, clock: Clock) -> Tell:
 
     def tell(journal: Journal, kind: AlertKind, text: str) -> None:
         alert = _alert(site, journal, kind, text)
+
+        def write(told: entries.Told) -> None:
+            journal.append(told)
+
         wanted = [outlet for outlet in outlets.channels if kind in outlet.kinds]
-        messengers = [(outlet, Messenger(outlet.name, clock, journal.append)) for outlet in wanted]
+        messengers = [(outlet, Messenger(outlet.name, clock, write)) for outlet in wanted]
         for outlet, messenger in messengers:
             messenger.give(_errand(outlet, alert))
         within = Deadline.after(clock, TELL_WITHIN)
@@ -43,7 +47,7 @@ def _errand(outlet: Outlet, alert: Alert) -> Errand:
 def _alert(site: Site, journal: Journal, kind: AlertKind, text: str) -> Alert:
     """A drill never cries: that it did not happen, or went wrong, is worth a warning."""
     opened = next(journal.of(entries.Opened))
-    asked = next(journal.of(entries.DrillAsked))
+    asked = next(journal.of(drillentries.DrillAsked))
     lines = [text]
     lines += [f"It was due at {words.stamp(asked.due)}."] if asked.due else []
     lines += [f"Owner: {asked.owner}"] if asked.owner else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from defib import entries
+from defib import drillentries, entries
 from defib.alert import AlertKind
 from defib.approval import Automatic
 from defib.drilled import DRILL, MISSED, SKIPPED, Drill, drill
@@ -20,7 +20,7 @@ from defib.start import Desk, Order, new_folder, new_id, opening
 
 BY_HAND = "by hand"
 
-Preconditions = Callable[[], Iterable[entries.PreconditionSeen]]
+Preconditions = Callable[[], Iterable[drillentries.PreconditionSeen]]
 """Looks at everything that must be so, when it is called."""
 
 Tell = Callable[[Journal, AlertKind, str], None]
@@ -61,7 +61,7 @@ def open_drill(
     journal.append(opening(drill_id, asked, site, runbook, digest(folder / SITE)))
     owner = site.drills.owner if site.drills else ""
     participants = site.drills.participants if site.drills else ()
-    journal.append(entries.DrillAsked(runbook.procedure, order.why, order.due, owner, participants, order.by))
+    journal.append(drillentries.DrillAsked(runbook.procedure, order.why, order.due, owner, participants, order.by))
     return drill_id, journal
 
 

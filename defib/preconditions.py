@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from defib.drillcalendar import Calendar
-from defib.entries import PreconditionSeen
+from defib.drillentries import PreconditionSeen
 from defib.errors import DefibError, EvidenceBroken
 from defib.history import JOURNAL, opening_of, unfinished
 from defib.home import Home

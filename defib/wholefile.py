@@ -24,14 +24,22 @@ def put_once(path: Path, content: bytes, what: str) -> None:
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
         _write(fresh, content)
-        try:
-            path.hardlink_to(fresh)
-        finally:
-            fresh.unlink()
-    except FileExistsError:
-        raise
+        taken = _link(path, fresh)
     except OSError as error:
         raise HomeUnwritable(f"cannot write {what}: {error.strerror}", where=str(path)) from error
+    if taken:
+        raise FileExistsError(str(path))
+
+
+def _link(path: Path, fresh: Path) -> bool:
+    """Whether something stood at `path` already; else `fresh` stands there now."""
+    try:
+        path.hardlink_to(fresh)
+    except FileExistsError:
+        return True
+    finally:
+        fresh.unlink()
+    return False
 
 
 def _write(fresh: Path, content: bytes) -> None:

@@ -11,11 +11,20 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
 
 from flows.scheduled import desk
 
 SITE = "DEFIB_SITE"
 """The site for which deployments are made; all that have a file here where it is not set."""
+
+
+def shown(title: str, description: str, **more: JsonValue) -> FieldInfo:
+    """A field under its title. Prefect puts its own title and description over those of a field, but not over these."""
+    extra: JsonDict = {"title": title, "description": description, **more}
+    field: FieldInfo = Field(json_schema_extra=extra)
+    return field
 
 
 def site_choices() -> list[JsonValue]:
@@ -24,92 +33,34 @@ def site_choices() -> list[JsonValue]:
     return [chosen] if chosen else [*desk().site_names()]
 
 
-SiteChoice = Annotated[
-    str,
-    Field(
-        description="The web property that is recovered.",
-        json_schema_extra={"title": "Site", "enum": site_choices()},
-    ),
-]
+SiteChoice = Annotated[str, shown("Site", "The web property that is recovered.", enum=site_choices())]
 ModeChoice = Annotated[
     Literal["incident", "rehearsal"],
-    Field(
-        description="incident is the real thing; rehearsal is for the lab, and is refused anywhere else.",
-        json_schema_extra={"title": "Mode"},
-    ),
+    shown("Mode", "incident is the real thing; rehearsal is for the lab, and is refused anywhere else."),
 ]
 Since = Annotated[
     datetime | None,
-    Field(
-        description="When users first lost service. A running defib watch knows it; without either the RTO is unknown.",
-        json_schema_extra={"title": "Out since"},
-    ),
+    shown("Out since", "When users first lost service. A running defib watch knows it; without either the RTO is unknown."),
 ]
 CommitId = Annotated[
-    str,
-    Field(
-        description="The full id of the commit to build; left empty, the newest that descends from what users had.",
-        json_schema_extra={"title": "Commit"},
-    ),
+    str, shown("Commit", "The full id of the commit to build; left empty, the newest that descends from what users had.")
 ]
 Forced = Annotated[
-    bool,
-    Field(
-        description="Go on where a guard would refuse. The journal says so. The plan still needs its approval.",
-        json_schema_extra={"title": "Force"},
-    ),
+    bool, shown("Force", "Go on where a guard would refuse; the journal says so. The plan still waits for its approval.")
 ]
 RaisedBy = Annotated[
     str,
-    Field(
-        description=(
-            "The alert that started this, filled in by an automation: the plan then approves itself where the runbook says"
-            " automatic. Leave it empty to be asked for your approval."
-        ),
-        json_schema_extra={"title": "Raised by"},
+    shown(
+        "Raised by",
+        "The alert behind this, filled in by an automation: the plan then approves itself where the runbook is automatic."
+        " Leave it empty to be asked.",
     ),
 ]
-RunName = Annotated[
-    str,
-    Field(
-        description="The recovery that is taken back: the name of its flow run, or its id in defib runs.",
-        json_schema_extra={"title": "Run"},
-    ),
-]
-Remote = Annotated[
-    str,
-    Field(
-        description="The mirror that is to be the source, by its name in the site file.",
-        json_schema_extra={"title": "To the remote"},
-    ),
-]
-Repository = Annotated[
-    str,
-    Field(
-        description="Which repository; left empty, the one that the site is built from.",
-        json_schema_extra={"title": "Repository"},
-    ),
-]
-Moment = Annotated[
-    datetime,
-    Field(description="The last moment at which all was well.", json_schema_extra={"title": "As it was at"}),
-]
-PairName = Annotated[
-    str,
-    Field(description="Which pair of buckets, where the site has several.", json_schema_extra={"title": "Pair"}),
-]
-Prefix = Annotated[
-    str,
-    Field(description="Only the objects whose keys begin so.", json_schema_extra={"title": "Prefix"}),
-]
-SideChoice = Annotated[
-    Literal["source", "replica"],
-    Field(description="Whose versions tell of the past.", json_schema_extra={"title": "From"}),
-]
-Into = Annotated[
-    str,
-    Field(
-        description="Another bucket, of restore_into in the site file; left empty, into place.",
-        json_schema_extra={"title": "Into"},
-    ),
-]
+RunName = Annotated[str, shown("Run", "The recovery that is taken back: the name of its flow run, or its id in defib runs.")]
+Remote = Annotated[str, shown("To the remote", "The mirror that is to be the source, by its name in the site file.")]
+Repository = Annotated[str, shown("Repository", "Left empty, the one that the site is built from.")]
+Moment = Annotated[datetime, shown("As it was at", "The last moment at which all was well.")]
+PairName = Annotated[str, shown("Pair", "Which pair of buckets, where the site has several.")]
+Prefix = Annotated[str, shown("Prefix", "Only the objects whose keys begin so.")]
+SideChoice = Annotated[Literal["source", "replica"], shown("From", "Whose versions tell of the past.")]
+Into = Annotated[str, shown("Into", "Another bucket, of restore_into in the site file; left empty, into place.")]

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
 from prefect import get_client
@@ -104,7 +104,7 @@ class _Pause:
         key = secrets.token_hex(8)
         keyset = keyset_from_base_key(f"approval-{key}")
         paused: State[Any] = Paused(name="AwaitingApproval", pause_expiration_time=question.until + GRACE, pause_key=key)
-        paused.state_details.run_input_keyset = keyset
+        paused.state_details.run_input_keyset = {str(part): name for part, name in keyset.items()}
         form.save(keyset, flow_run)  # before the pause: whoever is quick finds the form
         with get_client(sync_client=True) as client:
             result = client.set_flow_run_state(flow_run, paused)
@@ -118,7 +118,7 @@ class _Pause:
             state = client.read_flow_run(self._flow_run).state
         if state is None or state.type is not StateType.RUNNING:
             return None
-        return self._form.load(self._keyset, self._flow_run)
+        return cast("Approval", self._form.load(self._keyset, self._flow_run))  # no coroutine outside of a loop
 
     def end(self) -> None:
         """Past the rules of Prefect, which would have an answer first."""

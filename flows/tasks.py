@@ -60,5 +60,6 @@ class Tasks:
             timestamp=at,
         )
         task.state_type, task.state_name = task.state.type, task.state.name
-        task.end_time, task.total_run_time = at, ended.took
-        emit_task_run_state_change_event(task, before, task.state)
+        emit_task_run_state_change_event(
+            task.model_copy(update={"end_time": at, "total_run_time": ended.took}), before, task.state
+        )

@@ -18,10 +18,10 @@ from defib.cli.say import aside, fold_parts, say
 from defib.clock import SystemClock
 from defib.drill import Stage, run_drill
 from defib.drilled import Drill
+from defib.drillentries import PreconditionSeen
 from defib.drillhistory import drill_lines
 from defib.drillnews import telling
 from defib.drillorder import DrillOrder
-from defib.entries import PreconditionSeen
 from defib.errors import InputError, Refused
 from defib.herald import hush, outlets_of
 from defib.lab.bench import LabBench

@@ -43,13 +43,14 @@ def timeline_of(drill: Drill) -> tuple[Event, ...]:
     for way, run in runs(drill):
         moments = run.instants
         found.append(Event(run.started, f"{way}: run {run.opened.run_id} began"))
+        served = moments.served if moments.first_bad else None
         for at, text in (
             (moments.first_bad, "users lost service"),
             (moments.down, "the site was found down"),
             (moments.decided, "the plan was approved"),
             (moments.last_write, "the last change was accepted"),
             (moments.answers_moved, "the DNS gave the new answer"),
-            (moments.served, "users were served, and stayed so"),
+            (served, "users were served, and stayed so"),
         ):
             found += [Event(at, f"{way}: {text}")] if at else []
         found += [Event(run.ended, f"{way}: the run ended {run.status}")] if run.ended else []
@@ -115,7 +116,8 @@ def _lines(drill: Drill) -> Iterator[str]:
     yield f"- Drill: `{drill.opened.run_id}`, {words.stamp(drill.started)}, {drill.ending}"
     yield f"- Score: {f'{scored.percent} % ({scored.met} of {len(scored.points)})' if scored else 'none, it was not held'}"
     for name, measure in (("RTO", drill.forward.rto), ("RPO", drill.forward.rpo)) if drill.forward else ():
-        yield f"- {name}: {escape(words.objective(measure, name))}"
+        figure = f"{words.duration(measure.actual)} of {words.duration(measure.target)}"
+        yield f"- {name}: {figure}, {escape(words.objective(measure, name))}"
     yield f"- Owner: {escape(asked.owner) if asked and asked.owner else '(to be named)'}"
     people = ", ".join(asked.participants) if asked else ""
     yield f"- Participants: {escape(people) if people else '(to be named)'}"

@@ -17,14 +17,16 @@ from defib.report.page import Bar, Chart, Tick, Tone, tone_of
 MOST = 24
 """So many drills are in one picture: two years of one procedure, of which the last are the ones that matter."""
 
-_LABELLED = 12
+_LABELLED = 8
 _MOST_TICKS = 6
 _ROOM = 1.3
 """The picture is so many times as high as its highest bar, for the figure over it."""
 _NEAR = 2
 """A target up to so many times beyond that is drawn; the bars would be flat if a farther one were."""
 _LOWEST = 2.0
-_BREADTH = 0.7
+_BREADTH = 0.6
+_FEWEST = 8
+"""Places that a picture has at least: a bar as broad as the page would say nothing more."""
 _UNITS = ((timedelta(hours=2), timedelta(hours=1), "h"), (timedelta(minutes=2), timedelta(minutes=1), "min"))
 
 
@@ -45,7 +47,7 @@ def _chart(
     longest = max(measure.actual for measure in measures if measure is not None and measure.actual is not None)
     top = max(longest * _ROOM, timedelta(milliseconds=1))
     top = target * 1.1 if target <= top * _NEAR else top
-    wide = 100 / len(lines)
+    wide = 100 / max(len(lines), _FEWEST)
     bars = tuple(
         _bar(
             line, measure, top, number * wide + wide * (1 - _BREADTH) / 2, wide * _BREADTH, labelled=len(lines) <= _LABELLED

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from defib import entries
+from defib import drillentries, entries
 from defib.alert import AlertKind
 from defib.approval import Automatic
 from defib.drillnews import telling
@@ -54,7 +54,7 @@ class DrillStage:
         """Let time pass until then."""
         self.clock.sleep(at - self.clock.now())
 
-    def order(self, why: str = "monthly", due: datetime | None = None, *seen: entries.PreconditionSeen) -> DrillOrder:
+    def order(self, why: str = "monthly", due: datetime | None = None, *seen: drillentries.PreconditionSeen) -> DrillOrder:
         """A drill that is wanted, with what is seen before it."""
         outlets = Outlets((Outlet("chat", tuple(AlertKind), lambda: self.chat),))
         site = load_site(self.stage.site_path)

@@ -199,12 +199,14 @@ class TestChangedSince:
 
 def test_a_skipped_drill_has_its_reason_and_its_alert(stage: DrillStage) -> None:
     """What was seen is in its journal, and whoever is to be told is told; by hand nobody is."""
-    from defib import entries  # noqa: PLC0415
+    from defib import drillentries  # noqa: PLC0415
     from defib.proofs import read_drill  # noqa: PLC0415
 
     seen = (
-        entries.PreconditionSeen("nothing under way", met=True, text="none"),
-        entries.PreconditionSeen("no blackout", met=False, text="blackout until the end of 2026-12-02: the sales weeks"),
+        drillentries.PreconditionSeen("nothing under way", met=True, text="none"),
+        drillentries.PreconditionSeen(
+            "no blackout", met=False, text="blackout until the end of 2026-12-02: the sales weeks"
+        ),
     )
     told = read_drill(stage.desk.home, stage.desk.home.run(stage.drill(order=stage.order("monthly", TUESDAY, *seen))))
     assert (told.ending, told.reason) == (Ending.SKIPPED, "skipped: blackout until the end of 2026-12-02: the sales weeks")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from defib.drillentries import PreconditionSeen
 from defib.drillorder import hindrance
-from defib.entries import PreconditionSeen
 from defib.errors import SecretMissing
 from defib.objectives import Mode
 from defib.observe.killswitch import set_kill_switch

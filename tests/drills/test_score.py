@@ -13,6 +13,7 @@ from defib.drilled import Drill
 from defib.objectives import Measure, Status
 from defib.report.afteraction import deviations
 from defib.score import score
+from defib.timeline import Timeline
 from tests.report import samples
 
 
@@ -33,7 +34,7 @@ def without_warnings() -> Drill:
     return replace(told, forward=_quiet(told.forward), failback=_quiet(told.failback), eyewitness=saw)
 
 
-def _quiet(run: samples.Timeline) -> samples.Timeline:
+def _quiet(run: Timeline) -> Timeline:
     steps = tuple(replace(step, notes=tuple(note for note in step.notes if not note.warning)) for step in run.steps)
     told = tuple((at, each) for at, each in run.told if each.outcome == "sent")
     return replace(run, steps=steps, notes=tuple(note for note in run.notes if not note.warning), told=told)
