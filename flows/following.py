@@ -12,8 +12,7 @@ retried follows the run that it has started, and never starts a second one.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from defib.site import load_site
 from defib.start import Desk
 from defib.timeline import Timeline, timeline
 from flows.board import refreshed
+from flows.commands import Wanted
 from flows.pausing import Pauses
 from flows.published import plan_artifact, publish, state_of, tags_of
 from flows.scheduled import desk
@@ -52,16 +52,6 @@ _SKEW = timedelta(minutes=1)
 
 _NOT_STARTED = "Not started"
 """The name of the state of a flow run that no run came of."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a flow run asks for: a command of ``defib`` with its options, what it is done to, and the alert behind it."""
-
-    site: str
-    command: Sequence[str]
-    argument: str = ""
-    raised_by: str = ""
 
 
 def carry_out(wanted: Wanted) -> State[Any]:
@@ -111,11 +101,9 @@ class _Following:
         return self._state(self._folder.name)
 
     def _start(self, wanted: Wanted) -> subprocess.Popen[bytes]:
-        options = ["--no-prefect", "--await-approval", f"--trigger={self._trigger}"]
-        argument = ["--", wanted.argument] if wanted.argument else []
         with self._words.opened() as output:
             try:
-                return start_detached([*wanted.command, *options, *argument], self._home.path, output)
+                return start_detached(wanted.words(self._trigger), self._home.path, output)
             except OSError as error:
                 raise HomeUnwritable(f"defib cannot be started: {error.strerror}", where=str(error.filename)) from error
 

@@ -66,7 +66,7 @@ class Pauses:
         self._pause: _Pause | None = None
         self._next_look = Deadline.after(clock, timedelta(0))
 
-    def follow(self, folder: Path, question: Question | None, told: Timeline, warn: Callable[[str], object]) -> None:
+    def follow(self, folder: Path, question: Question | None, told: Timeline, tell: Callable[[str], object]) -> None:
         """Begin a pause where there is a question, end it where that is gone, and hand on what was put into the form."""
         if self._pause is not None and (question is None or question.key != self._pause.question.key):
             self.end()
@@ -74,6 +74,7 @@ class Pauses:
             return
         if self._pause is None:
             self._pause = _Pause.begin(self._flow_run, question, question_text(told, question))
+            tell(f"The plan waits for an approval: choose Resume in the menu of this page. {_otherwise(question)}")
         if not self._next_look.expired():
             return
         self._next_look = Deadline.after(self._clock, LOOK)
@@ -84,7 +85,7 @@ class Pauses:
         try:
             put_answer(folder, question, _answer(question, put_in, self._clock))
         except DefibError as error:
-            warn(f"what was put into the form does not count: {error}")
+            tell(f"what was put into the form does not count: {error}")
 
     def end(self) -> None:
         """Let the flow run go on, where nobody has to answer any more."""
@@ -103,7 +104,12 @@ class _Pause:
         form = form_for(question).with_initial_data(description=description)
         key = secrets.token_hex(8)
         keyset = keyset_from_base_key(f"approval-{key}")
-        paused: State[Any] = Paused(name="AwaitingApproval", pause_expiration_time=question.until + GRACE, pause_key=key)
+        paused: State[Any] = Paused(
+            name="AwaitingApproval",
+            message=f"Until {question.until:%H:%M:%S} UTC. {_otherwise(question)}",
+            pause_expiration_time=question.until + GRACE,
+            pause_key=key,
+        )
         paused.state_details.run_input_keyset = {str(part): name for part, name in keyset.items()}
         form.save(keyset, flow_run)  # before the pause: whoever is quick finds the form
         with get_client(sync_client=True) as client:
@@ -126,6 +132,10 @@ class _Pause:
             state = client.read_flow_run(self._flow_run).state
             if state is not None and state.type is StateType.PAUSED:
                 client.set_flow_run_state(self._flow_run, Running(), force=True)
+
+
+def _otherwise(question: Question) -> str:
+    return f"Or at a terminal: defib approve {question.run_id} --digest {question.short_digest}"
 
 
 def _answer(question: Question, put_in: Approval, clock: Clock) -> Answer:

@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from defib import entries
-from defib.cli.steptable import Scene
 from defib.cli.held import Held
 from defib.cli.live import Lines
 from defib.cli.say import fold
+from defib.cli.steptable import Scene
 from defib.journal import Record
 from defib.looking import USERS
 from defib.ports import Build, Health, Observation
