@@ -22,6 +22,7 @@ _COLOURS = {
     Tone.BAD: "#b3261e",
     Tone.PLAIN: "#2857a8",
 }
+_READY = {"ready, with warnings": "warnings"}
 _WIDTH, _ROW, _TOP = 920, 30, 58
 _NAME, _BAR = 190, 190
 
@@ -110,9 +111,9 @@ def all_picture(page: BoardPage) -> str:
         for place, column in enumerate(columns):
             line = site.cell(column)
             if place == 0:
-                drawn.append(_cell(_NAME, top, wide, site.ready_tone, site.ready_word))
+                drawn.append(_cell(_NAME, top, wide, site.ready_tone, _READY.get(site.ready_word, site.ready_word)))
             elif line is not None:
-                drawn.append(_cell(_NAME + place * wide, top, wide, line.tone, line.short))
+                drawn.append(_cell(_NAME + place * wide, top, wide, line.tone, _in_a_cell(line)))
     return _svg(int(_NAME + wide * len(columns)) + 12, _TOP + 44 + len(sites) * _ROW, drawn)
 
 
@@ -140,9 +141,14 @@ def _bar(left: float, top: float, gauge: Gauge | None) -> list[str]:
         return []
     width, used = _BAR * gauge.target / 100, _BAR * gauge.used / 100
     colour = _COLOURS[gauge.tone]
-    drawn = [f'<rect x="{left}" y="{top + 18}" width="{width:.1f}" height="7" fill="{_TRACK}"/>'] if used else []
+    known = gauge.tone is not Tone.UNKNOWN
+    drawn = [f'<rect x="{left}" y="{top + 18}" width="{width:.1f}" height="7" fill="{_TRACK}"/>'] if known else []
     drawn += [f'<rect x="{left}" y="{top + 17}" width="{used:.1f}" height="9" fill="{colour}"/>'] if used else []
     return [*drawn, _words(left, top + 12, f"{SIGNS[gauge.tone]} {gauge.figure}", 11, colour)]
+
+
+def _in_a_cell(line: ProofLine) -> str:
+    return line.word if line.tone is Tone.BAD else line.short.removesuffix(" ago")
 
 
 def _cell(left: float, top: float, wide: float, tone: Tone, text: str) -> str:
