@@ -32,7 +32,7 @@ _ACCOUNT = re.compile(r"\d{12}")
 
 
 @dataclass(frozen=True)
-class _Exported:
+class Exported:
     """One policy: of which procedure, for which credentials, for reading or for acting."""
 
     procedure: str
@@ -68,7 +68,7 @@ def iam(redact: Redactor, site_name: str, procedure: str, at: At, to: str, *, as
     site = load_site(desk(SystemClock(), redact).site_path(site_name))
     chosen = (procedure,) if procedure else (*ACTIVITIES, ALL)
     known = at.account or _account_of(site)
-    found = tuple(each for name in chosen for each in _policies(site, name, At(known or "*", at.keys)))
+    found = tuple(each for name in chosen for each in policies(site, name, At(known or "*", at.keys)))
     notes = tuple(_notes(At(known, at.keys), found))
     if as_json:
         say_json(_plain(site, known, found, notes))
@@ -86,7 +86,8 @@ def _account_of(site: Site) -> str:
     return named.pop() if len(named) == 1 else ""
 
 
-def _policies(site: Site, procedure: str, at: At) -> Iterator[_Exported]:
+def policies(site: Site, procedure: str, at: At) -> Iterator[Exported]:
+    """The policies of one procedure, or of :data:`ALL` together: for each set of credentials to read, and to act."""
     wanted = _needed(site, procedure)
     for credentials in dict.fromkeys(each.credentials for each in wanted):
         own = [each.permission for each in wanted if each.credentials == credentials]
@@ -95,7 +96,7 @@ def _policies(site: Site, procedure: str, at: At) -> Iterator[_Exported]:
             mine = [each for each in own if each.acts == (kind == ACT)]
             if mine:
                 whys = dict.fromkeys(f"{', '.join(each.actions)}: {each.why}" for each in mine if each.why)
-                yield _Exported(procedure, credentials, kind, policy(mine, at.account), tuple(whys))
+                yield Exported(procedure, credentials, kind, policy(mine, at.account), tuple(whys))
 
 
 def _needed(site: Site, procedure: str) -> Sequence[Needed]:
@@ -104,7 +105,7 @@ def _needed(site: Site, procedure: str) -> Sequence[Needed]:
     return tuple(dict.fromkeys(each for name in ACTIVITIES for each in needed(site, name)))
 
 
-def _notes(at: At, found: Iterable[_Exported]) -> Iterator[str]:
+def _notes(at: At, found: Iterable[Exported]) -> Iterator[str]:
     if not at.account:
         yield "The site file does not name the AWS account: `*` stands for it. With --account NUMBER it is that one alone."
     large = [each.file for each in found if characters(each.document) > MOST_CHARACTERS]
@@ -121,7 +122,7 @@ def _notes(at: At, found: Iterable[_Exported]) -> Iterator[str]:
     yield "A drill of your own site (`defib drill PROCEDURE --live`) needs what its procedure and failback need."
 
 
-def _told(one: _Exported) -> str:
+def _told(one: Exported) -> str:
     whose = one.credentials or "AWS's default chain of credentials"
     besides = [f"# {why}" for why in one.whys]
     return "\n".join([f"# {one.procedure}, {one.kind}, {whose}: {_FOR[one.kind]}", *besides, one.text])
@@ -138,7 +139,7 @@ def _told_scopes(found: Sequence[Scope]) -> str:
     return "\n".join(lines) or "# no tokens at other vendors"
 
 
-def _plain(site: Site, account: str, found: Iterable[_Exported], notes: Sequence[str]) -> Json:
+def _plain(site: Site, account: str, found: Iterable[Exported], notes: Sequence[str]) -> Json:
     return {
         "site": site.site,
         "account": account or None,
@@ -158,7 +159,7 @@ def _plain(site: Site, account: str, found: Iterable[_Exported], notes: Sequence
     }
 
 
-def _write(folder: Path, found: Iterable[_Exported]) -> None:
+def _write(folder: Path, found: Iterable[Exported]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for each in found:

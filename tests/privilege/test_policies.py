@@ -114,7 +114,7 @@ def test_record_sets_of_a_recovery_and_no_others(request_: Asked, allowed: bool)
 
 def test_readiness_asks_with_the_same_conditions() -> None:
     """IAM is told what the changes would be, or it would answer that it depends."""
-    (_, changing, _) = route53.permissions("Z1", [RecordKey("www.example.com.", "CNAME")])
+    (_, changing) = route53.permissions("Z1", [RecordKey("www.example.com.", "CNAME")])
     (wanted,) = wanted_by(changing)
     assert dict(wanted.context)["route53:ChangeResourceRecordSetsRecordTypes"] == ("CNAME",)
     assert not any(isinstance(value, str) for _, value in wanted.context)
@@ -161,7 +161,7 @@ KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890
 
 def test_keys_of_one_s_own() -> None:
     """KMS is to allow it through S3 alone, and for the objects that are read or written, or their buckets."""
-    (page,) = [each for each in needed(site(), "git-promote") if each.permission.actions == ("s3:PutObject",)]
+    (page,) = [each for each in needed(site(), "cdn-failover") if each.permission.actions == ("s3:PutObject",)]
     (writing,) = through_s3([page.permission], [KEY])
     assert (writing.actions, writing.resources, writing.acts) == (("kms:Decrypt", "kms:GenerateDataKey"), (KEY,), True)
     bucket = "arn:aws:s3:::pulse-trading-status"
