@@ -52,12 +52,14 @@ def iam(
     site: SiteName,
     procedure: Annotated[str, typer.Option("--procedure", "-p", help="Only this one; also readiness, release-prune.")] = "",
     account: Annotated[str, typer.Option(metavar="NUMBER", help="The AWS account, which most site files do not name.")] = "",
-    to: Annotated[
-        str, typer.Option("--to", metavar="FOLDER", help="Write a file for each policy instead of printing.")
-    ] = "",
+    kms_key: Annotated[
+        list[str] | None, typer.Option(metavar="ARN", help="A key of your own that buckets are encrypted with.")
+    ] = None,
+    to: Annotated[str, typer.Option("--to", metavar="FOLDER", help="Write a file for each policy.")] = "",
     as_json: AsJson = False,
 ) -> int:
     """Print the least that the site's credentials must be allowed: IAM policies, and the scopes of tokens. Asks nobody."""
     from defib.cli import privileges  # noqa: PLC0415
 
-    return privileges.iam(REDACT, site, procedure, account, to, as_json=as_json)
+    at = privileges.At(account, tuple(kms_key or ()))
+    return privileges.iam(REDACT, site, procedure, at, to, as_json=as_json)

@@ -12,6 +12,7 @@ from defib.cli.desk import desk
 from defib.cli.say import Json, aside, say, say_json
 from defib.clock import SystemClock
 from defib.errors import InputError
+from defib.privilege.keys import through_s3
 from defib.privilege.policy import MOST_CHARACTERS, Policy, characters, policy
 from defib.privilege.scope import Scope
 from defib.providers.permissions import ACTIVITIES, Needed, needed
@@ -31,7 +32,7 @@ _ACCOUNT = re.compile(r"\d{12}")
 
 
 @dataclass(frozen=True)
-class _Exported:
+class Exported:
     """One policy: of which procedure, for which credentials, for reading or for acting."""
 
     procedure: str
@@ -52,15 +53,23 @@ class _Exported:
         return json.dumps(self.document, indent=2)
 
 
-def iam(redact: Redactor, site_name: str, procedure: str, account: str, to: str, *, as_json: bool) -> int:
+@dataclass(frozen=True)
+class At:
+    """What a site file does not say of AWS: the account, and the keys of KMS that its buckets are encrypted with."""
+
+    account: str = ""
+    keys: tuple[str, ...] = ()
+
+
+def iam(redact: Redactor, site_name: str, procedure: str, at: At, to: str, *, as_json: bool) -> int:
     """Print policies and scopes, or write a file for each policy. Asks nobody."""
-    if account and not _ACCOUNT.fullmatch(account):
-        raise InputError("no id of an AWS account", expected="twelve digits, such as 123456789012", seen=account)
+    if at.account and not _ACCOUNT.fullmatch(at.account):
+        raise InputError("no id of an AWS account", expected="twelve digits, such as 123456789012", seen=at.account)
     site = load_site(desk(SystemClock(), redact).site_path(site_name))
     chosen = (procedure,) if procedure else (*ACTIVITIES, ALL)
-    known = account or _account_of(site)
-    found = tuple(each for name in chosen for each in _policies(site, name, known or "*"))
-    notes = tuple(_notes(site, known, found))
+    known = at.account or _account_of(site)
+    found = tuple(each for name in chosen for each in policies(site, name, At(known or "*", at.keys)))
+    notes = tuple(_notes(At(known, at.keys), found))
     if as_json:
         say_json(_plain(site, known, found, notes))
     elif to:
@@ -77,18 +86,17 @@ def _account_of(site: Site) -> str:
     return named.pop() if len(named) == 1 else ""
 
 
-def _policies(site: Site, procedure: str, account: str) -> Iterator[_Exported]:
+def policies(site: Site, procedure: str, at: At) -> Iterator[Exported]:
+    """The policies of one procedure, or of :data:`ALL` together: for each set of credentials to read, and to act."""
     wanted = _needed(site, procedure)
     for credentials in dict.fromkeys(each.credentials for each in wanted):
+        own = [each.permission for each in wanted if each.credentials == credentials]
+        own += through_s3(own, at.keys)
         for kind in (READ, ACT):
-            mine = [
-                each.permission
-                for each in wanted
-                if each.credentials == credentials and each.permission.acts == (kind == ACT)
-            ]
+            mine = [each for each in own if each.acts == (kind == ACT)]
             if mine:
                 whys = dict.fromkeys(f"{', '.join(each.actions)}: {each.why}" for each in mine if each.why)
-                yield _Exported(procedure, credentials, kind, policy(mine, account), tuple(whys))
+                yield Exported(procedure, credentials, kind, policy(mine, at.account), tuple(whys))
 
 
 def _needed(site: Site, procedure: str) -> Sequence[Needed]:
@@ -97,8 +105,8 @@ def _needed(site: Site, procedure: str) -> Sequence[Needed]:
     return tuple(dict.fromkeys(each for name in ACTIVITIES for each in needed(site, name)))
 
 
-def _notes(site: Site, account: str, found: Iterable[_Exported]) -> Iterator[str]:
-    if not account:
+def _notes(at: At, found: Iterable[Exported]) -> Iterator[str]:
+    if not at.account:
         yield "The site file does not name the AWS account: `*` stands for it. With --account NUMBER it is that one alone."
     large = [each.file for each in found if characters(each.document) > MOST_CHARACTERS]
     if large:
@@ -106,16 +114,15 @@ def _notes(site: Site, account: str, found: Iterable[_Exported]) -> Iterator[str
             f"Above the {MOST_CHARACTERS:,} characters of a managed policy: {', '.join(large)}. Attach those of the "
             "procedures that you use, or make it an inline policy of a role, which may have 10,240."
         )
-    if site.replication:
+    if not at.keys:
         yield (
-            "Where a bucket is encrypted with a KMS key of your own, its users also need kms:Decrypt to read, and "
-            "kms:GenerateDataKey and kms:Decrypt to write, on that key; the site file does not name it. Limit both to "
-            "kms:ViaService s3.REGION.amazonaws.com."
+            "Where a bucket is encrypted with a KMS key of your own, KMS must allow it as well: with --kms-key ARN that is "
+            "told too. A site file does not name such keys."
         )
     yield "A drill of your own site (`defib drill PROCEDURE --live`) needs what its procedure and failback need."
 
 
-def _told(one: _Exported) -> str:
+def _told(one: Exported) -> str:
     whose = one.credentials or "AWS's default chain of credentials"
     besides = [f"# {why}" for why in one.whys]
     return "\n".join([f"# {one.procedure}, {one.kind}, {whose}: {_FOR[one.kind]}", *besides, one.text])
@@ -132,7 +139,7 @@ def _told_scopes(found: Sequence[Scope]) -> str:
     return "\n".join(lines) or "# no tokens at other vendors"
 
 
-def _plain(site: Site, account: str, found: Iterable[_Exported], notes: Sequence[str]) -> Json:
+def _plain(site: Site, account: str, found: Iterable[Exported], notes: Sequence[str]) -> Json:
     return {
         "site": site.site,
         "account": account or None,
@@ -152,7 +159,7 @@ def _plain(site: Site, account: str, found: Iterable[_Exported], notes: Sequence
     }
 
 
-def _write(folder: Path, found: Iterable[_Exported]) -> None:
+def _write(folder: Path, found: Iterable[Exported]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for each in found:

@@ -17,17 +17,18 @@ from defib.ready.access import Grant
 
 def claiming(distribution: str) -> Permission:
     """Asking who else holds a name that a distribution answers for."""
-    return Permission(("cloudfront:ListConflictingAliases",), (arn(distribution),), optional=True)
+    return Permission(
+        ("cloudfront:ListConflictingAliases",), (arn(distribution),), why="asked of names that it has not", optional=True
+    )
 
+
+_OF_ROLES = "asked where the credentials are a role's"
 
 ASKING = (
     Permission(("sts:GetCallerIdentity",)),
     # A user may be asked of itself alone; IAM has no such word for the role that a session was made of.
-    Permission(
-        ("iam:SimulatePrincipalPolicy",),
-        (f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}", f"arn:aws:iam::{ACCOUNT}:role/*"),
-    ),
-    Permission(("iam:GetRole",), (f"arn:aws:iam::{ACCOUNT}:role/*",), why="asked where the credentials are a role's"),
+    Permission(("iam:SimulatePrincipalPolicy",), (f"arn:aws:iam::{ACCOUNT}:user/${{aws:username}}",)),
+    Permission(("iam:GetRole", "iam:SimulatePrincipalPolicy"), (f"arn:aws:iam::{ACCOUNT}:role/*",), why=_OF_ROLES),
 )
 """Asking IAM what the credentials themselves may do."""
 

@@ -6,7 +6,7 @@ Nothing is asked. What stands here is held against the calls that procedures mak
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel
 
@@ -72,7 +72,8 @@ def of_cdn(config: CloudFrontDistribution) -> tuple[Permission, ...]:
 def of_host(config: AwsHost) -> tuple[Permission, ...]:
     """What a last resort needs to take a release and to serve it."""
     return (
-        *s3_cloudfront.permissions(config.bucket, config.distribution),
+        *s3_cloudfront.attaching(config.distribution),
+        *s3_cloudfront.serving(config.bucket, config.distribution),
         *distribution.permissions(config.distribution),
         *releases.reading(config.bucket),
         *releases.uploading(config.bucket),
@@ -168,7 +169,28 @@ def _status_of_standbys(site: Site) -> Iterator[Needed]:
 def _hosts(site: Site, *hosts: HostOfSite) -> Iterator[Needed]:
     for host in hosts or site.hosts:
         if isinstance(host, AwsHost):
-            yield from _by(host.aws, *s3_cloudfront.permissions(host.bucket, host.distribution))
+            yield from _by(host.aws, *s3_cloudfront.attaching(host.distribution))
+
+
+def _backups(site: Site) -> Iterator[Needed]:
+    """A last resort is a backup like any other, where those before it cannot take the users."""
+    last = find_host(site)
+    if last is not None and last in site.backups:
+        yield from _hosts(site, last)
+
+
+def _redeployed(site: Site) -> Iterator[Needed]:
+    """What a redeploy changed beside record sets, put back."""
+    host = find_host(site)
+    if host is not None:
+        yield from _by(host.aws, *distribution.permissions(host.distribution))
+
+
+def _purging(site: Site) -> Iterator[Needed]:
+    """A CDN that comes back with an older build than users have is told to forget it."""
+    for each in _cdns(site):
+        if each.permission.acts:
+            yield Needed(each.credentials, replace(each.permission, why="only where the CDN comes back with an older build"))
 
 
 def _redeploying(site: Site) -> Iterator[Needed]:
@@ -182,7 +204,7 @@ def _serving(site: Site) -> Iterator[Needed]:
     """An earlier release, which is there."""
     host = find_host(site)
     if host is not None:
-        manifests = s3_cloudfront.permissions(host.bucket, host.distribution)
+        manifests = s3_cloudfront.serving(host.bucket, host.distribution)
         yield from _by(host.aws, *distribution.permissions(host.distribution), *manifests, *releases.reading(host.bucket))
         yield from _shared_cdn(site, host)
 
@@ -300,23 +322,26 @@ def _ready(site: Site) -> Iterator[Needed]:
 def _pruning(site: Site) -> Iterator[Needed]:
     host = find_host(site)
     if host is not None:
-        manifests = s3_cloudfront.permissions(host.bucket, host.distribution)
+        manifests = s3_cloudfront.serving(host.bucket, host.distribution)
         yield from _by(host.aws, *manifests, *releases.reading(host.bucket), releases.removing(host.bucket))
 
 
 ACTIVITIES: dict[str, tuple[Part, ...]] = {
     "cdn-failover": (_steering, _status_of_standbys, _pages),
-    "dns-switch": (_records, _pages),
+    "dns-switch": (_records, _backups, _pages),
     "aws-redeploy": (_records, _redeploying, _ground, _pages),
-    "release-rollback": (_serving, _pages),
-    "standby-prepare": (_ground, _pages),
-    "failback": (_records, _redeploying, _ground, _cdns, _pages),
-    "git-mirror": (_copies_elsewhere, _pages),
-    "git-promote": (_pages,),
-    "replication-check": (_checking, _pages),
-    "replication-repair": (_repairing, _pages),
-    "asset-restore": (_restoring, _pages),
+    "release-rollback": (_serving,),
+    "standby-prepare": (_ground,),
+    "failback": (_records, _redeployed, _purging),
+    "git-mirror": (_copies_elsewhere,),
+    "git-promote": (),
+    "replication-check": (_checking,),
+    "replication-repair": (_repairing,),
+    "asset-restore": (_restoring,),
     "readiness": (_ready,),
     "release-prune": (_pruning,),
 }
-"""Every procedure by its name, and what else asks AWS: ``defib ready``, and ``defib release prune``."""
+"""Every procedure by its name, and what else asks AWS: ``defib ready``, and ``defib release prune``.
+
+Users read on status pages of what they lose: procedures that keep them served, or take them back, say nothing there.
+"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from defib.providers.standby.terraform import terraform
@@ -39,3 +40,34 @@ def test_file_that_cannot_be_written_is_told(defib: Defib, tmp_path: Path) -> No
     ended = defib("export", "terraform", "--site", "lab-aws", "--to", str(tmp_path / "no" / "standby.tf"))
     assert ended.code == 2
     assert "Traceback" not in ended.err
+
+
+def test_iam_for_people_and_for_programs(defib: Defib) -> None:
+    """Policies that can be copied, with what each is for, the scopes of tokens with their sources, and what is not known."""
+    told = defib("export", "iam", "--site", "pulse-trading", "--procedure", "cdn-failover").out
+    assert "# cdn-failover, act, AWS's default chain of credentials" in told
+    assert "Zone: Cache Purge: Purge" in told
+    assert "https://developers.cloudflare.com/" in told
+    found = defib("export", "iam", "--site", "pulse-trading", "--json").json
+    assert found["account"] == "123456789012"
+    assert {each["procedure"] for each in found["policies"]} >= {"cdn-failover", "readiness", "all"}
+    assert {each["kind"] for each in found["policies"]} == {"read", "act"}
+
+
+def test_iam_as_files(defib: Defib) -> None:
+    """One for each policy, as AWS's own command line takes it."""
+    ended = defib("export", "iam", "--site", "pulse-trading", "-p", "readiness", "--to", str(defib.home / "policies"))
+    assert (ended.code, "aws iam create-policy" in ended.err) == (0, True)
+    (file,) = (defib.home / "policies").iterdir()
+    assert (file.name, json.loads(file.read_text(encoding="utf-8"))["Version"]) == ("readiness-read.json", "2012-10-17")
+
+
+def test_iam_refuses_what_it_does_not_know(defib: Defib) -> None:
+    """A procedure that is none, an account and a key that are none: one message each."""
+    for words, told in (
+        (("-p", "cdn-failver"), "no permissions are known of 'cdn-failver'"),
+        (("--account", "12"), "no id of an AWS account"),
+        (("--kms-key", "mine"), "no ARN of a KMS key"),
+    ):
+        ended = defib("export", "iam", "--site", "pulse-trading", *words)
+        assert (ended.code, told in ended.err) == (2, True)

@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 
 from defib.errors import InputError
 from defib.ports import RecordKey
+from defib.privilege.keys import through_s3
 from defib.privilege.permission import Permission
 from defib.privilege.policy import MOST_CHARACTERS, characters, policy
 from defib.providers.access_cloudflare import DNS_EDIT, GROUPS, PURGE
@@ -113,7 +114,7 @@ def test_record_sets_of_a_recovery_and_no_others(request_: Asked, allowed: bool)
 
 def test_readiness_asks_with_the_same_conditions() -> None:
     """IAM is told what the changes would be, or it would answer that it depends."""
-    (_, changing, _) = route53.permissions("Z1", [RecordKey("www.example.com.", "CNAME")])
+    (_, changing) = route53.permissions("Z1", [RecordKey("www.example.com.", "CNAME")])
     (wanted,) = wanted_by(changing)
     assert dict(wanted.context)["route53:ChangeResourceRecordSetsRecordTypes"] == ("CNAME",)
     assert not any(isinstance(value, str) for _, value in wanted.context)
@@ -153,6 +154,23 @@ def test_policies_fit_into_managed_ones() -> None:
         found = [each.permission for each in needed(site(), activity)]
         for acts in (False, True):
             assert characters(policy([each for each in found if each.acts is acts])) < MOST_CHARACTERS
+
+
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+def test_keys_of_one_s_own() -> None:
+    """KMS is to allow it through S3 alone, and for the objects that are read or written, or their buckets."""
+    (page,) = [each for each in needed(site(), "cdn-failover") if each.permission.actions == ("s3:PutObject",)]
+    (writing,) = through_s3([page.permission], [KEY])
+    assert (writing.actions, writing.resources, writing.acts) == (("kms:Decrypt", "kms:GenerateDataKey"), (KEY,), True)
+    bucket = "arn:aws:s3:::pulse-trading-status"
+    told = {each.key: each.values for each in writing.conditions}
+    assert told["kms:ViaService"] == ("s3.us-east-1.amazonaws.com",)
+    assert told["kms:EncryptionContext:aws:s3:arn"] == (bucket, f"{bucket}/index.html", f"{bucket}/status.json")
+    assert set(writing.actions) <= set(REFERENCE)
+    with pytest.raises(InputError, match="no ARN of a KMS key"):
+        list(through_s3([], ["alias/mine"]))
 
 
 def test_an_activity_that_is_none() -> None:

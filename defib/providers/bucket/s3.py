@@ -41,19 +41,20 @@ _TIERS = {"ARCHIVE_ACCESS", "DEEP_ARCHIVE_ACCESS"}
 """Where S3 Intelligent-Tiering puts what nobody has asked for in months."""
 
 
+_ASKED = "asked of objects that listings do not tell enough of"
 _IN_PARTS = "a copy of more than 5 GB is made in parts; one that fails is taken back"
 
 
 def reading(bucket: str, *, versions: bool = True) -> tuple[Permission, ...]:
     """Listing it, and what each version of an object tells, tags and bytes too."""
     of, objects = (f"arn:aws:s3:::{bucket}",), (f"arn:aws:s3:::{bucket}/*",)
-    now = (Permission(("s3:ListBucket",), of), Permission(("s3:GetObject",), objects))
+    now = (Permission(("s3:ListBucket",), of), Permission(("s3:GetObject",), objects, why=_ASKED))
     if not versions:
         return (*now, Permission(("s3:GetObjectTagging",), objects, why="asked of objects that have tags"))
     return (
         *now,
         Permission(("s3:ListBucketVersions",), of),
-        Permission(("s3:GetObjectVersion",), objects),
+        Permission(("s3:GetObjectVersion",), objects, why=_ASKED),
         Permission(("s3:GetObjectVersionTagging",), objects, why="asked of objects that have tags"),
     )
 

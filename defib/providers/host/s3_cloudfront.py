@@ -26,15 +26,18 @@ _MISSING_OR_FORBIDDEN = (
 )
 
 
-def permissions(bucket: str, distribution: str) -> tuple[Permission, ...]:
-    """What it serves, and under which names with which certificate. No procedure attaches a name or publishes by it."""
+def attaching(distribution: str) -> tuple[Permission, ...]:
+    """Under which names it is there, with which certificate, and whether it is enabled."""
+    return Permission(("cloudfront:GetDistribution",), (arn(distribution),)), claiming(distribution), describing()
+
+
+def serving(bucket: str, distribution: str) -> tuple[Permission, ...]:
+    """Which release it serves. No procedure attaches a name, or publishes by anything but the pointer."""
     manifests = f"arn:aws:s3:::{bucket}/{PREFIX}/*/{MANIFEST}"
     return (
         Permission(("cloudfront:GetDistribution",), (arn(distribution),)),
         Permission(("s3:GetObject",), (manifests,)),
         Permission(("s3:ListBucket",), (f"arn:aws:s3:::{bucket}",), why="without it absence reads as 403"),
-        claiming(distribution),
-        describing(),
     )
 
 
