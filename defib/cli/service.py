@@ -91,16 +91,22 @@ def up(sites: Sites = None, host: Host = "127.0.0.1", port: Port = 4200, auth: A
 
 
 def down(as_json: AsJson = False) -> int:
-    """Stop what `up` started."""
+    """Stop what `up` started; a recovery that is under way goes on."""
     from defib.cli.say import say, say_json  # noqa: PLC0415
+    from defib.history import is_alive  # noqa: PLC0415
 
-    stopped = _service().down(Home.open())
+    home = Home.open()
+    stopped = _service().down(home)
+    alive = [folder.name for folder in home.runs() if is_alive(folder)]
     if as_json:
-        say_json({"stopped": dict(stopped)})
-    elif stopped:
+        say_json({"stopped": dict(stopped), "under_way": alive})
+        return 0
+    if stopped:
         say(f"Stopped {' and '.join(f'the {what} (process {pid})' for what, pid in stopped.items())}.")
     else:
         say("Prefect was not up.")
+    for run in alive:
+        say(f"Run {run} is under way and goes on; defib stop {run} stops it.")
     return 0
 
 
