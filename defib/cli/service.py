@@ -154,8 +154,8 @@ def _lines(found: Up) -> list[str]:
         f"  find it    export PREFECT_HOME={found.home}",
     ]
     if found.password_file is not None:
-        lines += [
-            f"  password   the line in {found.password_file}, typed into the pages once",
-            f"  elsewhere  PREFECT_API_URL={found.elsewhere}, and that line as PREFECT_API_AUTH_STRING",
-        ]
+        lines.append(f"  password   the line in {found.password_file}, typed into the pages once")
+    if found.elsewhere:
+        secret = ", and that line as PREFECT_API_AUTH_STRING" if found.password_file is not None else ""
+        lines.append(f"  elsewhere  PREFECT_API_URL={found.elsewhere}{secret}")
     return [*lines, f"  stop it    {_said('down')}"]
