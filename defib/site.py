@@ -20,7 +20,7 @@ from defib.objectives import Objectives
 from defib.ports import RecordKey
 from defib.sitealerts import AlertChannel, StatusPageConfig
 from defib.sitegit import Build, Git
-from defib.sitemonitors import MonitorConfig, SentrySessions
+from defib.sitemonitors import LEAST_PAUSE, MonitorConfig, SentrySessions
 from defib.sitereplication import Replicated
 from defib.sitevalues import Duration, HostName, Part
 from defib.sitevendors import CdnConfig, CdnOfSite, DnsZoneConfig, FailoverSwitch, HostConfig, HostOfSite, Server
@@ -231,6 +231,9 @@ class Site(Part):
             for number, other in enumerate(others):
                 if other.name in voices:
                     raise Misplaced(f"the name {other.name!r} is also that of another voice", kind, number, "name")
+                if other.ask_every < LEAST_PAUSE and not self.lab:
+                    least = f"at least {LEAST_PAUSE.total_seconds():g}s, or its vendor refuses to answer"
+                    raise Misplaced(least, kind, number, "ask_every")
                 voices.add(other.name)
         for number, signal in enumerate(self.signals):
             if signal.counts and self.detection.quorum == 1:

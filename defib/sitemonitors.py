@@ -11,6 +11,12 @@ from defib.sitevalues import Duration, Part, SecretReference
 
 Id = Annotated[int, Field(ge=1)]
 
+LEAST_PAUSE = timedelta(seconds=12)
+"""Between two questions: a free account at UptimeRobot may ask ten times a minute, and a word takes two questions.
+
+https://uptimerobot.com/api/v3/, rate limits.
+"""
+
 
 class _Asked(Part):
     """`ask_every` is the pause between two questions to the vendor, whose limits it must keep."""
@@ -27,10 +33,7 @@ class _Monitor(_Asked):
 
 
 class UptimeRobotMonitor(_Monitor):
-    """A monitor at UptimeRobot by its id.
-
-    A free account may ask ten times a minute, and a word takes two questions (https://uptimerobot.com/api/v3/, rate limits).
-    """
+    """A monitor at UptimeRobot by its id."""
 
     provider: Literal["uptimerobot"]
     monitor: Id
