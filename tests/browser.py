@@ -60,13 +60,13 @@ class Page:
 
     def click(self, text: str, selector: str = "button, a, [role=option], [role=menuitem], [role=tab], label") -> None:
         """Click what says `text`, or begins so."""
-        self._click_at(self._until(lambda: self.evaluate(_FIND % (json.dumps(text), json.dumps(selector))), text))
+        self._click_at(_FIND % (json.dumps(text), json.dumps(selector)), text)
 
     def focus(self, script: str) -> None:
         """Click the element that `script` finds."""
         place = f"(() => {{ const e = {script}; if (!e) return null; e.scrollIntoView({{block: 'center'}});"
         place += " const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()"
-        self._click_at(self._until(lambda: self.evaluate(place), script))
+        self._click_at(place, script)
 
     def type(self, text: str) -> None:
         """Type where the focus is."""
@@ -87,8 +87,15 @@ class Page:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
 
-    def _click_at(self, place: Any) -> None:
-        x, y = place
+    def _click_at(self, find: str, what: str) -> None:
+        """Click where a script finds something, once it has come to rest: dialogs fly in, and pages fill from above."""
+        places: list[Any] = [None]
+
+        def at_rest() -> Any:
+            places.append(self.evaluate(find))
+            return places[-1] if places[-1] == places[-2] else None
+
+        x, y = self._until(at_rest, what)
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             pressed = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
             self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **pressed)
