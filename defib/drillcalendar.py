@@ -215,8 +215,16 @@ class Calendar:
         if any(each.ending.was_held or each.ending is Ending.OPEN for each in came):
             return None
         tried = {each.procedure for each in came}
-        wanted = next((each for each in self.procedures if changed.get(each) and each not in tried), None)
+        free = (each for each in self.procedures if each not in tried and not self._is_given_up(each, past))
+        wanted = next((each for each in free if changed.get(each)), None)
         return Due(wanted, f"changed since it was proved: {changed[wanted]}", None, chance) if wanted else None
+
+    def _is_given_up(self, procedure: str, past: Sequence[PastDrill]) -> bool:
+        """Whether something was in the way of it on as many days as an occasion has: then it waits for its month."""
+        own = [each for each in past if each.procedure == procedure]
+        held = max((each.at for each in own if each.ending.was_held), default=None)
+        since = [each for each in own if each.ending is Ending.SKIPPED and each.due is None and (not held or each.at > held)]
+        return len(since) >= self.config.chances
 
     def _day(self, at: datetime) -> date:
         return at.astimezone(self.config.tz).date()

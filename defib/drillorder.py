@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from defib import drillentries, entries
 from defib.alert import AlertKind
 from defib.approval import Automatic
 from defib.drilled import DRILL, MISSED, SKIPPED, Drill, drill
+from defib.errors import DefibError
 from defib.history import JOURNAL, SITE, digest
 from defib.journal import Journal
 from defib.objectives import Mode, Status
@@ -68,10 +69,17 @@ def open_drill(
 def hindrance(journal: Journal, order: DrillOrder) -> str:
     """What keeps a drill from beginning, each look written down; "" where nothing does."""
     held = []
-    for seen in order.preconditions():
+    for seen in _looks(order):
         journal.append(seen)
         held += [seen.text] if seen.holds_back else []
     return "; ".join(held)
+
+
+def _looks(order: DrillOrder) -> Iterator[drillentries.PreconditionSeen]:
+    try:
+        yield from order.preconditions()
+    except DefibError as error:  # what could not be looked at is a reason of its own, and the drill has an end
+        yield drillentries.PreconditionSeen("looking", None, f"it could not be looked at: {error}")
 
 
 def skip(journal: Journal, order: DrillOrder, why: str, kind: AlertKind = AlertKind.FAILED) -> Drill:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
+from defib.alarms import Alarms
+from defib.clock import Deadline
 from defib.drillcalendar import Calendar
 from defib.drillentries import PreconditionSeen
-from defib.errors import DefibError, EvidenceBroken
+from defib.errors import BudgetSpent, DefibError, EvidenceBroken, ProviderError
 from defib.history import JOURNAL, opening_of, unfinished
 from defib.home import Home
 from defib.journal import read_journal
@@ -64,6 +66,18 @@ def healthy(site: Site, inspect: Callable[[], Readiness]) -> Iterator[Preconditi
     ]
     more = f"; and {len(wrong) - _TOLD} more" if len(wrong) > _TOLD else ""
     yield _seen("readiness", f"{'; '.join(wrong[:_TOLD])}{more}", f"none of {len(found.checks)} findings is in the way")
+
+
+def quiet(alarms: Iterable[Alarms], within: Deadline) -> Iterator[PreconditionSeen]:
+    """No alarm rings that the site file names; one that cannot be read may be ringing."""
+    for each in alarms:
+        try:
+            seen = each.seen(within=within)
+        except (ProviderError, BudgetSpent) as error:
+            yield PreconditionSeen("alarms", None, f"{each.where} does not tell: {error}")
+        else:
+            for alarm in seen:
+                yield PreconditionSeen(f"alarm {alarm.name}", alarm.quiet, alarm.text)
 
 
 def _under_way(home: Home, site: str) -> str:

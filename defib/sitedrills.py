@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from defib.sitevalues import Part
+from defib.sitevalues import Aws, Part
 from defib.yamlfile import Misplaced
 
 ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "last": 5}
@@ -73,6 +73,14 @@ class Blackout(Part):
         return self
 
 
+class CloudWatchAlarms(Part):
+    """Alarms of CloudWatch by their names, in the region that `aws` says. To ask takes ``cloudwatch:DescribeAlarms``."""
+
+    provider: Literal["cloudwatch"] = "cloudwatch"
+    names: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = Field(min_length=1, max_length=100)
+    aws: Aws = Aws()
+
+
 class Drills(Part):
     """Who answers for drills, when they are due, and what holds them back.
 
@@ -81,8 +89,8 @@ class Drills(Part):
     two of a site fall on the same day. `procedures` left out are all that the site has something for; one that is added at
     the end moves no other. What was skipped or missed is tried again on the next working days, on `chances` days in all.
 
-    A drill is held back by a blackout, by an incident, and by whatever ``defib ready`` finds failing, except for the
-    findings whose names are in `ignore`.
+    A drill is held back by a blackout, by an incident, by one of `alarms` that is not quiet or cannot be read, and by
+    whatever ``defib ready`` finds failing, except for the findings whose names are in `ignore`.
     """
 
     owner: str = Field(min_length=1)
@@ -93,6 +101,7 @@ class Drills(Part):
     procedures: tuple[Drillable, ...] = ()
     chances: int = Field(default=3, ge=1, le=10)
     blackouts: tuple[Blackout, ...] = ()
+    alarms: tuple[CloudWatchAlarms, ...] = ()
     ignore: tuple[str, ...] = ()
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 from defib.about import About, about
@@ -15,7 +16,7 @@ from defib.cli.live import Lines
 from defib.cli.lookup import must_match
 from defib.cli.recover import FAILBACK, Asked, by_flow, carry_out
 from defib.cli.say import aside, fold_parts, say
-from defib.clock import SystemClock
+from defib.clock import Deadline, SystemClock
 from defib.drill import Stage, run_drill
 from defib.drilled import Drill
 from defib.drillentries import PreconditionSeen
@@ -28,7 +29,9 @@ from defib.lab.bench import LabBench
 from defib.lab.faults import EDGE_FAULTS, GIT_FAULTS, REPLICATION_FAULTS, Fault, check
 from defib.mirror.rehearsal import rehearse_loss
 from defib.objectives import Status
-from defib.preconditions import allowed, healthy, no_incident
+from defib.preconditions import allowed, healthy, no_incident, quiet
+from defib.providers.open_alarms import open_alarms
+from defib.providers.secret import resolve
 from defib.ready.inspect import inspect
 from defib.replication.rehearsal import rehearse_stall
 from defib.report.as_json import as_json
@@ -64,6 +67,9 @@ _WITH_OTHERS = {
     "asset-restore": "defib assets restore --site lab --at TIME --mode rehearsal",
 }
 """What is rehearsed together with something else, or by hand, and how."""
+
+
+_TO_READ_ALARMS = timedelta(seconds=20)
 
 
 @dataclass(frozen=True)
@@ -132,11 +138,15 @@ def with_surroundings(at: Desk, site: Site, wanted: Wanted) -> DrillOrder:
     """The order with what is looked at before, and who is told where it comes to nothing."""
     by_schedule = wanted.order.by_schedule
 
+    def secret(reference: str) -> str:
+        return at.redact.learn(resolve(reference, at.home.path))
+
     def look() -> Iterable[PreconditionSeen]:
         now = at.clock.now()
         yield from no_incident(at.home, site.site, now)
         yield from allowed(at.home, site, now, by_schedule=by_schedule)
         if by_schedule:  # who drills by hand sees to it; a site that is not healthy fails the drill at once
+            yield from quiet(open_alarms(site, secret), Deadline.after(at.clock, _TO_READ_ALARMS))
             yield from healthy(site, lambda: inspect(at, wanted.site))
 
     tell = telling(site, outlets_of(site, at.home, at.redact), at.clock)

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from defib import drillentries
+from defib.alert import AlertKind
 from defib.clock import Deadline
 from defib.drillagenda import agenda, alone, calendar_of, settle
 from defib.drillcalendar import Due, Ending
 from defib.drillhistory import drill_lines, past_drills
-from defib.drillorder import DrillOrder, record_missed
+from defib.drillorder import DrillOrder, open_drill, record_missed, skip
 from defib.errors import InputError, Refused
 from defib.objectives import Status
-from defib.proofs import Proof, changed_since, last_proof, proofs
+from defib.proofs import Proof, changed_since, last_proof, proofs, read_drill
 from defib.runbook import load_runbook
 from defib.site import load_site
 from tests.drills.drill_stage import DrillStage
@@ -199,9 +201,6 @@ class TestChangedSince:
 
 def test_a_skipped_drill_has_its_reason_and_its_alert(stage: DrillStage) -> None:
     """What was seen is in its journal, and whoever is to be told is told; by hand nobody is."""
-    from defib import drillentries  # noqa: PLC0415
-    from defib.proofs import read_drill  # noqa: PLC0415
-
     seen = (
         drillentries.PreconditionSeen("nothing under way", met=True, text="none"),
         drillentries.PreconditionSeen(
@@ -217,3 +216,22 @@ def test_a_skipped_drill_has_its_reason_and_its_alert(stage: DrillStage) -> None
     assert "Owner: Pulse Trading, site reliability" in alert.text
     stage.drill(order=replace(stage.order(DrillOrder().why), preconditions=lambda: seen))
     assert len(stage.chat.sent) == 1
+
+
+def test_a_site_that_is_not_in_the_lab_asks_a_person(stage: DrillStage) -> None:
+    """Nobody moves users by a schedule: it counts as skipped until somebody has, and that counts as held."""
+    runbook = load_runbook("cdn-failover", stage.desk.runbooks)
+    stage.go_to(TUESDAY)
+    order = stage.order("monthly", TUESDAY)
+    _, journal = open_drill(stage.desk, runbook, stage.stage.site, stage.stage.site_path, (), order)
+    skip(journal, order, "only a person moves users in earnest: defib drill …", AlertKind.DECISION)
+    (alert,) = stage.chat.sent
+    assert (alert.kind, "defib drill …" in alert.text) == (AlertKind.DECISION, True)
+    assert agenda(stage.desk, stage.stage.site).due is None
+    stage.stage.recover(live=True)
+    lines, _ = drill_lines(stage.desk.home, stage.site)
+    assert [(line.ending, line.live) for line in lines] == [(Ending.SKIPPED, False), (Ending.DONE, True)]
+    stage.go_to(TUESDAY + timedelta(days=2))
+    due = agenda(stage.desk, stage.stage.site).due
+    assert due is not None
+    assert due.procedure == "dns-switch"

@@ -220,6 +220,14 @@ def test_what_has_changed_is_drilled_on_the_next_working_day() -> None:
     assert [procedure for _, procedure, _ in found[2:]] == list(ALL)
 
 
+def test_a_change_that_cannot_be_drilled_waits_for_its_month() -> None:
+    """Nobody is told every day for weeks that the kill switch is on."""
+    monday, end = datetime(2026, 7, 27, tzinfo=UTC), datetime(2026, 8, 10, tzinfo=UTC)
+    worker = Worker(calendar(), hindered=lambda _: True, changed={"git-mirror": "the runbook"})
+    worker.work(every_hour(monday, end), since=monday)
+    assert [local(each.at)[:10] for each in worker.past] == ["2026-07-27", "2026-07-28", "2026-07-29"]
+
+
 def test_a_drill_that_failed_is_not_repeated_by_itself() -> None:
     """It was held; people look at it, and the next month proves what they did."""
     of = calendar(procedures=ALL[:1])

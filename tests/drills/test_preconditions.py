@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from defib.alarms import AlarmSeen
+from defib.clock import Deadline
 from defib.drillentries import PreconditionSeen
 from defib.drillorder import hindrance
-from defib.errors import SecretMissing
+from defib.errors import SecretMissing, Unavailable
 from defib.objectives import Mode
 from defib.observe.killswitch import set_kill_switch
 from defib.observe.outage import KnownOutage, note_outage
-from defib.preconditions import allowed, healthy, no_incident
+from defib.preconditions import allowed, healthy, no_incident, quiet
+from defib.proofs import read_drill
+from defib.providers.alarm.memory import MemoryAlarms
 from defib.ready.check import Check, Readiness, State
 from tests.drills.drill_stage import DrillStage
 
@@ -116,6 +122,23 @@ def test_findings_of_readiness(stage: DrillStage, name: str, state: State, held:
     assert held_back(*seen) == ([f"{name} of x: as it is"] if held else [])
 
 
+def test_alarms_of_the_owners(stage: DrillStage) -> None:
+    """One that rings holds a drill back, and one that is not there, or that nobody can read, may be ringing."""
+    within = Deadline.after(stage.clock, timedelta(seconds=20))
+    alarms = MemoryAlarms(
+        AlarmSeen("calm", quiet=True, text="it is OK"),
+        AlarmSeen("loud", quiet=False, text="it is ALARM"),
+        AlarmSeen("gone", quiet=None, text="there is no such alarm"),
+    )
+    silent = MemoryAlarms()
+    silent.failures.schedule(Unavailable("no answer"))
+    assert held_back(*quiet([alarms, silent], within)) == [
+        "it is ALARM",
+        "there is no such alarm",
+        "memory does not tell: no answer",
+    ]
+
+
 def test_readiness_that_cannot_be_looked_at(stage: DrillStage) -> None:
     """Unknown is never taken for well."""
 
@@ -124,6 +147,17 @@ def test_readiness_that_cannot_be_looked_at(stage: DrillStage) -> None:
 
     (seen,) = healthy(stage.stage.site, broken)
     assert (seen.met, seen.holds_back) == (None, True)
+
+
+def test_a_look_that_fails_is_a_reason_of_its_own(stage: DrillStage) -> None:
+    """Such as a secret that is missing: the drill has an end, and is skipped."""
+
+    def look() -> Iterator[PreconditionSeen]:
+        yield PreconditionSeen("one", met=True, text="yes")
+        raise SecretMissing("a secret is missing")
+
+    told = read_drill(stage.desk.home, stage.desk.home.run(stage.drill(order=replace(stage.order(), preconditions=look))))
+    assert (told.reason, len(told.preconditions)) == ("skipped: it could not be looked at: a secret is missing", 2)
 
 
 def test_every_look_is_in_the_journal(stage: DrillStage) -> None:

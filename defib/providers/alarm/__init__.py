@@ -1,0 +1,1 @@
+"""Alarms that a site's owners have set elsewhere, one file a vendor."""
