@@ -27,6 +27,21 @@ _WIDTH, _ROW, _TOP = 920, 30, 58
 _NAME, _BAR = 190, 190
 
 
+def all_line(page: BoardPage) -> str:
+    """What stands in a list of artifacts: what goes on, then how much is proved and ready."""
+    return escape(f"{SIGNS[page.tone]} {page.headline.rstrip('.')}. {page.lead}".strip())
+
+
+def site_line(page: BoardPage, site: SiteView) -> str:
+    """The same of one site, the shortest first: a list shows some forty characters."""
+    proved = sum(line.tone in {Tone.GOOD, Tone.WARN} for line in site.proofs)
+    goes_on = list(dict.fromkeys(alarm.word for alarm in page.alarms))
+    ready = "readiness unknown" if site.ready_tone is Tone.UNKNOWN else site.ready_word
+    told = [*goes_on, ready, f"{proved} of {len(site.proofs) + len(site.unproved)} proved"]
+    told += [f"{line.procedure} {line.word}" for line in site.proofs if line.tone is Tone.BAD]
+    return escape(f"{SIGNS[site.tone]} {', '.join(told)}".strip())
+
+
 def all_text(page: BoardPage) -> str:
     """Every site in a line, after what goes on."""
     lines = [*_head(page), *_goes_on(page.alarms)]
