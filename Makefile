@@ -8,7 +8,7 @@ FAULT ?=
 export DEFIB_HOME ?= $(CURDIR)/.defib
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install drill test check bench peers lock clean
+.PHONY: help install drill up down test check bench peers lock clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -27,6 +27,18 @@ $(VENV)/installed: requirements.lock pyproject.toml
 
 drill: $(VENV)/installed ## Break the primary CDN in the lab, recover, fail back, prove it: the whole story in a minute
 	@$(VENV)/bin/defib drill $(PROCEDURE) --site $(SITE) $(if $(FAULT),--fault $(FAULT))
+
+# Only as written behind make: SITE, HOST and PORT stand in many environments and mean something else there.
+given = $(if $(findstring command,$(origin $1)),$2)
+UP := $(call given,HOST,--host $(HOST)) $(call given,PORT,--port $(PORT)) \
+  $(call given,AUTH,$(if $(filter off no,$(AUTH)),--no-auth,--auth)) \
+  $(call given,SITE,$(foreach site,$(SITE),--site $(site)))
+
+up: $(VENV)/installed ## Start Prefect's server, a worker and the deployments, and leave them running (SITE= HOST= PORT= AUTH=on or off)
+	@$(VENV)/bin/defib up $(UP)
+
+down: $(VENV)/installed ## Stop what make up started
+	@$(VENV)/bin/defib down
 
 test: $(VENV)/installed ## Run all tests: unprivileged, loopback only
 	@mkdir -p build
@@ -52,9 +64,10 @@ build/peers/installed: requirements-peers.lock
 
 lock: ## Lock the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --no-strip-extras --python-version 3.11 --generate-hashes --no-header \
-	  --no-annotate --extra lab --extra dev pyproject.toml --output-file requirements.lock
+	  --no-annotate --extra lab --extra cluster --extra dev pyproject.toml --output-file requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --group peers --output-file requirements-peers.lock
 
 clean: ## Remove what make and the runs have left
+	@test ! -x $(VENV)/bin/defib || $(VENV)/bin/defib down
 	rm -rf $(VENV) .defib build

@@ -22,7 +22,18 @@ from defib.clock import SystemClock
 from defib.errors import DefibError
 from defib.objectives import Verdict
 
-NAMES = ("startup", "dns-change", "zone-sizes", "fleet", "deploy", "replication", "git-mirror", "detection", "outage")
+NAMES = (
+    "startup",
+    "dns-change",
+    "zone-sizes",
+    "fleet",
+    "deploy",
+    "replication",
+    "git-mirror",
+    "detection",
+    "event",
+    "outage",
+)
 RESULT = Path(__file__).resolve().parents[1] / "build" / "bench.json"
 FEWEST = 5
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from defib.clock import Deadline
 from defib.errors import Refused
 from defib.plan import Plan
+from defib.question import Answer
 
 ATTEMPTS = 3
 """How often somebody may mistype the digits of a digest."""
@@ -16,7 +17,7 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Approval:
-    """By whom, and how: ``automatic``, ``option`` or ``terminal``."""
+    """By whom, and how: ``automatic``, ``option``, ``terminal``, or from elsewhere: ``command``, ``prefect``."""
 
     by: str
     how: str
@@ -83,6 +84,28 @@ class AskOnTerminal:
             "the plan was not approved",
             expected=f"the digest's first digits, {plan.short_digest[:4]}",
             seen=typed or "nothing",
+            then=self.do,
+        )
+
+
+@dataclass(frozen=True)
+class AskElsewhere:
+    """Puts the plan where people elsewhere see it, and waits for what one of them says; no answer refuses.
+
+    `ask` puts it and waits; it gives None where nobody answered in time.
+    """
+
+    do: str
+    ask: Callable[[Plan, Deadline], Answer | None]
+
+    def approve(self, plan: Plan, *, within: Deadline) -> Approval:
+        answer = self.ask(plan, within)
+        if answer is not None and answer.approved and answer.digest == plan.digest():
+            return Approval(answer.by, answer.how)
+        raise Refused(
+            "nobody approved the plan in time" if answer is None else "the plan was not approved",
+            expected=f"an approval of digest {plan.short_digest}",
+            seen="no answer" if answer is None else f"{answer}, digest {answer.digest[:12]}",
             then=self.do,
         )
 

@@ -11,6 +11,7 @@ from defib.alert import Alert, AlertKind, Notice, Severity, Stage
 from defib.journal import Record
 from defib.objectives import Mode, Phase, Status, Verdict
 from defib.ports import Health
+from defib.question import ApprovalAwaited
 from defib.report import words
 from defib.site import Site
 from defib.timeline import timeline
@@ -112,7 +113,12 @@ class Bulletins:
         lines += [f"- {change.purpose} ({change.target})" for change in planned.changes[:_LISTED]]
         more = len(planned.changes) - _LISTED
         lines += [f"- and {more} more changes"] if more > 0 else []
-        lines.append(f"Approve it where the run was started, by the digest's first digits: {digest[:4]}.")
+        waits = [each.entry for each in self._records if isinstance(each.entry, entries.Planned | ApprovalAwaited)][-1:]
+        if waits and isinstance(waits[0], ApprovalAwaited):
+            lines.append(f"It waits until {words.stamp(waits[0].until)}; no answer refuses.")
+            lines.append(f"Next: defib approve {self.opened.run_id} --digest {digest}, or --refuse")
+        else:
+            lines.append(f"Approve it where the run was started, by the digest's first digits: {digest[:4]}.")
         subject = f"decision:{digest}"
         return self._alert(
             now, AlertKind.DECISION, subject, "a decision is needed", "\n".join(lines), self._loudness(Severity.WARNING)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from defib import entries, looking
 from defib.looking import Judged
@@ -10,6 +11,9 @@ from defib.objectives import Mode
 from defib.ports import Build, Health
 from defib.run import Step
 from defib.ways import to_host
+
+OTHERS_WITHIN = timedelta(seconds=2)
+"""For the word of a monitor, where it can make up a quorum."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +25,13 @@ class Outage:
 
 
 def users_must_be_down(at: Step) -> Judged:
-    """Look at the site as users do; refused where they are served, and where nobody here can tell."""
+    """Look at the site as users do; refused where they are served, and where nobody here can tell.
+
+    Monitors and signals add their voices where some of the observers see it bad and are too few, as in detection.
+    """
     users = looking.look_at_users(at)
+    if 0 < users.bad < at.site.detection.quorum:
+        users = _with_others(at, users)
     if users.bad < at.site.detection.quorum:
         _nothing_to_recover(at, users)
     return users
@@ -52,6 +61,17 @@ def insist_on_an_outage(at: Step, text: str, then: str) -> None:
         at.note(f"a live drill: {text}")
     else:
         looking.insist(at, text, then=then)
+
+
+def _with_others(at: Step, users: Judged) -> Judged:
+    """The same with those that others add who see it bad, each written down."""
+    monitors, told = at.run.outside.monitors, []
+    for name in monitors.pauses:
+        word = monitors.ask(name, within=at.within.sooner(OTHERS_WITHIN))
+        at.note(f"{name}: {word.reason}")
+        if word.counts and word.at(at.clock.now()) is Health.BAD:
+            told.append(f"{name}: {word.reason}")
+    return replace(users, bad=users.bad + len(told), reasons=(*users.reasons, *told))
 
 
 def _nothing_to_recover(at: Step, users: Judged) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -20,18 +20,18 @@ from defib.changes import standing
 from defib.clock import Deadline
 from defib.conduct import Outcome, roll_back
 from defib.drilled import AGREEMENT, DRILL, Drill, Witnessed, drill
+from defib.drillorder import DrillOrder, conclude, hindrance, open_drill, skip
 from defib.errors import DefibError, Interrupted, StepFailed
-from defib.history import JOURNAL, SITE, digest, is_alive, opening_of, status_of, unfinished
-from defib.journal import Journal, read_journal
-from defib.lease import current_holder
+from defib.history import JOURNAL, is_alive, opening_of, status_of, unfinished
+from defib.journal import read_journal
 from defib.objectives import Mode, Status
 from defib.observe.detect import Decision, Detector, State
 from defib.observe.watch import Watcher
 from defib.ports import Observation
 from defib.run import Run
-from defib.runbook import Runbook, load_runbook
+from defib.runbook import load_runbook
 from defib.site import Site, load_site
-from defib.start import Desk, Order, new_folder, new_id, new_run, opening, take_up
+from defib.start import Desk, Order, new_run, take_up
 from defib.timeline import Timeline, timeline
 from defib.ways import ways
 
@@ -64,11 +64,12 @@ class Bench(Protocol):
 
 @dataclass(frozen=True)
 class Stage:
-    """A drill's surroundings: the desk, the bench, and how a run is carried out to its report."""
+    """A drill's surroundings: the desk, the bench, how a run is carried out to its report, and who wanted the drill."""
 
     desk: Desk
     bench: Bench
     carry_out: Callable[[Run], Outcome]
+    order: DrillOrder = field(default_factory=DrillOrder)
 
 
 def run_drill(stage: Stage, procedure: str, site_name: str, fault: str) -> tuple[str, Drill]:
@@ -76,19 +77,6 @@ def run_drill(stage: Stage, procedure: str, site_name: str, fault: str) -> tuple
     path = stage.desk.site_path(site_name)
     rehearsal = _Rehearsal(stage, procedure, fault, load_site(path), str(path))
     return rehearsal.id, rehearsal.play()
-
-
-def open_drill(
-    desk: Desk, runbook: Runbook, site: Site, site_path: Path, faults: Sequence[tuple[str, str]]
-) -> tuple[str, Journal]:
-    """The id of a new drill and its journal, which says what is going to be broken."""
-    drill_id = new_id(desk.clock.now(), DRILL, runbook.procedure, site.site)
-    folder = new_folder(desk.home, drill_id, site_path, runbook)
-    journal = Journal(desk.sink(folder / JOURNAL), desk.clock, desk.redact, listen=desk.listen)
-    broken = ", ".join(f"{target} {how}" for target, how in faults)
-    order = Order(DRILL, str(site_path), Mode.REHEARSAL, Automatic(""), trigger=f"{runbook.procedure} after {broken}")
-    journal.append(opening(drill_id, order, site, runbook, digest(folder / SITE)))
-    return drill_id, journal
 
 
 class _Rehearsal:
@@ -101,7 +89,7 @@ class _Rehearsal:
         self._site_path = site_path
         runbook = load_runbook(procedure, self._desk.runbooks)
         self._faults = runbook.failing(site, fault)
-        self.id, self._journal = open_drill(self._desk, runbook, site, Path(site_path), self._faults)
+        self.id, self._journal = open_drill(self._desk, runbook, site, Path(site_path), self._faults, stage.order)
         self._broken_at = self._desk.clock.now()
         self._told: dict[str, Timeline] = {}
         self._looks: deque[Observation] = deque(maxlen=EVIDENCE)
@@ -111,10 +99,9 @@ class _Rehearsal:
 
         Beside an incident it is skipped, which is recorded: it neither waits for its turn nor touches what was left.
         """
-        under_way = self._incident()
-        if under_way:
-            self._journal.append(entries.Closed(Status.REFUSED, f"skipped: {under_way}"))
-            return drill(self._journal.records, None, None)
+        in_the_way = hindrance(self._journal, self._stage.order)
+        if in_the_way:
+            return skip(self._journal, self._stage.order, in_the_way)
         status, reason = Status.FAILED, ""
         try:
             self._tidy_up()
@@ -134,19 +121,8 @@ class _Rehearsal:
         if status is Status.RECOVERED:
             reason = "; ".join(_shortcomings(so_far))
             status = Status.FAILED if reason else status
-        self._journal.append(entries.Closed(status, reason))
+        conclude(self._journal, self._stage.order, status, reason)
         return drill(self._journal.records, self._told.get("forward"), self._told.get("failback"))
-
-    def _incident(self) -> str:
-        """The run that somebody has under way on the site, or left half-way in earnest; "" where there is none."""
-        holder = current_holder(self._desk.home.site(self._site.site))
-        if holder is not None:
-            return f"{holder} is under way"
-        left = unfinished(self._desk.home, self._site.site)
-        opened = opening_of(read_journal(left / JOURNAL)[0], left) if left else None
-        if opened is not None and opened.mode is Mode.INCIDENT:
-            return f"run {opened.run_id} stopped half-way, and its changes stand"
-        return ""
 
     def _there_and_back(self) -> None:
         forward = self._run(self._order(self._until_down()), "forward")
@@ -175,7 +151,9 @@ class _Rehearsal:
                 broken, patience = True, Deadline.after(clock, PATIENCE)
             return patience.expired() or (broken and decision.state is State.DOWN)
 
-        watcher = Watcher(site, outside.observers, detector, clock, on_observation=self._looks.append)
+        watcher = Watcher(
+            site, outside.observers, detector, clock, monitors=outside.monitors, on_observation=self._looks.append
+        )
         decision = watcher.run(until)
         if not broken:
             raise StepFailed(

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from defib import entries
+from defib import drillentries, entries
 from defib.about import About, about
+from defib.drillcalendar import Ending
 from defib.journal import Record
 from defib.objectives import Status
 from defib.timeline import Timeline
@@ -17,6 +18,9 @@ DRILL = "drill"
 
 AGREEMENT = timedelta(seconds=1)
 """How far the reported outage may be from the eyewitness's."""
+
+SKIPPED, MISSED = "skipped: ", "missed: "
+"""What the reason of a drill begins with that was refused before anything was broken, or that nobody began."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,23 @@ class Drill:
     residue: tuple[str, ...] | None
     notes: tuple[entries.Noted, ...]
     head: str
+    asked: drillentries.DrillAsked | None = None
+    """Who asked for it and why; None of drills from before that was written down."""
+    preconditions: tuple[drillentries.PreconditionSeen, ...] = ()
+    told: tuple[tuple[datetime, entries.Told], ...] = ()
+    """Whom the drill itself told, or could not tell."""
+
+    @property
+    def procedure(self) -> str:
+        """What was drilled, also where it never came to a run."""
+        if self.asked is None and self.forward is not None:
+            return self.forward.opened.procedure
+        return procedure_of(self.opened, self.asked)
+
+    @property
+    def ending(self) -> Ending:
+        """How it ended, in a word."""
+        return ending_of(self.status, self.reason)
 
     @property
     def about(self) -> About:
@@ -97,7 +118,25 @@ def drill(records: Sequence[Record], forward: Timeline | None, failback: Timelin
         residue=_residue(records),
         notes=tuple(r.entry for r in records if isinstance(r.entry, entries.Noted)),
         head=records[-1].hash,
+        asked=next((r.entry for r in records if isinstance(r.entry, drillentries.DrillAsked)), None),
+        preconditions=tuple(r.entry for r in records if isinstance(r.entry, drillentries.PreconditionSeen)),
+        told=tuple((r.at, r.entry) for r in records if isinstance(r.entry, entries.Told)),
     )
+
+
+def procedure_of(opened: entries.Opened, asked: drillentries.DrillAsked | None) -> str:
+    """The procedure that a drill is of; older journals say it as the first word of what was going to be broken."""
+    return asked.procedure if asked else opened.trigger.partition(" ")[0]
+
+
+def ending_of(status: Status | None, reason: str) -> Ending:
+    """How a drill with this status and reason ended."""
+    if status is None:
+        return Ending.OPEN
+    if status is Status.REFUSED:
+        return Ending.MISSED if reason.startswith(MISSED) else Ending.SKIPPED
+    known = {Status.RECOVERED: Ending.DONE, Status.INTERRUPTED: Ending.INTERRUPTED}
+    return known.get(status, Ending.FAILED)
 
 
 def _residue(records: Sequence[Record]) -> tuple[str, ...] | None:

@@ -23,9 +23,11 @@ from defib.copyentries import (
     ReplicaSeen,
     VersionSeen,
 )
+from defib.drillentries import DrillAsked, PreconditionSeen
 from defib.objectives import Mode, Phase, Plane, Status
 from defib.plan import Change
 from defib.ports import Build, Observation
+from defib.question import ApprovalAwaited
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Approved:
-    """The plan with this digest may be carried out. `how` is automatic, terminal or option."""
+    """The plan with this digest may be carried out. `how` is automatic, terminal, option, command or prefect."""
 
     digest: str
     by: str
@@ -360,6 +362,7 @@ Entry = (
     | RecoveryPointRead
     | Planned
     | Forecast
+    | ApprovalAwaited
     | Approved
     | ChangeIntended
     | ChangeMade
@@ -382,6 +385,8 @@ Entry = (
     | Fingerprinted
     | DrillRun
     | EyewitnessSaw
+    | DrillAsked
+    | PreconditionSeen
     | Told
     | Closed
 )

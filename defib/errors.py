@@ -9,7 +9,7 @@
     │   ├── UnknownSite            no site file of that name                 12
     │   └── SecretMissing          a secret reference leads nowhere          15
     ├── HomeUnwritable             $DEFIB_HOME cannot be written             13
-    ├── PortTaken                  a port the lab needs is in use            14
+    ├── PortTaken                  a port that is needed is in use           14
     ├── LabDown                    the lab is needed and is not up           18
     ├── Refused                    a guard said no; nothing was changed       4
     │   ├── LeaseHeld              another run holds the site                16
@@ -107,7 +107,7 @@ class HomeUnwritable(DefibError):
 
 
 class PortTaken(DefibError):
-    """A port that the lab needs is in use."""
+    """A port that the lab or Prefect needs is in use."""
 
     exit_code = 14
 

@@ -71,6 +71,10 @@ class Outlets:
         wanted = [(each, tuple(kind for kind in each.kinds if kind in kinds)) for each in self.channels]
         return Outlets(tuple(replace(each, kinds=those) for each, those in wanted if those))
 
+    def also(self, channels: Sequence[Outlet]) -> Outlets:
+        """These and `channels`."""
+        return replace(self, channels=(*self.channels, *channels))
+
 
 def outlets_of(site: Site, home: Home, redact: Redactor) -> Outlets:
     """What the site file names. Secrets are resolved when a channel is first used, and learnt by `redact` before that."""

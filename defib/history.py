@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from defib import entries
@@ -73,6 +74,21 @@ def status_of(records: Sequence[Record]) -> Status | None:
             return record.entry.status
         if isinstance(record.entry, entries.Reopened):
             return None
+    return None
+
+
+def run_asked_for(home: Home, site: str, trigger: str, since: datetime) -> Path | None:
+    """The newest run on `site` that was asked for in exactly these words and began after `since`; None where none was."""
+    for folder in reversed(home.runs()):
+        try:
+            records = read_journal(folder / JOURNAL)[0]
+            opened = opening_of(records, folder)
+        except (OSError, EvidenceBroken):
+            continue  # of another run, or broken since: then nothing can be said of it
+        if records[0].at < since:
+            return None
+        if (opened.site, opened.trigger) == (site, trigger):
+            return folder
     return None
 
 

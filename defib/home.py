@@ -2,14 +2,17 @@
 
 ::
 
-    runs/<run id>/    journal.jsonl, site.yaml and runbook.md as they were, report.{json,md,html}
-    sites/<site>/     lease.json, automatic.json, outage.json, users-build.json, kill-switch
+    runs/<run id>/    journal.jsonl, site.yaml and runbook.md as they were, report.{json,md,html}, question.json, answers
+    sites/<site>/     lease.json, automatic.json, outage.json, users-build.json, readiness.json, drills.json, kill-switch,
+                      on-demand/
     mirrors/<site>/   the local copy of each of its repositories, bundles of it, and how far its mirrors are behind
     replicas/<site>/  what was proved of its buckets' replicas, and what they lacked over time
     git/<site>.git    what the site's remotes were last seen to hold
     artefacts/<site>/ what builds of the site left, a folder each
+    board-refreshed   when the board of all sites was last put into Prefect
     fleets/           plans of many sites, by their digest
     lab/              what a running lab needs
+    prefect/          what Prefect's server and worker need, where `defib up` started them
 """
 
 from __future__ import annotations

@@ -233,6 +233,78 @@ def read_journal(path: Path) -> tuple[tuple[Record, ...], int]:
     return tuple(records), len(torn)
 
 
+class Follower:
+    """Reads a journal that another process writes: each entry once, as soon as it is whole.
+
+    :class:`EvidenceBroken` where the chain does not hold, as for :func:`read_journal`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._number = 0
+        self._prev = FIRST
+
+    def new(self) -> tuple[Record, ...]:
+        """What was written since the last call, oldest first; nothing while there is no journal yet."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                whole, newline, _ = file.read().rpartition(b"\n")
+        except FileNotFoundError:
+            return ()
+        records = tuple(self._check(raw) for raw in whole.split(b"\n")) if whole else ()
+        self._offset += len(whole) + len(newline)
+        return records
+
+    def _check(self, raw: bytes) -> Record:
+        record = _check(raw, self._number + 1, self._prev, self._path)
+        self._number, self._prev = record.n, record.hash
+        return record
+
+
+@dataclass(frozen=True)
+class Ends:
+    """How a journal begins, and its last entries: the newest first, down to the one that was looked for."""
+
+    first: Record
+    newest: tuple[Record, ...]
+
+
+def read_ends(path: Path, until: Callable[[Entry], bool], most: int = 64 * 1024) -> Ends:
+    """Both ends of a journal, without what lies between: at most its last `most` bytes, back to an entry that `until` knows.
+
+    Each entry is checked by itself, the chain between them is not: for that there is :func:`read_journal`. Raises
+    :class:`EvidenceBroken`, also where no whole entry has been written yet.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.readline(most)
+            start = max(file.seek(0, os.SEEK_END) - most, 0)
+            file.seek(start)
+            lines = file.read(most).split(b"\n")[:-1]
+    except OSError as error:
+        raise EvidenceBroken(f"cannot read the journal: {error.strerror}", where=str(path)) from error
+    if not head.endswith(b"\n"):
+        raise EvidenceBroken("the journal does not begin with a whole entry", where=f"{path}:1")
+    newest: list[Record] = []
+    for raw in reversed(lines[1:] if start else lines):
+        newest.append(_by_itself(raw, path))
+        if until(newest[-1].entry):
+            break
+    return Ends(_check(head[:-1], 1, FIRST, path), tuple(newest))
+
+
+def _by_itself(raw: bytes, path: Path) -> Record:
+    """An entry whose place in the chain is taken from its own word."""
+    try:
+        line = json.loads(raw)
+        number, prev = int(line["n"]), str(line["prev"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise EvidenceBroken(f"not a journal entry: {type(error).__name__}", where=str(path)) from error
+    return _check(raw, number, prev, path)
+
+
 def mend(path: Path) -> tuple[tuple[Record, ...], int]:
     """Like :func:`read_journal`, and cuts a torn last line off the file, so that it can be appended to."""
     records, torn = read_journal(path)

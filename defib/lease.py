@@ -47,7 +47,11 @@ class Holder:
 
     def is_dead(self) -> bool:
         """True only where this machine can tell for sure."""
-        return self.host == socket.gethostname() and _start_of(self.pid) != self.started
+        return not self.is_elsewhere() and _start_of(self.pid) != self.started
+
+    def is_elsewhere(self) -> bool:
+        """Whether the process runs on another machine, so that its number says nothing on this one."""
+        return self.host != socket.gethostname()
 
     def __str__(self) -> str:
         return f"run {self.run_id} of {self.user}@{self.host}, process {self.pid}"

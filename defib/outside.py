@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain
 
 from defib.clock import Clock
 from defib.errors import InputError, LabDown, Refused
 from defib.home import Home
 from defib.mirror.copies import Mirrors
+from defib.monitor import Monitors, Nobody
 from defib.observe.answers import DnsAnswers
+from defib.observe.asking import AskedMonitors
 from defib.observe.caa import CaaLookup
 from defib.observe.certificate import CertificateProbe
 from defib.observe.names import find_names
 from defib.observe.web import WebObservers
 from defib.ports import Answers, Cdn, DnsZone, Host, Observers
-from defib.providers.open import open_cdn, open_host, open_last_resort, open_mirrors, open_sources, open_zone
+from defib.providers.open import Secrets, open_cdn, open_host, open_last_resort, open_mirrors, open_sources, open_zone
+from defib.providers.open_monitors import open_monitor, open_signal
 from defib.providers.open_replicas import open_replicas
 from defib.providers.secret import resolve
 from defib.providers.wrappers import ReadOnlyCdn, ReadOnlyHost, ReadOnlyZone
@@ -59,6 +63,7 @@ class Outside:
     workshop: Workshop | None = None
     mirrors: Mirrors | None = None
     replicas: Replicas | None = None
+    monitors: Monitors = field(default_factory=Nobody)
     fence: Fence = field(default_factory=Fence)
 
     @property
@@ -94,6 +99,7 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
     """Everything that the site file names, ready to be asked; nothing is asked yet.
 
     Every secret is resolved here, before a run begins, and learnt by `redact`, so that a missing one stops nothing half-way.
+    Those of monitors are not: a run does without them.
     """
     if site.lab and not (home.path / "lab" / "lab.json").is_file():
         raise LabDown(f"{site.site} is a site of the lab, and the lab is not up", where=str(home.path), then="defib lab up")
@@ -115,7 +121,13 @@ def open_outside(site: Site, home: Home, redact: Redactor, clock: Clock) -> Outs
         workshop=Workshop(site, home, sources) if sources and site.build else None,
         mirrors=open_mirrors(site, home, secret, fence),
         replicas=open_replicas(site, home, secret, fence),
+        monitors=_monitors(site, secret, clock),
         fence=fence,
     )
     find_names(site, home.path, clock)
     return outside
+
+
+def _monitors(site: Site, secret: Secrets, clock: Clock) -> Monitors:
+    """Whoever else has a word on the site."""
+    return AskedMonitors(site, partial(open_monitor, secrets=secret), partial(open_signal, secrets=secret), clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -21,16 +22,17 @@ from defib.ways import Lead, Way, answered_as_written
 _ROUND = timedelta(seconds=2)
 """For the questions of one round, all asked at once; a server that is slower is asked again in the next."""
 
-Question = tuple[Collection[frozenset[str]], Callable[[Deadline], Sequence[Answer]]]
-"""What is right, and who is asked."""
+Question = tuple[str, Collection[frozenset[str]], Callable[[Deadline], Sequence[Answer]]]
+"""A name, what is right of it, and who is asked."""
 
 
 @dataclass(frozen=True)
 class Moved:
-    """Which servers give the wanted answers, and which do not, with what they say instead."""
+    """Which servers give the wanted answers, and which do not, with what they say instead, and of which name."""
 
     right: tuple[str, ...]
     wrong: Mapping[str, str]
+    wrong_of: Mapping[str, Collection[str]]
     over_https: tuple[str, ...] = ()
 
     @property
@@ -38,13 +40,18 @@ class Moved:
         """Those that do not, each with its answer."""
         return tuple(f"{server} ({says})" for server, says in self.wrong.items())
 
+    def have(self, servers: Collection[str], name: str) -> bool:
+        """Whether all of `servers` give the wanted answers of one name."""
+        return {*self.right, *self.wrong}.issuperset(servers) and not {*servers}.intersection(self.wrong_of.get(name, ()))
+
 
 def watch_answers(step: Step, way: Way, plan: Plan, *, old_is_dead: bool) -> entries.AnswersMoved:
     """Wait until every authoritative server and enough resolvers send users on `way`.
 
     Users are looked at meanwhile, so that the moment when they are served is seen. With `old_is_dead` that begins when the
-    observers' own resolvers have moved: a look at a place that hangs would only make the next one late. For the same
-    reason those are waited for, too, until the old answer's TTL is over; whoever keeps it longer is named, not waited for.
+    observers' own resolvers have moved the page, whatever else is moved with it: a look at a place that hangs would only
+    make the next one late. For the same reason those are waited for, too, until the old answer's TTL is over; whoever keeps
+    it longer is named, not waited for.
 
     An alias, a flattened or a proxied name is answered with addresses that nobody can foretell: of those no server is asked,
     and the looks at users decide.
@@ -56,12 +63,11 @@ def watch_answers(step: Step, way: Way, plan: Plan, *, old_is_dead: bool) -> ent
     waiting = ""
     while leads:
         resolvers = _ask(step, _to_resolvers(step, leads))
-        seen_by_all = own <= set(resolvers.right)
-        if not old_is_dead or seen_by_all or not moves_the_page(step.site, plan):
+        if not old_is_dead or resolvers.have(own, step.site.page.name) or not moves_the_page(step.site, plan):
             look_at_users(step)  # before the name servers are asked: one that is slow must not make this late
         authoritative = _ask(step, _to_servers(step, leads))
         at = step.clock.now()
-        enough = len(resolvers.right) >= rules.resolvers_moved and (seen_by_all or expires.expired())
+        enough = len(resolvers.right) >= rules.resolvers_moved and (own <= set(resolvers.right) or expires.expired())
         if not authoritative.wrong and enough:
             moved = entries.AnswersMoved(
                 at, len(authoritative.right), len(resolvers.right), len(step.site.resolvers), resolvers.late
@@ -111,14 +117,14 @@ def _to_servers(step: Step, leads: Sequence[Lead]) -> Iterator[Question]:
     """Each record set, of the servers of the provider that holds it so."""
     answers = step.run.outside.answers
     for lead in leads:
-        yield [frozenset(lead.values)], partial(_authoritative, answers, lead)
+        yield lead.key.name, [frozenset(lead.values)], partial(_authoritative, answers, lead)
 
 
 def _to_resolvers(step: Step, leads: Sequence[Lead]) -> Iterator[Question]:
     """Each name and type once; where providers hold it differently, either is right."""
     answers = step.run.outside.answers
     for key in dict.fromkeys(lead.key for lead in leads):
-        yield {frozenset(lead.values) for lead in leads if lead.key == key}, partial(_resolved, answers, key)
+        yield key.name, {frozenset(lead.values) for lead in leads if lead.key == key}, partial(_resolved, answers, key)
 
 
 def _authoritative(answers: Answers, lead: Lead, within: Deadline) -> Sequence[Answer]:
@@ -132,16 +138,18 @@ def _resolved(answers: Answers, key: RecordKey, within: Deadline) -> Sequence[An
 def _ask(step: Step, questions: Iterator[Question]) -> Moved:
     """Ask everybody everything; a server is right when all its answers are."""
     wrong: dict[str, str] = {}
+    wrong_of: defaultdict[str, set[str]] = defaultdict(set)
     servers: dict[str, str] = {}
-    for wanted, question in questions:
+    for name, wanted, question in questions:
         for answer in question(step.within.sooner(_ROUND)):
             servers[answer.server] = answer.via
             if answer.values is None or frozenset(answer.values) not in wanted:
                 wrong.setdefault(answer.server, answer.problem or ", ".join(answer.values or ()) or "nothing")
+                wrong_of[name].add(answer.server)
     if not servers:
         raise StepFailed("there is no server to ask")
     right = tuple(server for server in servers if server not in wrong)
-    return Moved(right, wrong, tuple(server for server, via in servers.items() if via == "https"))
+    return Moved(right, wrong, wrong_of, tuple(server for server, via in servers.items() if via == "https"))
 
 
 def _wait_or_name(step: Step, interval: timedelta, authoritative: Moved, resolvers: Moved) -> None:

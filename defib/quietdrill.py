@@ -9,8 +9,9 @@ from defib import entries
 from defib.approval import Automatic
 from defib.clock import Deadline
 from defib.conduct import Outcome
-from defib.drill import Stage, open_drill
+from defib.drill import Stage
 from defib.drilled import Drill, drill
+from defib.drillorder import conclude, hindrance, open_drill, skip
 from defib.errors import DefibError, Interrupted, StepFailed
 from defib.objectives import Mode, Status
 from defib.outside import Outside
@@ -32,11 +33,14 @@ class QuietDrill:
         self.site = load_site(self.site_path)
         self.runbook = load_runbook(procedure, self.desk.runbooks)
         self._faults = self.runbook.failing(self.site, fault)
-        self.id, self._journal = open_drill(self.desk, self.runbook, self.site, self.site_path, self._faults)
+        self.id, self._journal = open_drill(self.desk, self.runbook, self.site, self.site_path, self._faults, stage.order)
         self.told: dict[str, Timeline] = {}
 
     def play(self, there_and_back: Callable[[], None], clean_up: Callable[[], None] = lambda: None) -> Drill:
-        """The whole drill; whatever happens, `clean_up` is done and everything is healed."""
+        """The whole drill; whatever happens, `clean_up` is done and everything is healed. It may be skipped."""
+        in_the_way = hindrance(self._journal, self.stage.order)
+        if in_the_way:
+            return skip(self._journal, self.stage.order, in_the_way)
         status, reason = Status.FAILED, ""
         try:
             there_and_back()
@@ -51,7 +55,7 @@ class QuietDrill:
         told = self._drill()
         if status is Status.RECOVERED and told.residue != ():
             status, reason = Status.FAILED, "the drill left a trace, or what it left could not be compared"
-        self._journal.append(entries.Closed(status, reason))
+        conclude(self._journal, self.stage.order, status, reason)
         return self._drill()
 
     def _leave_nothing(self, clean_up: Callable[[], None]) -> None:

@@ -19,10 +19,12 @@ from defib.errors import InputError, SiteInvalid, UnknownSite
 from defib.objectives import Objectives
 from defib.ports import RecordKey
 from defib.sitealerts import AlertChannel, StatusPageConfig
+from defib.sitedrills import Drills
 from defib.sitegit import Build, Git
+from defib.sitemonitors import MonitorConfig, SentrySessions
 from defib.sitereplication import Replicated
 from defib.sitevalues import Duration, HostName, Part
-from defib.sitevendors import CdnConfig, CdnOfSite, DnsZoneConfig, FailoverSwitch, HostConfig, HostOfSite, Server
+from defib.sitevendors import AwsHost, CdnConfig, CdnOfSite, DnsZoneConfig, FailoverSwitch, HostConfig, HostOfSite, Server
 from defib.yamlfile import Misplaced, load_model
 
 
@@ -107,6 +109,9 @@ class Detection(Part):
 
     An observer turns bad after `fall` bad looks in a row and good after `rise` good ones; the site is down when `quorum`
     observers are bad. `probe_deadline` is the total time of one look.
+
+    Once the site would be down, the site's monitors are waited for until their next checks confirm or contradict that,
+    no longer than `wait_for_monitors` from the first bad look on. Whoever of them cannot tell is not waited for.
     """
 
     interval: Duration = timedelta(seconds=1)
@@ -115,6 +120,7 @@ class Detection(Part):
     quorum: int = Field(default=2, ge=1)
     probe_deadline: Duration = timedelta(seconds=5)
     cool_down: Duration = timedelta(minutes=10)
+    wait_for_monitors: Duration = timedelta(0)
     references: tuple[str, ...] = Field(min_length=2)
     """Sites of other people, fetched over HTTPS to tell "the site is down" from "I am offline"."""
 
@@ -173,11 +179,14 @@ class Site(Part):
     depends: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     resolvers: tuple[Server, ...] = Field(min_length=1)
     observers: tuple[Observer, ...] = Field(min_length=1)
+    monitors: tuple[MonitorConfig, ...] = ()
+    signals: tuple[SentrySessions, ...] = ()
     detection: Detection
     verification: Verification
     acceptance: Acceptance | None = None
     alerts: tuple[AlertChannel, ...] = ()
     status: tuple[StatusPageConfig, ...] = ()
+    drills: Drills | None = None
     lab: bool = False
     """True where everything is in the lab: only there may a run rehearse."""
     trust: str = ""
@@ -189,6 +198,8 @@ class Site(Part):
             ("cdns", [cdn.name for cdn in self.cdns]),
             ("hosts", [host.name for host in self.hosts]),
             ("observers", [observer.name for observer in self.observers]),
+            ("monitors", [monitor.name for monitor in self.monitors]),
+            ("signals", [signal.name for signal in self.signals]),
             ("resolvers", [server.name for server in self.resolvers]),
             ("alerts", [channel.name for channel in self.alerts]),
             ("status", [page.name for page in self.status]),
@@ -212,6 +223,22 @@ class Site(Part):
             raise Misplaced("larger than the number of observers", "detection", "quorum")
         if self.verification.resolvers_moved > len(self.resolvers):
             raise Misplaced("larger than the number of resolvers", "verification", "resolvers_moved")
+        return self
+
+    @model_validator(mode="after")
+    def _others_only_help(self) -> Self:
+        """Nobody's voice is mistaken for another's, and none but an observer's can decide."""
+        voices = {observer.name for observer in self.observers}
+        for kind, others in (("monitors", self.monitors), ("signals", self.signals)):
+            for number, other in enumerate(others):
+                if other.name in voices:
+                    raise Misplaced(f"the name {other.name!r} is also that of another voice", kind, number, "name")
+                voices.add(other.name)
+        for number, signal in enumerate(self.signals):
+            if signal.counts and self.detection.quorum == 1:
+                raise Misplaced("with a quorum of 1 every voice decides alone", "signals", number, "counts")
+        if self.detection.wait_for_monitors and not self.monitors:
+            raise Misplaced("there are no monitors to wait for", "detection", "wait_for_monitors")
         return self
 
     @model_validator(mode="after")
@@ -264,6 +291,16 @@ class Site(Part):
         return self
 
     @model_validator(mode="after")
+    def _drills_fit(self) -> Self:
+        for number, procedure in enumerate(self.drills.procedures if self.drills else ()):
+            if procedure not in self.drillable:
+                has = ", ".join(self.drillable)
+                raise Misplaced(
+                    f"the site has nothing that {procedure} is about; it has: {has}", "drills", "procedures", number
+                )
+        return self
+
+    @model_validator(mode="after")
     def _lab_is_here(self) -> Self:
         servers = (*self.servers, *self.resolvers)
         if self.lab and not all(server.address.startswith("127.") for server in servers):
@@ -277,6 +314,19 @@ class Site(Part):
     def zone_of(self, name: str) -> str:
         """The zone that holds `name`: the innermost, where one of the site's zones is delegated from another."""
         return max((zone for zone in self.zones if f".{name}".endswith(f".{zone}")), key=len, default="")
+
+    @property
+    def drillable(self) -> tuple[str, ...]:
+        """The procedures that can be drilled because the site has what they are about."""
+        builds = self.build is not None and any(isinstance(host, AwsHost) for host in self.hosts)
+        has = {
+            "cdn-failover": bool(self.cdns),
+            "dns-switch": bool(self.hosts),
+            "aws-redeploy": builds,
+            "git-mirror": self.git is not None,
+            "replication-check": bool(self.replication),
+        }
+        return tuple(procedure for procedure, there in has.items() if there)
 
     @property
     def zones(self) -> tuple[str, ...]:

@@ -95,7 +95,15 @@ class Desk:
 
     def site_path(self, name: str) -> Path:
         """The file of a site; a running lab brings those that fit its network."""
-        return find_site(name, self.home.path / "lab" / "sites", self.runbooks / "sites")
+        return find_site(name, *self._site_folders)
+
+    def site_names(self) -> list[str]:
+        """The names of all sites that have a file."""
+        return sorted({file.stem for folder in self._site_folders for file in folder.glob("*.yaml")})
+
+    @property
+    def _site_folders(self) -> tuple[Path, Path]:
+        return self.home.path / "lab" / "sites", self.runbooks / "sites"
 
 
 def new_run(desk: Desk, order: Order) -> Run:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import queue
 import threading
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
@@ -17,19 +19,20 @@ os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 os.environ.setdefault("PREFECT_LOGGING_HANDLERS_DEBUG_LEVEL", "CRITICAL")
 
 from prefect import flow, get_client
-from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext
-from prefect.states import Completed, Failed
 
 from defib import entries
 from defib.conduct import Outcome
-from defib.objectives import Status
-from defib.report.artifacts import plan_text, timeline_text, verdict_text
 from defib.run import Run
 from defib.timeline import timeline
 from flows.engine import Once
-from flows.published import copy_artifacts
+from flows.published import publish, state_of, tags_of
+
+
+def _board() -> ModuleType:
+    """Imported while the run is at work: at its beginning users wait, and after its end nobody does."""
+    return importlib.import_module("flows.board")
 
 
 class Books:
@@ -39,7 +42,7 @@ class Books:
         self._procedure = procedure
         self._run = run
         self._body = body
-        self._orders: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._orders: queue.Queue[Callable[[], object] | None] = queue.Queue()
         self._clerk = threading.Thread(target=self._work, name="prefect-books", daemon=True)
         self._kept = threading.Event()
 
@@ -54,14 +57,14 @@ class Books:
                 raise RuntimeError(f"run {run_id} on {site} ({mode}) is not inside a flow run")
             self._clerk.start()
             number = context.flow_run.id
-            # Not through the tags of the context: every task run would inherit them, and ask the server for a slot of each.
-            tags = {f"site:{site}", f"mode:{mode}"}
+            tags = tags_of(next(run.journal.of(entries.Opened)))
             self._orders.put(lambda: self._tag(number, tags))
+            self._orders.put(_board)
             outcome = self._body.outcome()
-            self._orders.put(lambda: self._publish(number, tags))
+            self._orders.put(lambda: publish(number, timeline(run.journal.records), tags))
+            self._orders.put(lambda: _board().refresh_here(site))
             self._orders.put(None)
-            make = Completed if outcome.status is Status.RECOVERED else Failed
-            return make(name=outcome.status.value.title(), message=outcome.reason or outcome.status.value)
+            return state_of(outcome.status, outcome.reason)
 
         try:
             recovery(run.site.site, run.mode.value, run.id, return_state=True)
@@ -85,22 +88,6 @@ class Books:
     def _tag(self, flow_run: UUID, tags: Iterable[str]) -> None:
         with get_client(sync_client=True) as client:
             client.update_flow_run(flow_run, tags=tags)
-
-    def _publish(self, flow_run: UUID, tags: Iterable[str]) -> None:
-        told = timeline(self._run.journal.records)
-        site, procedure = self._run.site.site, self._procedure
-        verdicts = {f"verdict:{told.status}", f"rto:{told.rto.verdict}", f"rpo:{told.rpo.verdict}"}
-        documents = {
-            f"{site}-{procedure}-plan": plan_text(told),
-            f"{site}-{procedure}-timeline": timeline_text(told),
-            f"{site}-{procedure}-verdicts": verdict_text(told),
-        }
-        with get_client(sync_client=True) as client:
-            client.update_flow_run(flow_run, tags={*tags, *verdicts})
-            for key, text in documents.items():
-                client.create_artifact(ArtifactCreate(key=key, type="markdown", data=text, flow_run_id=flow_run))
-            for artifact in copy_artifacts(told, flow_run):
-                client.create_artifact(artifact)
 
     def _trouble(self, error: Exception) -> None:
         """Prefect's troubles are not the run's; they are noted while the run is open, and that is all."""

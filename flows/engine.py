@@ -92,8 +92,13 @@ def choose(wanted: bool) -> entries.EngineChosen:
 
 def api_address() -> str:
     """The address of Prefect's API from the environment or the active profile; "" where there is none."""
-    if address := os.environ.get("PREFECT_API_URL"):
-        return address
+    return api_setting("PREFECT_API_URL")
+
+
+def api_setting(name: str) -> str:
+    """A setting of Prefect's client from the environment or the active profile, without importing Prefect; "" if unset."""
+    if value := os.environ.get(name):
+        return value
     home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
     path = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml")
     if not path.is_file():
@@ -103,7 +108,7 @@ def api_address() -> str:
     except (OSError, tomllib.TOMLDecodeError):
         return ""  # a broken profile must not stop a recovery; the run says that Prefect was not used
     active = os.environ.get("PREFECT_PROFILE") or profiles.get("active", "")
-    return str(profiles.get("profiles", {}).get(active, {}).get("PREFECT_API_URL", ""))
+    return str(profiles.get("profiles", {}).get(active, {}).get(name, ""))
 
 
 def perform(procedure: Procedure, run: Run, chosen: entries.EngineChosen, *, here: bool = False) -> Outcome:

@@ -1,19 +1,61 @@
-"""The artifacts of copies: a table that everybody sees, and pictures of how far they were behind over time."""
+"""What Prefect's pages show of a run: the flow run's state and tags, and artifacts of its plan, timeline and verdicts."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from typing import Any
 from uuid import UUID
 
+from prefect import get_client
 from prefect.client.schemas.actions import ArtifactCreate
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
+from defib.entries import Opened
+from defib.objectives import Status
+from defib.report.artifacts import plan_text, timeline_text, verdict_text
 from defib.report.as_markdown import paragraph
 from defib.report.chart import as_svg
 from defib.report.copies import copies_of
 from defib.report.run_page import lead
 from defib.timeline import Timeline
+
+
+def state_of(status: Status, reason: str) -> State[Any]:
+    """The state in which a flow run ends whose run ended so: named as the run's status is."""
+    make = Completed if status is Status.RECOVERED else Failed
+    return make(name=status.value.title(), message=reason or status.value)
+
+
+def tags_of(opened: Opened) -> set[str]:
+    """The tags of a run from its beginning on."""
+    return {f"site:{opened.site}", f"mode:{opened.mode.value}"}
+
+
+def publish(flow_run: UUID, told: Timeline, tags: Collection[str]) -> None:
+    """Everything that is told of a run that is over; `tags` are those that its flow run has already.
+
+    Tags are set on the flow run alone, and not through the context: every task run would inherit them, and ask the server
+    for a slot of each.
+    """
+    verdicts = {f"verdict:{told.status}", f"rto:{told.rto.verdict}", f"rpo:{told.rpo.verdict}"}
+    key = f"{told.opened.site}-{told.opened.procedure}"
+    texts = {f"{key}-timeline": timeline_text(told), f"{key}-verdicts": verdict_text(told)}
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run, tags={*tags, *verdicts})
+        client.create_artifact(plan_artifact(flow_run, told))
+        for name, text in texts.items():
+            client.create_artifact(ArtifactCreate(key=name, type="markdown", data=text, flow_run_id=flow_run))
+        for artifact in copy_artifacts(told, flow_run):
+            client.create_artifact(artifact)
+
+
+def plan_artifact(flow_run: UUID, told: Timeline) -> ArtifactCreate:
+    """``SITE-PROCEDURE-plan``: every change before and after, and who approved them."""
+    key = f"{told.opened.site}-{told.opened.procedure}-plan"
+    return ArtifactCreate(key=key, type="markdown", data=plan_text(told), flow_run_id=flow_run)
 
 
 def copy_artifacts(told: Timeline, flow_run: UUID) -> Iterator[ArtifactCreate]:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from prefect import flow, get_client
+from prefect import flow, get_client, get_run_logger
 from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.objects import State as FlowState
 from prefect.context import FlowRunContext
@@ -20,7 +20,9 @@ from prefect.states import Completed, Failed
 
 from defib.ready.check import Readiness, State
 from defib.ready.inspect import inspect
+from defib.ready.kept import keep
 from defib.report.artifacts import readiness_rows, readiness_text
+from flows.board import OFTEN, refreshed
 from flows.scheduled import desk, serve_sites
 
 EVERY = timedelta(minutes=30)
@@ -33,8 +35,12 @@ def readiness(site: str) -> FlowState[Any]:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise RuntimeError(f"readiness of {site} is not inside a flow run")
-    found = inspect(desk(), site)
+    at = desk()
+    found = inspect(at, site)
+    if trouble := keep(at.home, found):
+        get_run_logger().warning("the board will not know of this: %s", trouble)
     _publish(context.flow_run.id, found)
+    refreshed(at, found.site, OFTEN)
     make = Completed if found.exit_code == 0 else Failed
     return make(name=_NAMES[found.state], message=_said(found))
 

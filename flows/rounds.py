@@ -21,7 +21,9 @@ from defib.report.write import write_run
 from defib.run import Run
 from defib.start import Desk, Order, new_run
 from defib.timeline import Timeline, timeline
+from flows.board import OFTEN, refreshed
 from flows.engine import Procedure, perform
+from flows.events import outlets
 from flows.published import copy_artifacts
 from flows.scheduled import desk
 
@@ -43,6 +45,7 @@ def come_round(procedure: Procedure, site: str, well: str, prepare: Callable[[Ru
     prepare(run)
     told = _carried_out(procedure, at, run)
     _publish(context.flow_run.id, told)
+    refreshed(at, told.opened.site, OFTEN)
     if told.status is not Status.RECOVERED:
         return Failed(name=str(told.status).title(), message=lead(told))
     return Completed(name=well, message=lead(told))
@@ -52,7 +55,7 @@ def _carried_out(procedure: Procedure, at: Desk, run: Run) -> Timeline:
     """The run to its end, its people told, its report written, its lease given back."""
     inside = entries.EngineChosen(prefect=True, why="the scheduled flow")
     try:
-        with heralded(run, outlets_for(run, at.home, at.redact)):
+        with heralded(run, outlets_for(run, at.home, at.redact).also(outlets(run))):
             perform(procedure, run, inside, here=True)
     finally:
         if run.changes.lease is not None:

@@ -10,6 +10,7 @@ from defib import copyentries, entries
 from defib.alert import Alert, AlertKind, Notice, Severity, Stage
 from defib.bulletins import Bulletins, PublicWords, Resolution, Word
 from defib.objectives import Mode, Phase, Plane, Status
+from defib.question import ApprovalAwaited
 from defib.redact import MARK, Redactor
 from defib.site import load_site
 from tests.report.samples import PLAN, Pen, confirm, decide, s, steer, verify, watch
@@ -172,6 +173,20 @@ def test_a_plan_that_waits_needs_a_person() -> None:
     assert PLAN.digest()[:12] in alert.text
     assert PLAN.changes[0].target in alert.text
     assert bulletins.due(pen.clock.now(), pen.clock.monotonic() + s(9)) == ()
+
+
+def test_a_plan_that_waits_elsewhere_says_how_to_answer() -> None:
+    """Whoever reads it has no terminal before him with the question on it."""
+    pen = Pen()
+    pen.open(mode=Mode.INCIDENT)
+    pen.write(entries.Planned(PLAN.digest(), PLAN.changes))
+    pen.write(ApprovalAwaited(PLAN.digest(), pen.clock.now() + s(60)))
+    bulletins, _ = news(pen)
+    (alert,) = bulletins.due(pen.clock.now(), pen.clock.monotonic() + s(1))
+    run_id = opened(pen).run_id
+    assert f"defib approve {run_id} --digest {PLAN.short_digest}" in alert.text
+    assert "no answer refuses" in alert.text
+    assert "where the run was started" not in alert.text
 
 
 def test_a_plan_that_is_approved_needs_nobody() -> None:

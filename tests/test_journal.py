@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from defib import entries
 from defib.clock import SimulatedClock
 from defib.errors import EvidenceBroken, HomeUnwritable, LeaseLost
-from defib.journal import FIRST, FileSink, Journal, Record, mend, read_journal
+from defib.journal import FIRST, FileSink, Follower, Journal, Record, mend, read_journal
 from defib.objectives import Status
 from defib.redact import Redactor
 from tests.stage import ROOT
@@ -237,3 +237,35 @@ class TestReading:
         """A journal that is not there is said so."""
         with pytest.raises(EvidenceBroken, match="cannot read"):
             read_journal(tmp_path / "journal.jsonl")
+
+
+def test_a_journal_that_another_process_writes(tmp_path: Path) -> None:
+    """Whoever follows it gets each entry once, as soon as its line is whole, and no part of one."""
+    path = tmp_path / "journal.jsonl"
+    follower = Follower(path)
+    assert follower.new() == ()
+    writer = journal(path)
+    first = writer.append(entries.Noted("", "one"))
+    assert follower.new() == (first,)
+    assert follower.new() == ()
+    more = (writer.append(entries.Noted("", "two\n")), writer.append(entries.Noted("", "three")))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    assert follower.new() == more[:1]
+    path.write_bytes(whole)
+    assert follower.new() == more[1:]
+
+
+def test_a_followed_journal_that_was_edited(tmp_path: Path) -> None:
+    """The chain is checked on the way, as for a journal that is read whole."""
+    path = tmp_path / "journal.jsonl"
+    follower = Follower(path)
+    writer = journal(path)
+    writer.append(entries.Noted("", "one"))
+    follower.new()
+    before = path.stat().st_size
+    writer.append(entries.Noted("", "two"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:before] + whole[before:].replace(b"two", b"owt"))
+    with pytest.raises(EvidenceBroken, match="edited"):
+        follower.new()

@@ -421,20 +421,23 @@ def test_a_procedure_that_was_proved(stage: Stage) -> None:
 
 
 def test_what_changed_since_the_proof(stage: Stage, tmp_path: Path) -> None:
-    """Another site file, or another runbook, was never proved; the finding says which."""
+    """What a procedure leans on in the site file, or its runbook, was never proved as it is now; the finding says which."""
     stage.recovered()
-    changed = tmp_path / "lab.yaml"
-    changed.write_text(stage.site_path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    changed, before = tmp_path / "lab.yaml", stage.site_path.read_text(encoding="utf-8")
+    changed.write_text(before.replace("title: Pulse", "title: Other") + "\n# changed\n", encoding="utf-8")
     stage.site_path = changed
+    found = [check.state for check in ready(stage).checks if (check.name, check.about) == ("proved", "cdn-failover")]
+    assert found == [State.OK]
+    changed.write_text(before.replace("stable_for: 3s", "stable_for: 4s"), encoding="utf-8")
     check = only(ready(stage), "proved", "cdn-failover")
-    assert (check.state, "changed since: the site file (lab.yaml)" in check.text) == (State.WARN, True)
+    assert (check.state, "changed since: verification: in the site file" in check.text) == (State.WARN, True)
     runbooks = tmp_path / "runbooks"
     runbooks.mkdir()
     for path in stage.runbooks.glob("*.md"):
         (runbooks / path.name).write_text(path.read_text(encoding="utf-8") + "\nMore.\n", encoding="utf-8")
     stage.desk = replace(stage.desk, runbooks=runbooks)
     check = only(ready(stage), "proved", "cdn-failover")
-    assert "the site file (lab.yaml), the runbook (cdn-failover.md)" in check.text
+    assert "the runbook (cdn-failover.md), verification: in the site file" in check.text
 
 
 def test_a_run_that_stopped_half_way(stage: Stage) -> None:

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from defib.cli.alarms import alarms_app
 from defib.cli.assets import assets_app
+from defib.cli.elsewhere import elsewhere_app
 from defib.cli.export import export_app
 from defib.cli.git import git_app
 from defib.cli.guard import guarded
@@ -14,6 +16,7 @@ from defib.cli.options import (
     REDACT,
     Approve,
     AsJson,
+    AwaitApproval,
     Commit,
     Force,
     ModeOption,
@@ -22,8 +25,10 @@ from defib.cli.options import (
     RunId,
     RunMode,
     SiteName,
+    Trigger,
 )
 from defib.cli.release import release_app
+from defib.cli.service import down, up
 from defib.lab.plan import DEFAULT_NET
 from defib.objectives import Mode
 
@@ -45,6 +50,8 @@ app.add_typer(export_app, name="export")
 app.add_typer(release_app, name="release")
 app.add_typer(git_app, name="git")
 app.add_typer(assets_app, name="assets")
+app.add_typer(alarms_app)
+app.add_typer(elsewhere_app)
 
 
 @app.command()
@@ -64,11 +71,12 @@ def run(
     site: SiteName,
     mode: ModeOption = RunMode.INCIDENT,
     approve: Approve = "",
+    await_approval: AwaitApproval = False,
     since: Annotated[str, typer.Option(help="When users first lost service, ISO 8601 with a time zone.")] = "",
     commit: Commit = "",
     force: Force = False,
     no_prefect: NoPrefect = False,
-    trigger: Annotated[str, typer.Option(hidden=True)] = "",
+    trigger: Trigger = "",
     down_at: Annotated[str, typer.Option(hidden=True)] = "",
     automatic: Annotated[bool, typer.Option(hidden=True)] = False,
     as_json: AsJson = False,
@@ -76,9 +84,9 @@ def run(
     """Carry out a procedure."""
     from defib.cli import recover  # noqa: PLC0415
 
-    asked = recover.Asked(REDACT, as_json, not no_prefect, approve)
+    asked = recover.Asked(REDACT, as_json, not no_prefect, approve, await_approval, trigger)
     return recover.run(
-        asked, procedure, site, Mode(mode.value), since, trigger, down_at, forced=force, automatic=automatic, commit=commit
+        asked, procedure, site, Mode(mode.value), since, "", down_at, forced=force, automatic=automatic, commit=commit
     )
 
 
@@ -107,11 +115,17 @@ def replicas(site: SiteName, no_prefect: NoPrefect = False, as_json: AsJson = Fa
 
 
 @app.command()
-def resume(run_id: RunId, approve: Approve = "", no_prefect: NoPrefect = False, as_json: AsJson = False) -> int:
+def resume(
+    run_id: RunId,
+    approve: Approve = "",
+    await_approval: AwaitApproval = False,
+    no_prefect: NoPrefect = False,
+    as_json: AsJson = False,
+) -> int:
     """Bring a run that was killed or interrupted to its end."""
     from defib.cli import recover  # noqa: PLC0415
 
-    return recover.resume(recover.Asked(REDACT, as_json, not no_prefect, approve), run_id)
+    return recover.resume(recover.Asked(REDACT, as_json, not no_prefect, approve, await_approval), run_id)
 
 
 @app.command()
@@ -127,9 +141,11 @@ def failback(
     run_id: RunId,
     mode: ModeOption = RunMode.INCIDENT,
     approve: Approve = "",
+    await_approval: AwaitApproval = False,
     plan_only: Annotated[bool, typer.Option("--plan", help="Only show what would change, and its digest.")] = False,
     force: Force = False,
     no_prefect: NoPrefect = False,
+    trigger: Trigger = "",
     as_json: AsJson = False,
 ) -> int:
     """Go back to the primary after a recovery."""
@@ -137,7 +153,7 @@ def failback(
 
     if plan_only:
         return planning.plan(REDACT, "failback", "", run_id, as_json=as_json, forced=force)
-    asked = recover.Asked(REDACT, as_json, not no_prefect, approve)
+    asked = recover.Asked(REDACT, as_json, not no_prefect, approve, await_approval, trigger)
     return recover.failback(asked, run_id, Mode(mode.value), forced=force)
 
 
@@ -149,6 +165,7 @@ def drill(
     net: Annotated[str, typer.Option(help="The network of the lab, if one has to be started.")] = DEFAULT_NET,
     live: Annotated[bool, typer.Option("--live", help="Break nothing, and move the users of a site in earnest.")] = False,
     approve: Approve = "",
+    await_approval: AwaitApproval = False,
     no_prefect: NoPrefect = False,
     as_json: AsJson = False,
 ) -> int:
@@ -161,9 +178,33 @@ def drill(
     from defib.cli import drills, recover  # noqa: PLC0415
 
     if live:
-        asked = recover.Asked(REDACT, as_json, not no_prefect, approve)
+        asked = recover.Asked(REDACT, as_json, not no_prefect, approve, await_approval)
         return recover.run(asked, procedure, site, Mode.INCIDENT, "", "live drill", live=True)
     return drills.drill(recover.Asked(REDACT, as_json, not no_prefect), procedure, site, fault, net)
+
+
+@app.command()
+def drills(
+    site: SiteName,
+    html: Annotated[str, typer.Option("--html", metavar="FILE", help="Also write them as one page, with pictures.")] = "",
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Hold the drill that is due now, if any; for an hourly schedule.")
+    ] = False,
+    net: Annotated[str, typer.Option(help="The network of the lab, if one has to be started.")] = DEFAULT_NET,
+    trigger: Annotated[str, typer.Option(hidden=True)] = "",
+    no_prefect: NoPrefect = False,
+    as_json: AsJson = False,
+) -> int:
+    """List the drills of a site, and when the next are due.
+
+    With --hold, what was missed is recorded and told, and what is due by the calendar of the site file is held; the exit
+    code is then the drill's.
+    """
+    from defib.cli import drillbook, recover  # noqa: PLC0415
+
+    if hold:
+        return drillbook.hold(recover.Asked(REDACT, as_json, not no_prefect), site, net, trigger)
+    return drillbook.show(REDACT, site, html, as_json=as_json)
 
 
 @app.command()
@@ -222,6 +263,29 @@ def ready(site: SiteName, as_json: AsJson = False) -> int:
     from defib.cli import ready as readiness  # noqa: PLC0415
 
     return readiness.ready(REDACT, site, as_json=as_json)
+
+
+@app.command()
+def board(
+    site: Annotated[str, typer.Option("--site", "-s", help="Only of this site.")] = "",
+    html: Annotated[str, typer.Option(metavar="FILE", help="Write it as one page that needs nothing else.")] = "",
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Serve the page on this machine; it keeps itself up to date.")
+    ] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where to serve it; 0 is any free port.")] = 8808,
+    host: Annotated[str, typer.Option(help="The address to serve it at; others than this machine's have no password.")] = (
+        "127.0.0.1"
+    ),
+    as_json: AsJson = False,
+) -> int:
+    """Show every site: what is running, what is proved, what is ready.
+
+    Read from this machine's disk alone, so that it works when Prefect and every vendor are down. As a table or as JSON the
+    exit code is 0 where all is proved and ready, 1 where something is wrong, 6 where that cannot be told.
+    """
+    from defib.cli import board as boards  # noqa: PLC0415
+
+    return boards.board(boards.Wanted(site, html, serve, host, port, as_json))
 
 
 @app.command()
@@ -361,6 +425,10 @@ def switch_status(site: _SwitchSite = "", as_json: AsJson = False) -> int:
     from defib.cli import switch  # noqa: PLC0415
 
     return switch.status(site, as_json=as_json)
+
+
+app.command()(up)
+app.command()(down)
 
 
 def invoke(arguments: list[str]) -> int:

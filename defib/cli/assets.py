@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from defib.cli.options import REDACT, Approve, AsJson, Force, ModeOption, NoPrefect, RunMode, SiteName
+from defib.cli.options import (
+    REDACT,
+    Approve,
+    AsJson,
+    AwaitApproval,
+    Force,
+    ModeOption,
+    NoPrefect,
+    RunMode,
+    SiteName,
+    Trigger,
+)
 from defib.objectives import Mode
 
 assets_app = typer.Typer(help="The buckets of a site.", no_args_is_help=True, rich_markup_mode=None)
@@ -36,9 +47,11 @@ def restore(
     since: Annotated[str, typer.Option(help="When users got wrong objects first, ISO 8601: the RTO begins there.")] = "",
     mode: ModeOption = RunMode.INCIDENT,
     approve: Approve = "",
+    await_approval: AwaitApproval = False,
     plan_only: Annotated[bool, typer.Option("--plan", help="Only show what would change, and its digest.")] = False,
     force: Force = False,
     no_prefect: NoPrefect = False,
+    trigger: Trigger = "",
     as_json: AsJson = False,
 ) -> int:
     """Make the objects what they were at a moment.
@@ -52,5 +65,5 @@ def restore(
     past = PastWanted(pair, parse_moment("--at", at), prefix, side.value, into)
     if plan_only:
         return planning.plan(REDACT, "asset-restore", site, as_json=as_json, forced=force, past=past)
-    asked = recover.Asked(REDACT, as_json, not no_prefect, approve)
+    asked = recover.Asked(REDACT, as_json, not no_prefect, approve, await_approval, trigger)
     return recover.run(asked, "asset-restore", site, Mode(mode.value), since, forced=force, past=past)

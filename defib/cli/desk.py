@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
-from defib.approval import Approver, AskOnTerminal, Automatic, ByDigest, Nobody
+from defib.approval import Approver, AskElsewhere, AskOnTerminal, Automatic, ByDigest, Nobody
 from defib.cli.screen import Screen, somebody_is_there
 from defib.clock import Clock, SystemClock
 from defib.errors import InputError, Refused
@@ -40,12 +40,14 @@ def desk(clock: Clock, redact: Redactor, listen: Listener = lambda _: None) -> D
     return Desk(Home.open(), runbooks_folder(), clock, open_outside, listen, redact)
 
 
-def approver(mode: Mode, digest: str, do: str, screen: Screen, automatic: str = "") -> Approver:
-    """Who approves: detection where the runbook lets it, a rehearsal itself, else a person beforehand or now."""
+def approver(mode: Mode, digest: str, do: str, screen: Screen, automatic: str = "", *, elsewhere: bool = False) -> Approver:
+    """Who approves: detection where the runbook lets it, a rehearsal itself, else a person: beforehand, `elsewhere`, now."""
     if digest:
         return ByDigest(digest, operator(), do)
     if automatic:
         return Automatic(automatic)
+    if elsewhere:
+        return AskElsewhere(do, screen.ask_elsewhere)
     if mode is Mode.REHEARSAL:
         return Automatic(f"{mode.value} of {operator()}")
     return AskOnTerminal(operator(), do, screen.ask) if somebody_is_there() else Nobody(do)
@@ -56,7 +58,7 @@ def insist_on_somebody(who: Approver, plan: str, do: str) -> None:
     if isinstance(who, Nobody):
         raise Refused(
             "the plan needs an approval, and nobody is at the terminal",
-            expected="--approve DIGEST",
+            expected="--approve DIGEST, or --await-approval",
             then=f"{plan}, then {do} --approve DIGEST",
         )
 

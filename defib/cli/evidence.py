@@ -8,11 +8,14 @@ from defib import entries
 from defib.audit import changes_as_approved
 from defib.cli.desk import runbooks_folder
 from defib.cli.say import say, say_json, table
-from defib.drilled import DRILL, Drill, drill
+from defib.drilled import DRILL, Drill
+from defib.drillhistory import drill_lines
+from defib.drillline import DrillLine
 from defib.errors import EvidenceBroken, InputError
 from defib.history import as_it_was, is_alive, opening_of
 from defib.home import Home
 from defib.journal import Record, read_journal
+from defib.proofs import read_drill
 from defib.report import words
 from defib.report.as_json import as_json
 from defib.report.drillfigures import drill_figures
@@ -58,7 +61,7 @@ def report(run_id: str, form: str) -> int:
     home = Home.open()
     folder = home.run(run_id)
     told = read_evidence(home, folder)
-    page = write_drill(folder, told) if isinstance(told, Drill) else write_run(folder, told)
+    page = write_drill(folder, told, _so_far(home, told)) if isinstance(told, Drill) else write_run(folder, told)
     if form == "json":
         say(as_json(drill_figures(told, page) if isinstance(told, Drill) else run_figures(told, page)))
     elif form == "md":
@@ -68,6 +71,11 @@ def report(run_id: str, form: str) -> int:
     else:
         raise InputError("there is no such form of a report", expected="html, md or json", seen=form)
     return 0
+
+
+def _so_far(home: Home, told: Drill) -> tuple[DrillLine, ...]:
+    """The drills of the same site up to this one."""
+    return tuple(line for line in drill_lines(home, told.opened.site)[0] if line.drill_id <= told.opened.run_id)
 
 
 def verify(run_id: str, head: str, *, as_json: bool) -> int:
@@ -106,13 +114,7 @@ def read_evidence(home: Home, folder: Path) -> Timeline | Drill:
     records, _ = read_journal(folder / "journal.jsonl")
     if opening_of(records, folder).procedure != DRILL:
         return timeline(records)
-    of = {entry.role: entry.run_id for entry in _drill_runs(records)}
-
-    def told(role: str) -> Timeline | None:
-        path = home.path / "runs" / of.get(role, "") / "journal.jsonl"
-        return timeline(read_journal(path)[0]) if role in of and path.is_file() else None
-
-    return drill(records, told("forward"), told("failback"))
+    return read_drill(home, folder)
 
 
 def _row(home: Home, folder: Path) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from defib import entries
 from defib.cli.say import fold
 from defib.journal import Record
+from defib.question import ApprovalAwaited
 from defib.report import outlook, words
 from defib.report.changed import blocks
 
@@ -60,6 +61,9 @@ def describe(entry: entries.Entry) -> str:  # noqa: C901, PLR0911, PLR0912 - one
             return "\n".join([f"{_INDENT}plan {entry.digest[:12]}{'' if changes else ': nothing to change'}", *changes])
         case entries.Forecast():
             return f"{_INDENT}forecast: {outlook.headline(entry)}"
+        case ApprovalAwaited():
+            until = f"{entry.until:%H:%M:%S} UTC"
+            return f"{_INDENT}waits until {until} for: defib approve RUN --digest {entry.digest[:12]}"
         case entries.Approved():
             return f"{_INDENT}plan {entry.digest[:12]} approved ({entry.how}): {entry.by}"
         case entries.ChangeIntended():

@@ -18,6 +18,10 @@ SiteName = Annotated[str, typer.Option("--site", "-s", help="A site file's name,
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of lines for people.")]
 NoPrefect = Annotated[bool, typer.Option("--no-prefect", help="Do not even ask whether Prefect is there.")]
 Approve = Annotated[str, typer.Option("--approve", metavar="DIGEST", help="Approve exactly the plan with this digest.")]
+AwaitApproval = Annotated[
+    bool, typer.Option("--await-approval", help="Wait, as long as the step may, for defib approve from anywhere else.")
+]
+Trigger = Annotated[str, typer.Option("--trigger", hidden=True)]
 Commit = Annotated[str, typer.Option("--commit", metavar="ID", help="Build this commit of those that the remotes hold.")]
 Force = Annotated[bool, typer.Option("--force", help="Go on where a guard would refuse; the journal says so.")]
 

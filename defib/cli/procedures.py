@@ -11,8 +11,10 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from defib import entries
+from defib.alarm import Alarm
 from defib.conduct import Outcome
 from defib.errors import InputError
+from defib.herald import Outlet
 from defib.run import Run
 
 
@@ -39,6 +41,14 @@ class Engine(Protocol):
     def perform(self, procedure: Procedure, run: Run, chosen: entries.EngineChosen) -> Outcome: ...
 
 
+class Events(Protocol):
+    """What the command line needs of Prefect's event stream."""
+
+    def emit_alarm(self, site: str, heard: Alarm) -> str: ...
+
+    def outlets(self, run: Run) -> tuple[Outlet, ...]: ...
+
+
 def procedure(name: str) -> Procedure:
     """The procedure of that name; a runbook without a flow is refused."""
     module = f"flows.{name.replace('-', '_')}"
@@ -53,3 +63,8 @@ def procedure(name: str) -> Procedure:
 def engine() -> Engine:
     """Runs procedures, as Prefect flows where it can."""
     return cast("Engine", importlib.import_module("flows.engine"))
+
+
+def events() -> Events:
+    """Tells Prefect's event stream what automations may act upon."""
+    return cast("Events", importlib.import_module("flows.events"))

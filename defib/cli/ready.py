@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from defib.cli.desk import desk
-from defib.cli.say import WIDTH, say_json, show
+from defib.cli.say import WIDTH, aside, say_json, show
 from defib.clock import SystemClock
 from defib.ready.check import Check, Readiness, State
 from defib.ready.inspect import inspect
+from defib.ready.kept import keep
 from defib.redact import Redactor
 from defib.report import words
 
@@ -29,7 +30,10 @@ _HEADLINES = {
 
 def ready(redact: Redactor, site: str, *, as_json: bool) -> int:
     """Check everything, print it, and give the exit code."""
-    found = inspect(desk(SystemClock(), redact), site)
+    at = desk(SystemClock(), redact)
+    found = inspect(at, site)
+    if trouble := keep(at.home, found):
+        aside(f"warning:  the board will not know of this: {trouble}")
     if as_json:
         say_json(
             {

@@ -60,6 +60,10 @@ class Asked:
     as_json: bool = False
     prefect: bool = True
     approve: str = ""
+    elsewhere: bool = False
+    """Whether the approval is waited for that somebody gives elsewhere."""
+    trigger: str = ""
+    """What asked for it, where that is not a person at a terminal."""
 
 
 def run(
@@ -85,17 +89,18 @@ def run(
     def open_run(at: Desk, screen: Screen) -> Run:
         must_match(at, procedure)
         now = at.clock.now()
+        cause = trigger or asked.trigger
         by_itself = automatic and load_runbook(procedure, at.runbooks).automatic
-        reason = f"{trigger} (the runbook is automatic)" if by_itself else ""
+        reason = f"{cause} (the runbook is automatic)" if by_itself else ""
         what = f"{procedure} --site {site}{f' --commit {commit}' if commit else ''}"
         to = promoted.partition("@")[2]
         do = f"defib drill {what} --live" if live else f"defib run {what}"
         do = f"defib git promote --site {site} --to {to}" if to else do
         do = f"defib {pastwanted.command(site, past)}" if past else do
-        who = approver(mode, asked.approve, do, screen, reason)
+        who = approver(mode, asked.approve, do, screen, reason, elsewhere=asked.elsewhere)
         began, down = parse_time("--since", since, now), parse_time("--down-at", down_at, now)
         order = Order(
-            procedure, site, mode, who, began, down, trigger, by_itself, forced, live=live, commit=commit, promoted=promoted
+            procedure, site, mode, who, began, down, cause, by_itself, forced, live=live, commit=commit, promoted=promoted
         )
         order = replace(order, past=past)
         order = order if live or about(procedure) is not About.USERS else with_known_outage(at, order)
@@ -127,9 +132,10 @@ def failback(asked: Asked, run_id: str, mode: Mode, *, forced: bool = False) -> 
         folder = find_run(at.home, run_id, FAILBACK)
         recovered_changes(at.home, folder.name)
         do = f"defib failback {folder.name}"
-        who = approver(mode, asked.approve, do, screen)
+        who = approver(mode, asked.approve, do, screen, elsewhere=asked.elsewhere)
         insist_on_somebody(who, f"{do} --plan", do)
-        return new_run(at, Order(FAILBACK, str(folder / SITE), mode, who, forced=forced, follows=folder.name))
+        order = Order(FAILBACK, str(folder / SITE), mode, who, trigger=asked.trigger, forced=forced, follows=folder.name)
+        return new_run(at, order)
 
     return _carry_out(asked, open_run)
 
@@ -144,7 +150,8 @@ def resume(asked: Asked, run_id: str) -> int:
         folder = find_run(at.home, run_id, "resume")
         opened = opening_of(read_journal(folder / JOURNAL)[0], folder)
         by_itself = f"{opened.trigger}, resumed" if opened.automatic else ""
-        who = approver(opened.mode, asked.approve, f"defib resume {folder.name}", screen, by_itself)
+        do = f"defib resume {folder.name}"
+        who = approver(opened.mode, asked.approve, do, screen, by_itself, elsewhere=asked.elsewhere)
         return take_up(at, run_id, who, "resume")
 
     return _carry_out(asked, open_run)
@@ -224,8 +231,9 @@ def carry_out(at: Desk, opened: Run, do: Callable[[Run], Outcome]) -> Outcome:
 
 
 def telling(at: Desk, opened: Run) -> AbstractContextManager[None]:
-    """Tell the people of the site file what happens in a run, for as long as it lasts."""
-    return heralded(opened, outlets_for(opened, at.home, at.redact))
+    """Tell the people of the site file, and Prefect, what happens in a run, for as long as it lasts."""
+    outlets = outlets_for(opened, at.home, at.redact)
+    return heralded(opened, outlets.also(procedures.events().outlets(opened)))
 
 
 def finish(at: Desk, opened: Run) -> None:
@@ -252,7 +260,7 @@ def _carry_out(asked: Asked, open_run: Opening, do: Doing | None = None, *, boar
     at = desk(clock, asked.redact, screen)
     with signals_interrupt(clock, screen.stopping):
         opened = open_run(at, screen)
-        with screen.showing(opened):
+        with screen.showing(opened, at.home.path / "runs" / opened.id):
             work = do or (lambda run, _: by_flow(prefect=asked.prefect)(run))
             carry_out(at, opened, lambda run: work(run, screen))
     return _tell(at, opened, asked)

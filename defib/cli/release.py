@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from defib.cli.options import REDACT, Approve, AsJson, ModeOption, NoPrefect, RunMode, SiteName
+from defib.cli.options import REDACT, Approve, AsJson, AwaitApproval, ModeOption, NoPrefect, RunMode, SiteName, Trigger
 from defib.objectives import Mode
 
 release_app = typer.Typer(help="What the last resort of a site serves.", no_args_is_help=True, rich_markup_mode=None)
@@ -35,11 +35,13 @@ def rollback(
     mode: ModeOption = RunMode.INCIDENT,
     since: Annotated[str, typer.Option(help="When users first got the bad release (ISO 8601), if known.")] = "",
     approve: Approve = "",
+    await_approval: AwaitApproval = False,
     no_prefect: NoPrefect = False,
+    trigger: Trigger = "",
     as_json: AsJson = False,
 ) -> int:
     """Serve the release before the live one: one write, and no upload."""
     from defib.cli import recover  # noqa: PLC0415
 
-    asked = recover.Asked(REDACT, as_json, not no_prefect, approve)
+    asked = recover.Asked(REDACT, as_json, not no_prefect, approve, await_approval, trigger)
     return recover.run(asked, "release-rollback", site, Mode(mode.value), since)

@@ -8,15 +8,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
+from pathlib import Path
 
-from defib.cli.board import Board
 from defib.cli.briefing import briefing, outage_of
 from defib.cli.live import Lines
 from defib.cli.say import aside, prompt
+from defib.cli.steptable import StepTable
 from defib.clock import Clock, Deadline
-from defib.errors import BudgetSpent
+from defib.errors import BudgetSpent, StepFailed
 from defib.journal import Record
 from defib.plan import Plan
+from defib.question import Answer, ApprovalAwaited, new_question, wait_for_answer
 from defib.run import Run
 
 _BLINK = timedelta(milliseconds=100)
@@ -28,17 +30,18 @@ class Screen:
 
     def __init__(self, clock: Clock, *, board: bool) -> None:
         self._clock = clock
-        self._board = Board(clock) if board else None
+        self._board = StepTable(clock) if board else None
         self._lines = Lines(aside)
         self._run: Run | None = None
+        self._folder: Path | None = None
 
     def __call__(self, record: Record) -> None:
         (self._board or self._lines)(record)
 
     @contextmanager
-    def showing(self, run: Run) -> Iterator[None]:
-        """Show the run for as long as it lasts."""
-        self._run = run
+    def showing(self, run: Run, folder: Path) -> Iterator[None]:
+        """Show the run, whose files are in `folder`, for as long as it lasts."""
+        self._run, self._folder = run, folder
         if self._board is None:
             yield
             return
@@ -56,9 +59,17 @@ class Screen:
             if wrong:
                 aside(f"{wrong!r} is not it.")
             elif self._run is not None:
-                since, by_watch = outage_of(self._run)
-                aside(f"\n{briefing(self._run, plan, since, by_watch=by_watch)}\n")
+                aside(f"\n{_told(self._run, plan)}\n")
             return self._answer(f"Type {plan.short_digest[:4]} to do this, or Enter to stop: ", within)
+
+    def ask_elsewhere(self, plan: Plan, within: Deadline) -> Answer | None:
+        """The same question put into the run's folder; what somebody elsewhere said to it, None where nobody did in time."""
+        run, folder = self._run, self._folder
+        if run is None or folder is None:
+            raise StepFailed("nothing is shown yet, so nobody can be asked")
+        question = new_question(run.id, plan, run.journal.redact(_told(run, plan)), self._clock, within)
+        run.journal.append(ApprovalAwaited(question.digest, question.until))
+        return wait_for_answer(folder, question, self._clock)
 
     def yes(self, question: str, within: Deadline) -> bool:
         """Whether a person said yes in full."""
@@ -77,6 +88,11 @@ class Screen:
                 raise BudgetSpent("nobody answered in time")
             self._clock.sleep(_BLINK)
         return os.read(terminal, 4096).decode(errors="replace").strip()
+
+
+def _told(run: Run, plan: Plan) -> str:
+    since, by_watch = outage_of(run)
+    return briefing(run, plan, since, by_watch=by_watch)
 
 
 def somebody_is_there() -> bool:

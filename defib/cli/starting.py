@@ -1,4 +1,4 @@
-"""The recovery that ``watch`` starts: in a process of its own, one at a time, and what became of it."""
+"""The recovery that ``watch`` or an alarm starts: in a process of its own, one at a time, and what became of it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
+from defib.cli.seen import seen
 from defib.clock import Clock
+from defib.detached import start_detached
 from defib.errors import DefibError, EvidenceBroken
-from defib.history import JOURNAL, is_alive, opening_of, status_of, unfinished
+from defib.history import JOURNAL, is_alive, opening_of, run_asked_for, status_of, unfinished
 from defib.home import Home
 from defib.journal import read_journal
+from defib.looking import USERS
 from defib.objectives import Status
 from defib.observe.admission import RETRY, admit, withdraw
-from defib.observe.detect import Decision, Detector
+from defib.observe.detect import Decision
 from defib.observe.failure import plain
 from defib.observe.outage import KnownOutage
 from defib.redact import Redactor
@@ -41,6 +45,28 @@ class What:
     prefect: bool
 
 
+class Patience(Protocol):
+    """Whoever decides to start, and has to know what came of it; :class:`defib.observe.detect.Detector` does."""
+
+    def acted(self, at: datetime) -> None:
+        """A recovery was started at `at`."""
+        ...
+
+    def came_to_nothing(self, again: datetime) -> None:
+        """What was started, or was to be, did nothing; it may be tried again from `again`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What became of a start: the run's folder and status, where one began, and whether the next procedure is due."""
+
+    folder: Path | None
+    status: Status | None
+    code: int
+    another: bool
+
+
 @dataclass(frozen=True)
 class _Started:
     process: subprocess.Popen[bytes]
@@ -53,12 +79,12 @@ class Starter:
     """Starts the recovery, which outlives the watching, if nothing holds it back.
 
     A start of which nothing comes (it fails, the run is refused or dies) is withdrawn, and decided again after
-    :data:`RETRY`; a run that was refused makes room for the next procedure at once. A run of detection's own that died
-    half-way is resumed; one of a person's is theirs to bring to an end.
+    :data:`RETRY`; a run that was refused makes room for the next procedure at once, unless it saw that users are served. A
+    run of detection's own that died half-way is resumed; one of a person's is theirs to bring to an end.
     """
 
     def __init__(
-        self, what: What, detector: Detector, clock: Clock, redact: Redactor, tell: Callable[[str], object]
+        self, what: What, detector: Patience, clock: Clock, redact: Redactor, tell: Callable[[str], object]
     ) -> None:
         self._what, self._detector, self._clock, self._redact, self._tell = what, detector, clock, redact, tell
         self._log = what.home.site(what.site.site) / "automatic.log"
@@ -72,30 +98,37 @@ class Starter:
 
     def start(self, decision: Decision, outage: KnownOutage | None) -> None:
         """Start it once, or say what holds it back; raises nothing, as the next decision can try again."""
+        self.begin(f"detection: {'; '.join(decision.reasons)}", outage)
+
+    def begin(self, trigger: str, outage: KnownOutage | None) -> str:
+        """The same for whatever `trigger` there is; gives what held it back, "" if nothing did."""
         now = self._clock.now()
         try:
-            why = self._start(decision, outage, now)
+            why = self._start(self._worded(trigger), outage, now)
         except (OSError, ValueError, DefibError) as error:
             why = self._redact(plain(str(error)))
         if why:
             self._detector.came_to_nothing(now + RETRY)
             self._say_once(f"would start {self._procedure} now, but {why}")
+        return why
 
-    def check(self) -> None:
-        """Say what became of the started run, once it has ended."""
+    def check(self) -> Ending | None:
+        """Say what became of the started run, once it has ended; None before that."""
         if self._running is None or self._running.process.poll() is None:
-            return
+            return None
         ended, self._running = self._running, None
-        folder = ended.resumed or _run_of(self._what.home, self._what.site.site, ended)
+        folder = ended.resumed or run_asked_for(self._what.home, self._what.site.site, ended.trigger, ended.at)
         status = None if folder is None else _status(folder)
         self._tell(self._outcome(folder, status, ended.process.returncode))
         another = status is Status.REFUSED and self._turn + 1 < len(self._what.procedures)
+        another = another and folder is not None and not _users_are_served(folder, self._what.site)
         self._turn = self._turn + 1 if another else 0
         if status in {None, Status.REFUSED}:
             self._detector.came_to_nothing(self._clock.now() if another else ended.at + RETRY)
             withdraw(self._what.home.path, self._what.site.site, ended.at)
+        return Ending(folder, status, ended.process.returncode, another)
 
-    def _start(self, decision: Decision, outage: KnownOutage | None, now: datetime) -> str:
+    def _start(self, trigger: str, outage: KnownOutage | None, now: datetime) -> str:
         """What holds it back; nothing if it was started."""
         what = self._what
         if self._running is not None:
@@ -109,7 +142,7 @@ class Starter:
         if not admission.admitted:
             return admission.reason
         try:
-            self._running = self._spawn(decision, outage, left, now)
+            self._running = self._spawn(trigger, outage, left, now)
         except (OSError, ValueError):
             withdraw(what.home.path, what.site.site, now)
             raise
@@ -117,8 +150,7 @@ class Starter:
         self._said = ""
         return ""
 
-    def _spawn(self, decision: Decision, outage: KnownOutage | None, left: Path | None, now: datetime) -> _Started:
-        trigger = self._trigger(decision)
+    def _spawn(self, trigger: str, outage: KnownOutage | None, left: Path | None, now: datetime) -> _Started:
         command = ["resume", left.name] if left else self._run(trigger, outage)
         with ExitStack() as stack:
             try:
@@ -126,14 +158,8 @@ class Starter:
             except OSError as error:
                 self._tell(f"warning: its words are lost, because the log cannot be written: {error}")
                 output = stack.enter_context(Path(os.devnull).open("ab"))
-            process = subprocess.Popen(  # noqa: S603 - our own command
-                [sys.executable, "-m", "defib", *command, *([] if self._what.prefect else ["--no-prefect"])],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                env={**os.environ, "DEFIB_HOME": str(self._what.home.path)},
-            )
+            without = [] if self._what.prefect else ["--no-prefect"]
+            process = start_detached([*command, *without], self._what.home.path, output)
         done = f"resumed run {left.name}" if left else f"started {self._procedure}"
         self._tell(f"{done} as process {process.pid}; its words go to {output.name}")
         return _Started(process, now, trigger, left)
@@ -144,9 +170,9 @@ class Starter:
             command += ["--since", outage.first_bad.isoformat(), "--down-at", outage.down_at.isoformat()]
         return command
 
-    def _trigger(self, decision: Decision) -> str:
-        """What was seen, as it can stand on a command line of this machine and in the run's journal."""
-        text = self._redact(plain(f"detection: {'; '.join(decision.reasons)}", _MOST_OF_A_TRIGGER))
+    def _worded(self, trigger: str) -> str:
+        """What was seen or heard, as it can stand on a command line of this machine and in the run's journal."""
+        text = self._redact(plain(trigger, _MOST_OF_A_TRIGGER))
         encoding = sys.getfilesystemencoding()
         return text.encode(encoding, "replace").decode(encoding)
 
@@ -177,19 +203,13 @@ def _not_to_be_resumed(folder: Path) -> str:
     return ""
 
 
-def _run_of(home: Home, site: str, started: _Started) -> Path | None:
-    """The newest run of `site` that has our trigger and began after we started it."""
-    for folder in reversed(home.runs()):
-        try:
-            records = read_journal(folder / JOURNAL)[0]
-            opened = opening_of(records, folder)
-        except (OSError, EvidenceBroken):
-            continue  # of another run, or broken since: then nothing can be said of it
-        if records[0].at < started.at:
-            return None
-        if (opened.site, opened.trigger) == (site, started.trigger):
-            return folder
-    return None
+def _users_are_served(folder: Path, site: Site) -> bool:
+    """Whether the run itself saw a quorum served, and nobody who was not: then no other procedure would find an outage."""
+    try:
+        places = seen(read_journal(folder / JOURNAL)[0], site)
+    except (OSError, EvidenceBroken):
+        return False
+    return any(place.aim == USERS and place.state == "well" for place in places)
 
 
 def _status(folder: Path) -> Status | None:

@@ -17,6 +17,7 @@ from defib.clock import Clock, SystemClock
 from defib.drill import EVIDENCE
 from defib.errors import DefibError
 from defib.lastbuild import BuildKeeper
+from defib.monitor import Word
 from defib.observe.detect import Decision, Detector, State
 from defib.observe.failure import plain
 from defib.observe.outage import OutageMemory
@@ -58,8 +59,20 @@ def watch(redact: Redactor, site_name: str, procedures: tuple[str, ...], *, pref
         outage.saw(look)
         vigil.safely(lambda: kept.saw(look))
 
-    watcher = Watcher(site, outside.observers, detector, clock, on_decision=vigil.decided, on_observation=saw)
+    watcher = Watcher(
+        site,
+        outside.observers,
+        detector,
+        clock,
+        monitors=outside.monitors,
+        on_decision=vigil.decided,
+        on_observation=saw,
+        on_word=Listener(tell),
+    )
     tell.line(f"watching {site.title} ({site.page.url}) from {', '.join(outside.observers.names)}")
+    if outside.monitors.pauses:
+        asked = ", ".join(f"{name} every {words.duration(pause)}" for name, pause in outside.monitors.pauses.items())
+        tell.line(f"asking, for what they saw last: {asked}")
     if outage.outage is not None:
         tell.line(f"users were seen to be out since {outage.outage.first_bad:%H:%M:%S}, before this watching began")
     with ExitStack() as stack:
@@ -121,6 +134,21 @@ class Vigil:
             act()
         except (OSError, ValueError, DefibError) as error:
             self._tell.line(f"warning: {plain(str(error))}")
+
+
+class Listener:
+    """Says what monitors and signals say, each time that it is something else than before."""
+
+    def __init__(self, tell: Teller) -> None:
+        self._tell = tell
+        self._said: dict[str, Health] = {}
+
+    def __call__(self, word: Word) -> None:
+        """One more word."""
+        if self._said.get(word.name) is not word.health:
+            known = "" if word.health is not Health.UNKNOWN else "cannot tell: "
+            self._tell.line(f"{word.name}: {known}{word.reason}")
+        self._said[word.name] = word.health
 
 
 class _Stopper(SystemClock):

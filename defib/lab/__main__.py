@@ -17,10 +17,10 @@ from defib.lab import furniture
 from defib.lab.controlserver import Control
 from defib.lab.eyewitness import log_name
 from defib.lab.plan import DEFAULT_NET, WEB_PORT, AddressPlan
-from defib.lab.processid import ProcessId
 from defib.lab.state import LabState, port_taken
 from defib.lab.toolchain import write_toolchain
 from defib.lab.world import Secrets, World
+from defib.processid import ProcessId
 
 _WATCH = 0.2
 _GRACE = 3.0

@@ -30,6 +30,7 @@ S3_FAULTS = (*AWS_FAULTS, "short-listing", "skewed")
 READ_FAULTS = ("429", "500", "denied", "slow", "hang")
 REGION_FAULTS = ("refuse", *READ_FAULTS, "skewed")
 REPLICATION_FAULTS = ("stall", "lag", "corrupt", "drop", "fail")
+MONITORING_FAULTS = ("refuse", "hang", "429", "500", "denied", "lying", "stale")
 CLOUDFLARE_FAULTS = (*AWS_FAULTS, "ignored")
 LFS_FAULTS = ("lfs-missing", "lfs-429")
 GIT_FAULTS = ("refuse", "hang", "slow", "5xx", "expired-token", "emptied", "force-pushed", "behind", *LFS_FAULTS)
@@ -62,7 +63,7 @@ _OWN_OPTION = {
 _UNCOUNTED = (
     *("refuse", "hang", "expired-certificate", "wrong-certificate"),
     *("emptied", "force-pushed", "behind", "lfs-missing", "renamed"),
-    *("stall", "lag"),
+    *("stall", "lag", "stale"),
 )
 
 

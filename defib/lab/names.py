@@ -26,6 +26,7 @@ _DELAYS = tuple(timedelta(milliseconds=delay) for delay in (5, 15, 30, 50))
 _CHECK = 0.005
 _RESOLVERS = 6
 _VENDORS = 90
+_MONITORS = 91
 
 AUTHORITY_FAULTS = ("silent", "refusing", "frozen", "left-behind")
 UPDATE_FAULTS = ("lying", "lost-answer")
@@ -66,6 +67,8 @@ class NameService:
         self.resolvers = tuple(self._resolver(number) for number in range(1, _RESOLVERS + 1))
         self.vendors_resolver = self._resolver(_VENDORS)
         """What hosting platforms ask: it listens nowhere, and has no faults."""
+        self.resolver_elsewhere = self._resolver(_MONITORS)
+        """What monitors ask, who look from elsewhere: it listens nowhere, and has no faults."""
 
     @property
     def targets(self) -> Mapping[str, tuple[str, ...]]:
@@ -95,7 +98,7 @@ class NameService:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for resolver in (*self.resolvers, self.vendors_resolver):
+        for resolver in (*self.resolvers, self.vendors_resolver, self.resolver_elsewhere):
             await resolver.stop()
         for server in (*self.route53, *self.cloudflare, *self._dynamic_servers, self._elsewhere):
             await server.stop()

@@ -22,8 +22,8 @@ from defib.errors import DefibError, LabDown, PortTaken
 from defib.lab.control import ControlClient, LabStatus
 from defib.lab.faults import Fault
 from defib.lab.plan import DEFAULT_NET, AddressPlan
-from defib.lab.processid import ProcessId
 from defib.lab.state import LabState
+from defib.processid import ProcessId
 
 START = timedelta(seconds=30)
 """The time a lab may take to come up; it takes about one second."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from defib.errors import DefibError, LabDown, PortTaken
-from defib.lab.processid import ProcessId
+from defib.processid import ProcessId
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ from defib.lab.history import write_history
 from defib.lab.hosting.bearings import asking
 from defib.lab.hosting.platforms import HostingPlatforms, Tokens
 from defib.lab.inbox import Inbox
+from defib.lab.monitoring.api import MonitoringApi
+from defib.lab.monitoring.furniture import MonitoringTokens, monitoring
 from defib.lab.names import NameService
 from defib.lab.others import OthersApi, Reference
 from defib.lab.plan import API_PORT, SMTP_PORT, WEB_PORT, AddressPlan
@@ -54,6 +56,7 @@ class Secrets:
     statuspage_token: str
     hosting: Tokens
     git: GitTokens
+    monitoring: MonitoringTokens
 
     @classmethod
     def random(cls) -> Secrets:
@@ -67,6 +70,7 @@ class Secrets:
             secrets.token_hex(16),
             Tokens(secrets.token_urlsafe(18), "nfp_" + secrets.token_urlsafe(27)),
             GitTokens("ghs_" + secrets.token_hex(18), "glpat-" + secrets.token_urlsafe(15)),
+            MonitoringTokens.random(),
         )
 
     def write(self, folder: Path, urls: Mapping[str, str]) -> None:
@@ -82,6 +86,9 @@ class Secrets:
             ("statuspage-token", self.statuspage_token),
             ("github-token", self.git.github),
             ("gitlab-token", self.git.gitlab),
+            ("uptimerobot-token", self.monitoring.uptimerobot),
+            ("pingdom-token", self.monitoring.pingdom),
+            ("sentry-token", self.monitoring.sentry),
             *((f"alert-{name}", url) for name, url in urls.items()),
         ):
             file = folder / name
@@ -113,10 +120,13 @@ class World:
         self.inbox = Inbox(plan.at("1.5"), API_PORT, SMTP_PORT, keys.inbox_token, self.clock)
         self.statuspage = StatuspageApi(plan.at("1.6"), API_PORT, keys.statuspage_token, self.clock)
         self.registry = Registry(plan.at(REGISTRY), API_PORT, {"intl": "0.19.0"})
-        self._told: dict[str, Inbox | StatuspageApi | FaultyServer] = {
+        elsewhere = self.names.resolver_elsewhere
+        self.monitoring = monitoring(plan, keys.monitoring, elsewhere, self.authority, self.clock)
+        self._told: dict[str, Inbox | StatuspageApi | FaultyServer | MonitoringApi] = {
             "inbox": self.inbox,
             "statuspage": self.statuspage,
             "pub": self.registry.server,
+            **self.monitoring,
         }
         self.status_bucket = furniture.status_bucket()
         self.switch_bucket = furniture.switch_bucket()
@@ -222,7 +232,9 @@ class World:
         apis["cloudflare-api"] = faults.CLOUDFLARE_FAULTS
         apis |= dict.fromkeys(self.hosting.switches, faults.AWS_FAULTS)
         apis |= {f"{name}-api": faults.FORGE_FAULTS for name in self.git}
-        return {**sites, **apis, **dict.fromkeys(self._told, faulty.FAULTS), **self.names.targets}
+        told: dict[str, tuple[str, ...]] = dict.fromkeys(self._told, faulty.FAULTS)
+        told |= dict.fromkeys(self.monitoring, faults.MONITORING_FAULTS)
+        return {**sites, **apis, **told, **self.names.targets}
 
     @property
     def active(self) -> Mapping[str, Fault]:

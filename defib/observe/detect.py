@@ -9,6 +9,7 @@
 
 A quorum may also lead from healthy to down at once, and whatever holds when the cool-down is over is the next state.
 Healthy takes a quorum as well: fewer good observers than that are suspect, because the others cannot tell.
+Monitors and signals are voices of a quorum in which at least one observer sees the same (:mod:`defib.observe.hearing`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from defib.monitor import Word
+from defib.observe.hearing import Heard, Hearing
 from defib.observe.witness import Onset, Witness, looks_under_way
 from defib.ports import Health, Observation
 from defib.site import Detection
@@ -50,6 +53,8 @@ class Decision:
     `first_bad` is when users first lost service, by those who say so now; while the verdict stays bad it does not move.
     `mute` are the observers without a vote. `act` is True at most once in a cool-down: the moment to start a recovery.
     While `state` is down, somebody who was not allowed to act then may do so later. `until` is the end of a cool-down.
+    `others` is what monitors and signals say to it, where that matters, and `held` why it is not down although there are
+    voices enough, "" where there is no such reason.
     """
 
     state: State
@@ -61,6 +66,8 @@ class Decision:
     act: bool = False
     verdict: Health = Health.UNKNOWN
     until: datetime | None = None
+    others: tuple[str, ...] = ()
+    held: str = ""
 
     @property
     def since(self) -> Mapping[str, datetime]:
@@ -69,10 +76,11 @@ class Decision:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why it is so, one sentence for each observer that is bad or cannot tell."""
+        """Why it is so, one sentence for each observer that is bad or cannot tell, and what others say."""
         bad = tuple(f"{complaint.observer}: {complaint.reason}" for complaint in self.complaints)
         silent = set(self.mute) - set(self.since)
-        return bad + tuple(f"{name}: cannot tell" for name in self.mute if name in silent)
+        told = bad + tuple(f"{name}: cannot tell" for name in self.mute if name in silent) + self.others
+        return (*told, self.held) if self.held else told
 
 
 class Detector:
@@ -85,6 +93,7 @@ class Detector:
         self._acted: datetime | None = None
         self._called: datetime | None = None
         self._online: Mapping[str, bool] = {}
+        self._hearing = Hearing(settings.wait_for_monitors)
         self._last = Decision(State.SUSPECT, None, mute=self._names)
         self._forget()
 
@@ -108,6 +117,12 @@ class Detector:
         self._last = self._decide()
         return self._last
 
+    def hear(self, word: Word) -> Decision:
+        """Take the word of a monitor or a signal into account."""
+        self._hearing.take(word)
+        self._last = self._decide()
+        return self._last
+
     def acted(self, at: datetime) -> None:
         """A recovery was started at `at`: nothing more is decided until the cool-down has passed."""
         self._acted = at if self._acted is None else max(self._acted, at)
@@ -121,6 +136,7 @@ class Detector:
         memory = 4 * (self._settings.fall + looks_under_way(self._settings))
         self._witnesses = {name: Witness(self._settings) for name in self._names}
         self._onset = Onset(self._names, memory)
+        self._hearing.forget()
 
     def _void(self, name: str) -> None:
         if not self._witnesses[name].sees:
@@ -156,8 +172,11 @@ class Detector:
         counted = [name for name in bad if self._online.get(name) is True]
         good = [name for name in self._names if self._votes_good(name)]
         mute = tuple(name for name in self._names if name not in counted and name not in good)
-        verdict = self._verdict(counted, good)
-        state = self._state(bad, verdict)
+        heard = self._hearing.at(self._now, self._first_bad(self._last.verdict, counted or bad) if bad else None)
+        enough = bool(counted) and len(counted) + len(heard.bad) >= self._settings.quorum
+        held = heard.objection if enough else ""
+        verdict = Health.UNKNOWN if held else Health.BAD if enough else self._good_or_unknown(good, heard)
+        state = self._state((*bad, *heard.bad), verdict)
         return Decision(
             state,
             self._now,
@@ -168,16 +187,16 @@ class Detector:
             act=state is State.DOWN and self._call(),
             verdict=verdict,
             until=self._acted + self._settings.cool_down if self._acted and state is State.COOLING else None,
+            others=heard.reasons,
+            held=held,
         )
 
     def _votes_good(self, name: str) -> bool:
         witness = self._witnesses[name]
         return witness.vote is Health.GOOD and (witness.sees or self._online.get(name) is not False)
 
-    def _verdict(self, counted: Sequence[str], good: Sequence[str]) -> Health:
-        if len(counted) >= self._settings.quorum:
-            return Health.BAD
-        return Health.GOOD if len(good) >= self._settings.quorum else Health.UNKNOWN
+    def _good_or_unknown(self, good: Sequence[str], heard: Heard) -> Health:
+        return Health.GOOD if good and len(good) + len(heard.good) >= self._settings.quorum else Health.UNKNOWN
 
     def _state(self, bad: Sequence[str], verdict: Health) -> State:
         if self._within_cool_down(self._acted):

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Protocol
 
 from defib.clock import Clock, Deadline
+from defib.monitor import Monitors, Nobody, Word
 from defib.observe.memory import MemoryObservers
 from defib.ports import Aim, Observation, Observers
 
@@ -26,7 +27,7 @@ class Online:
     flags: Mapping[str, bool]
 
 
-Seen = Observation | Online
+Seen = Observation | Online | Word
 
 
 class Looks(Protocol):
@@ -38,6 +39,10 @@ class Looks(Protocol):
 
     def ask_online(self, allowed: timedelta) -> None:
         """Start asking all observers whether they are online."""
+        ...
+
+    def ask(self, monitor: str, allowed: timedelta) -> None:
+        """Start asking a monitor or a signal for its word."""
         ...
 
     def next(self, within: timedelta) -> Seen | None:
@@ -52,8 +57,9 @@ class Looks(Protocol):
 class ThreadedLooks:
     """Looks of real observers, each in a thread of a pool with room for `at_once` of them."""
 
-    def __init__(self, observers: Observers, clock: Clock, at_once: int) -> None:
+    def __init__(self, observers: Observers, clock: Clock, at_once: int, monitors: Monitors | None = None) -> None:
         self._observers = observers
+        self._monitors = monitors or Nobody()
         self._clock = clock
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="defib-look")
         self._results: queue.SimpleQueue[Seen | BaseException] = queue.SimpleQueue()
@@ -66,6 +72,10 @@ class ThreadedLooks:
         """Start asking all observers whether they are online."""
         names = self._observers.names
         self._start(lambda within: Online(dict(zip(names, self._observers.online(within=within), strict=True))), allowed)
+
+    def ask(self, monitor: str, allowed: timedelta) -> None:
+        """Start asking a monitor or a signal for its word."""
+        self._start(lambda within: self._monitors.ask(monitor, within=within), allowed)
 
     def next(self, within: timedelta) -> Seen | None:
         """The next result, or None after `within`."""
@@ -99,8 +109,9 @@ class ThreadedLooks:
 class SimulatedLooks:
     """Looks of in-memory observers: each result arrives when its look would have ended, on any clock."""
 
-    def __init__(self, observers: MemoryObservers, clock: Clock) -> None:
+    def __init__(self, observers: MemoryObservers, clock: Clock, monitors: Monitors | None = None) -> None:
         self._observers = observers
+        self._monitors = monitors or Nobody()
         self._clock = clock
         self._numbers = count()
         self._due: list[tuple[timedelta, int, Seen]] = []
@@ -114,6 +125,10 @@ class SimulatedLooks:
         """Start asking all observers whether they are online; one that is not costs all the time there is."""
         flags, took = self._observers.glimpse_online(allowed)
         self._deliver(took, Online(dict(zip(self._observers.names, flags, strict=True))))
+
+    def ask(self, monitor: str, allowed: timedelta) -> None:
+        """Ask a monitor or a signal for its word, which in memory takes no time."""
+        self._deliver(timedelta(0), self._monitors.ask(monitor, within=Deadline.after(self._clock, allowed)))
 
     def next(self, within: timedelta) -> Seen | None:
         """The next result, or None after `within`; the clock has then moved so far."""

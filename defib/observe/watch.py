@@ -6,14 +6,18 @@ again. Each still needs its own `fall` bad looks, an interval apart.
 
 A look starts when its time has come, whether or not earlier ones have ended: a server that hangs costs one probe deadline,
 not `fall` of them, and the decision comes within fall x interval + probe deadline.
+
+Monitors and signals are asked on the side, each with its own pause, one question at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from defib.clock import Clock
+from defib.monitor import Monitors, Nobody, Word
+from defib.observe.asking import ASK_WITHIN
 from defib.observe.detect import Decision, Detector
 from defib.observe.looks import Looks, Online, ThreadedLooks
 from defib.observe.witness import looks_under_way
@@ -28,9 +32,9 @@ def _ignore(_seen: object) -> None:
 class Watcher:
     """Looks at a site through its observers and feeds the detector until somebody has seen enough.
 
-    The callbacks run in the thread of :meth:`run`, `on_observation` for each look, `on_decision` when the state changes or
-    it is time to act; looks that fall due while they run are started late or left out. `looks` is for simulated
-    observers, :class:`SimulatedLooks`.
+    The callbacks run in the thread of :meth:`run`: `on_observation` for each look, `on_word` for each word of somebody else,
+    and `on_decision` when the state changes, it is time to act, or something else than before holds that back. Looks that
+    fall due while they run are started late or left out. `looks` is for simulated observers, :class:`SimulatedLooks`.
     """
 
     def __init__(
@@ -40,21 +44,27 @@ class Watcher:
         detector: Detector,
         clock: Clock,
         *,
+        monitors: Monitors | None = None,
         looks: Looks | None = None,
         on_decision: Callable[[Decision], object] = _ignore,
         on_observation: Callable[[Observation], object] = _ignore,
+        on_word: Callable[[Word], object] = _ignore,
     ) -> None:
         self._aim = Aim(site.page.url)
         self._settings = site.detection
         self._names = observers.names
         self._detector = detector
         self._clock = clock
-        room = len(self._names) * looks_under_way(self._settings) + 1
-        self._looks = looks or ThreadedLooks(observers, clock, room)
+        monitors = monitors or Nobody()
+        room = len(self._names) * looks_under_way(self._settings) + 1 + len(monitors.pauses)
+        self._looks = looks or ThreadedLooks(observers, clock, room, monitors)
         self._schedule = _Schedule(self._names, self._settings.interval)
+        self._rounds = _Rounds(monitors.pauses)
         self._on_decision = on_decision
         self._on_observation = on_observation
+        self._on_word = on_word
         self._network = _Network(self._settings.fall, self._settings.fall * self._settings.interval)
+        self._held = detector.last.held
         self._stopped = False
 
     def run(self, until: Callable[[Decision], bool]) -> Decision:
@@ -66,7 +76,10 @@ class Watcher:
                 if due <= now:
                     self._schedule.started(name, now)
                     self._looks.look(self._aim, name, self._settings.probe_deadline)
-                elif self._take(due - now, until):
+                elif (monitor := self._rounds.next(now)) is not None:
+                    self._rounds.started(monitor, now)
+                    self._looks.ask(monitor, ASK_WITHIN)
+                elif self._take(min(due, self._rounds.due(due)) - now, until):
                     break
         finally:
             self._looks.close()
@@ -86,6 +99,10 @@ class Watcher:
             asked_too_soon = self._network.answered(seen, now)
             decision = self._detector.feed((), self._network.known)
             self._ask_if(asked_too_soon)
+        elif isinstance(seen, Word):
+            self._rounds.ended(seen.name)
+            self._on_word(seen)
+            decision = self._detector.hear(seen)
         else:
             self._on_observation(seen)
             self._schedule.saw(seen, now)
@@ -93,7 +110,8 @@ class Watcher:
             self._network.noted(seen, voting_bad=voting_bad)
             decision = self._detector.feed((seen,), self._network.known)
             self._ask_if(self._network.doubts(seen, now))
-        if decision.changed or decision.act:
+        if decision.changed or decision.act or decision.held != self._held:
+            self._held = decision.held
             self._on_decision(decision)
         return until(decision)
 
@@ -144,6 +162,31 @@ class _Schedule:
     def _spread(self, start: timedelta) -> None:
         pace = self._interval / len(self._names)
         self._next = {name: start + number * pace for number, name in enumerate(self._names)}
+
+
+class _Rounds:
+    """When each monitor is asked next: its pause after it was asked last, and not before it has answered."""
+
+    def __init__(self, pauses: Mapping[str, timedelta]) -> None:
+        self._pauses = pauses
+        self._due: dict[str, timedelta | None] = dict.fromkeys(pauses, timedelta(0))
+        self._asked: dict[str, timedelta] = {}
+
+    def next(self, now: timedelta) -> str | None:
+        """Who is to be asked now, if anybody."""
+        return next((name for name, due in self._due.items() if due is not None and due <= now), None)
+
+    def due(self, at_most: timedelta) -> timedelta:
+        """When the next one is to be asked, or `at_most` if that is sooner."""
+        return min([at_most, *(due for due in self._due.values() if due is not None)])
+
+    def started(self, name: str, now: timedelta) -> None:
+        """The question is under way."""
+        self._due[name], self._asked[name] = None, now
+
+    def ended(self, name: str) -> None:
+        """The answer is there."""
+        self._due[name] = self._asked[name] + self._pauses[name]
 
 
 class _Network:

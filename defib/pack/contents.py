@@ -21,7 +21,7 @@ from defib.pack.howto import Holds, howto
 from defib.pack.secrets import known, refuse_secrets, wanted
 from defib.pack.sheet import sheet
 from defib.pack.written import Contents
-from defib.ready.proved import last_proof
+from defib.proofs import last_proof
 from defib.redact import Redactor
 from defib.redeploy.place import find_host
 from defib.runbook import Runbook, load_runbook

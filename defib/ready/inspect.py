@@ -10,7 +10,19 @@ from defib.errors import BudgetSpent, SecretMissing
 from defib.outside import read_only
 from defib.providers.access import open_accesses, open_audits, open_claims, open_pairs
 from defib.providers.secret import resolve
-from defib.ready import builds, certificates, credentials, ground, local, places, proved, records, replication, servers
+from defib.ready import (
+    builds,
+    certificates,
+    credentials,
+    ground,
+    local,
+    monitors,
+    places,
+    proved,
+    records,
+    replication,
+    servers,
+)
 from defib.ready.access import Access, Claims
 from defib.ready.board import AT_ONCE, ask_all
 from defib.ready.check import Check, Question, Readiness, State
@@ -56,7 +68,7 @@ def inspect(desk: Desk, name: str, instruments: Instruments | None = None) -> Re
 
     here = Here(site, path, desk.home, desk.runbooks, desk.clock, secret, tools.free)
     opened = _open(desk, here, tools)
-    asked = [*local.questions(here), *proved.questions(here)]
+    asked = [*local.questions(here), *proved.questions(here), *monitors.questions(here)]
     if isinstance(opened, Scene):
         asked += _outside(opened)
     checks = ask_all(asked, desk.clock, at_once=tools.at_once)

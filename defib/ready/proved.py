@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
-from defib import entries
 from defib.clock import Deadline
-from defib.errors import EvidenceBroken
 from defib.fate import readiness
-from defib.history import JOURNAL, digest, opening_of, status_of
-from defib.home import Home
-from defib.journal import read_journal
-from defib.objectives import Status
+from defib.proofs import changed_since, last_proof
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Here
 from defib.report import words
@@ -25,21 +18,18 @@ LONG_AGO = timedelta(days=35)
 """Drills are monthly; a few days more is late."""
 
 
-@dataclass(frozen=True)
-class Proof:
-    """The last run of a procedure that recovered the site, and the digests of the files it began with."""
-
-    run: str
-    at: datetime
-    opened: entries.Opened
-
-
 def questions(here: Here) -> Iterator[Question]:
-    """Two for each runbook that answers the failure of something that the site has: its proof, and what it leans on."""
+    """Two for each runbook that answers the failure of something that the site has: its proof, and what it leans on.
+
+    Of the others that are to be drilled by the site file, their proofs.
+    """
+    drilled = (here.site.drills.procedures or here.site.drillable) if here.site.drills else ()
     for path in sorted(here.runbooks.glob("*.md")):
         runbook = load_runbook(path.stem, here.runbooks)
-        if (runbook.against == "cdn" and here.site.cdns) or (runbook.against == "host" and here.site.hosts):
+        answers = (runbook.against == "cdn" and here.site.cdns) or (runbook.against == "host" and here.site.hosts)
+        if answers or runbook.procedure in drilled:
             yield Question("proved", runbook.procedure, partial(_proved, here, runbook))
+        if answers:
             yield Question("shared-fate", runbook.procedure, partial(_shares, here, runbook))
 
 
@@ -64,38 +54,9 @@ def _proved(here: Here, runbook: Runbook, within: Deadline) -> Iterator[Check]:
         yield Check("proved", name, State.WARN, "never", then)
         return
     age = here.clock.now() - proof.at
-    changed = _changed(here, runbook, proof)
-    text = f"{words.duration(age)} ago by {proof.run}"
+    changed = changed_since(here.home, proof, here.site, runbook)
+    text = f"on {proof.at:%Y-%m-%d} by {'drill' if proof.drill else 'run'} {proof.by}, {words.duration(age)} ago"
     if changed:
         text += f"; changed since: {', '.join(changed)}"
     state = State.WARN if changed or age > LONG_AGO else State.OK
     yield Check("proved", name, state, text, "" if state is State.OK else then)
-
-
-def _changed(here: Here, runbook: Runbook, proof: Proof) -> list[str]:
-    differs = {
-        f"the site file ({here.site_path.name})": proof.opened.site_digest != digest(here.site_path),
-        f"the runbook ({runbook.path.name})": proof.opened.runbook_digest != runbook.digest,
-    }
-    return [what for what, changed in differs.items() if changed]
-
-
-def last_proof(home: Home, site: str, procedure: str, within: Deadline) -> Proof | None:
-    """The newest run of `procedure`, in a drill or not, that recovered `site`; None where there is none, or no time."""
-    for folder in reversed(home.runs()):
-        if within.expired():
-            return None
-        proof = _proof(folder)
-        if proof is not None and (proof.opened.site, proof.opened.procedure) == (site, procedure):
-            return proof
-    return None
-
-
-def _proof(folder: Path) -> Proof | None:
-    try:
-        records = read_journal(folder / JOURNAL)[0]
-        if status_of(records) is Status.RECOVERED:
-            return Proof(folder.name, records[-1].at, opening_of(records, folder))
-    except EvidenceBroken:
-        return None  # what does not verify proves nothing
-    return None

@@ -109,10 +109,13 @@ class Comparer:
         tally, waiting = Tally(), deque[Future[list[Finding]]]()
         with _LISTING:
             chosen = self._listed(part, tally, waiting, asking, within)
-        waiting.extend(asking.submit(chosen.check, version, within) for version in chosen.versions)
+        checks = [asking.submit(chosen.spot.checked, version, within) for version in chosen.versions]
         while waiting:
             _add(tally, waiting.popleft().result())
-        tally.checked = len(chosen.versions)
+        for check in checks:
+            checked = check.result()
+            _add(tally, filter(None, (checked.finding,)))
+            tally.checked += checked.whole
         return tally
 
     def _listed(
@@ -150,15 +153,12 @@ class _Chosen:
     """Those of the same versions that are asked for more; called with each of them."""
 
     def __init__(self, spot: SpotCheck) -> None:
-        self._spot = spot
+        self.spot = spot
         self.versions: list[Version] = []
 
     def __call__(self, version: Version) -> None:
-        if self._spot.wants(version) and self._spot.allowance.spare_requests(2):
+        if self.spot.wants(version) and self.spot.allowance.spare_requests(2):
             self.versions.append(version)
-
-    def check(self, version: Version, within: Deadline) -> list[Finding]:
-        return list(self._spot.findings(version, within))
 
 
 def _asking() -> ThreadPoolExecutor:

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from defib.clock import Deadline
 from defib.errors import NotFound, ProviderError
+from defib.replication.expired import Expired
 from defib.replication.findings import Finding, Kind
 from defib.replication.merge import Unlike
-from defib.replication.port import NULL, Bucket, Cursor, Details, Status, Version
-from defib.replication.rules import BucketSettings, Expiry, Rule, rule_of
+from defib.replication.port import Bucket, Cursor, Details, Status, Version
+from defib.replication.rules import BucketSettings, Rule, rule_of
 from defib.replication.sameness import Same, Sameness
 from defib.replication.sides import both
 
@@ -129,7 +130,7 @@ class Judge:
         """A version that the replica alone has."""
         if theirs.marker:
             yield from self._lone_marker(theirs, unlike, within)
-        elif self._expired(theirs):
+        elif self._expired.has_removed(theirs, unlike.latest, within):
             yield _found(Kind.EXPECTED, theirs, "a lifecycle rule has removed it at the source")
         elif self._is_current(theirs, unlike.latest, within):
             return
@@ -157,7 +158,7 @@ class Judge:
         if theirs.latest and unlike.latest is not None and not unlike.latest.marker:
             if self._still_there(theirs.key, within):
                 yield _found(Kind.HIDDEN, theirs, "a delete marker at the replica hides it there")
-        elif self._expired(theirs):
+        elif self._expired.has_removed(theirs, unlike.latest, within):
             yield _found(Kind.EXPECTED, theirs, "a lifecycle rule removes such markers at the source")
 
     def _hides(self, theirs: Version, unlike: Unlike) -> bool:
@@ -193,22 +194,13 @@ class Judge:
     def _rule(self, key: str) -> Rule | None:
         return rule_of(self.settings.rules, self.replica.name, key) if self.settings is not None else None
 
+    @property
+    def _expired(self) -> Expired:
+        rules = self.settings.expiries if self.settings is not None else ()
+        return Expired(rules, self.replica, self.sameness.allowance, self.now)
+
     def _rules_are_known(self) -> bool:
         return self.settings is not None and "rules" not in dict(self.settings.unread)
-
-    def _expired(self, theirs: Version) -> bool:
-        rules = self.settings.expiries if self.settings is not None else ()
-        return any(self._by(rule, theirs) for rule in rules if theirs.key.startswith(rule.prefix))
-
-    def _by(self, rule: Expiry, theirs: Version) -> bool:
-        if theirs.marker:
-            return rule.lone_markers
-        if (rule.above is not None and theirs.size <= rule.above) or (rule.below is not None and theirs.size >= rule.below):
-            return False
-        # What a key holds gets a marker when it expires; it is removed where the bucket kept no versions alone.
-        current = rule.current if theirs.id in {"", NULL} else None
-        ages = [age for age in (current, rule.superseded) if age is not None]
-        return bool(ages) and self.now - theirs.modified >= min(ages)
 
 
 def _found(kind: Kind, version: Version, why: str) -> Finding:

@@ -6,7 +6,6 @@ has had its turn after some checks: in a small bucket after each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -29,6 +28,14 @@ _EVERY = timedelta(minutes=15)
 def turns_for(versions: int, requests: int) -> int:
     """After how many checks everything can have had its turn, if half of the `requests` of a check are for that."""
     return max(1, -(-versions * _QUESTIONS * 2 // requests)) if versions else TURNS
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was wrong with one version, None where nothing was; `whole` where all was asked that there was to ask."""
+
+    finding: Finding | None = None
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,25 +63,23 @@ class SpotCheck:
     def _turn(self) -> int:
         return int(self.now.timestamp() // _EVERY.total_seconds()) % self.turns
 
-    def findings(self, version: Version, within: Deadline) -> Iterator[Finding]:
-        """What differs; nothing where it was not to be asked any more. `unknown` where nobody may tell."""
+    def checked(self, version: Version, within: Deadline) -> Checked:
+        """What differs; `unknown` where nobody may tell."""
         try:
-            why = self._unlike(version, within)
+            here, there = both(
+                lambda: self.source.details(version.key, version.id, within=within),
+                lambda: self.replica.details(version.key, version.id, within=within),
+            )
+            if here is None or there is None:
+                return Checked()  # removed meanwhile
+            why = self._apart(version, here, there, within)
+            if why is None:
+                return Checked(whole=False)
+            if not why or self._is_mended(version, here, within):
+                return Checked()
         except ProviderError as error:
-            yield Finding(Kind.UNKNOWN, version.key, version.id, version.modified, version.size, str(error))
-            return
-        if why:
-            yield Finding(Kind.UNLIKE, version.key, version.id, version.modified, version.size, why)
-
-    def _unlike(self, version: Version, within: Deadline) -> str:
-        here, there = both(
-            lambda: self.source.details(version.key, version.id, within=within),
-            lambda: self.replica.details(version.key, version.id, within=within),
-        )
-        if here is None or there is None:
-            return ""  # removed meanwhile
-        why = self._apart(version, here, there, within)
-        return why if why and not self._is_mended(version, here, within) else ""
+            return Checked(_found(Kind.UNKNOWN, version, str(error)))
+        return Checked(_found(Kind.UNLIKE, version, why))
 
     def _is_mended(self, version: Version, here: Details, within: Deadline) -> bool:
         """Whether the replica's key holds a copy of it that is served as it must be, above the one that is not."""
@@ -84,9 +89,10 @@ class SpotCheck:
         if now is None or now.version == version.id or now.size != here.size:
             return False
         other = here.plain and now.plain and here.etag != now.etag  # where nothing tells, the comparison asks
-        return not other and not self._apart(version, here, now, within)
+        return not other and self._apart(version, here, now, within) == ""
 
-    def _apart(self, version: Version, here: Details, there: Details, within: Deadline) -> str:
+    def _apart(self, version: Version, here: Details, there: Details, within: Deadline) -> str | None:
+        """What differs in a person's words, "" where nothing does; None where the tags were not to be asked for."""
         names = sorted(here.headers.keys() | there.headers.keys())
         wrong = [name for name in names if here.headers.get(name) != there.headers.get(name)]
         if wrong:
@@ -96,11 +102,15 @@ class SpotCheck:
             return self._other_tags(version, there.version or version.id, within)
         return ""
 
-    def _other_tags(self, version: Version, theirs: str, within: Deadline) -> str:
-        if not self.allowance.requests(2):
-            return ""
+    def _other_tags(self, version: Version, theirs: str, within: Deadline) -> str | None:
+        if not self.allowance.requests(_QUESTIONS):
+            return None
         here, there = both(
             lambda: self.source.tags(version.key, version.id, within=within),
             lambda: self.replica.tags(version.key, theirs, within=within),
         )
         return "" if here == there else f"tags {dict(there)}, and {dict(here)} at the source"
+
+
+def _found(kind: Kind, version: Version, why: str) -> Finding:
+    return Finding(kind, version.key, version.id, version.modified, version.size, why)

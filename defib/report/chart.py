@@ -59,15 +59,18 @@ def as_svg(chart: Chart) -> str:
     height = _HEIGHT - _ABOVE - _BELOW
     floor = _ABOVE + height
     drawn = [f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fcfcfa"/>']
-    drawn.append(_text(10, 22, "start", f"{chart.title}; the line is the {chart.limit_words}", "font-weight:600"))
+    drawn.append(_text(10, 22, "start", f"{chart.title}; {chart.limit_said}", "font-weight:600"))
     for bar in chart.bars:
         left, wide, tall = bar.left / 100 * _WIDTH, bar.width / 100 * _WIDTH, bar.height / 100 * height
         drawn.append(
             f'<rect x="{left:.1f}" y="{floor - tall:.1f}" width="{wide:.1f}" height="{tall:.1f}" {_FILLS[bar.tone]}>'
             f"<title>{escape(bar.words)}</title></rect>"
         )
+        if bar.label:
+            drawn.append(_text(left + wide / 2, floor - tall - 5, "middle", bar.label))
     line = floor - chart.limit / 100 * height
-    drawn.append(f'<line x1="0" x2="{_WIDTH}" y1="{line:.1f}" y2="{line:.1f}" stroke="#1b1e23" stroke-width="2"/>')
+    if line >= _ABOVE:
+        drawn.append(f'<line x1="0" x2="{_WIDTH}" y1="{line:.1f}" y2="{line:.1f}" stroke="#1b1e23" stroke-width="2"/>')
     drawn += [_text(tick.left / 100 * _WIDTH, _HEIGHT - 8, "middle", tick.text) for tick in chart.ticks]
     size = f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">{"".join(drawn)}</svg>'

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from defib import drilled
 from defib.drilled import Drill
+from defib.drillline import DrillLine
 from defib.entries import EyewitnessSaw
 from defib.objectives import Measure, Verdict
 from defib.report import parts, words
@@ -13,6 +15,7 @@ from defib.report.copies import Copies, copies_of
 from defib.report.drillfigures import agreement, drill_exit_code, drill_figures
 from defib.report.page import Cell, Page, Section, Table, Tile, Tone, cells, code, tone_of
 from defib.report.picture import Around
+from defib.report.review import review, scored
 from defib.report.run_page import (
     changes_section,
     lead,
@@ -25,25 +28,33 @@ from defib.report.run_page import (
 from defib.timeline import Timeline
 
 
-def drill_page(drill: Drill) -> Page:
-    """The whole report of one drill: verdicts first, evidence last."""
+def drill_page(drill: Drill, past: Sequence[DrillLine] = ()) -> Page:
+    """The whole report of one drill: verdicts first, evidence last. `past` are the drills up to it, of the same site."""
     copies = copies_of(drill.opened.trigger)
     if copies is not None:
-        return _page_of_copies(drill, copies)
+        return _page_of_copies(drill, copies, past)
     tiles = (_status(drill), *_objectives(drill), _witness(drill), _residue(drill))
     return Page(
-        title=f"Drill of {_procedure(drill)} on {drill.opened.site}",
+        title=f"Drill of {drill.procedure} on {drill.opened.site}",
         subtitle=f"{drill.opened.mode} · drill {drill.opened.run_id} · begun {words.stamp(drill.started)}",
         tone=overall(tuple(tile.tone for tile in tiles)),
         lead=_lead(drill),
         tiles=tiles,
         commands=(),
-        sections=(*_forward(drill), *_failback(drill), _changes(drill), _left(drill), *_notes(drill), _evidence(drill)),
+        sections=(
+            *_forward(drill),
+            *_failback(drill),
+            _changes(drill),
+            _left(drill),
+            *_notes(drill),
+            *review(drill, past),
+            _evidence(drill),
+        ),
         footer=f"Derived from the journal of drill {drill.opened.run_id}, last entry {drill.head[:12]}.",
     )
 
 
-def _page_of_copies(drill: Drill, copies: Copies) -> Page:
+def _page_of_copies(drill: Drill, copies: Copies, past: Sequence[DrillLine]) -> Page:
     """The same where no user was to notice: what every copy had while something failed, and after it was well again."""
     tiles = (_status(drill), _residue(drill))
     runs = [(run, when) for run, when in ((drill.forward, "while it failed"), (drill.failback, "afterwards")) if run]
@@ -57,20 +68,15 @@ def _page_of_copies(drill: Drill, copies: Copies) -> Page:
         for run, when in runs
     )
     return Page(
-        title=f"Drill of {_procedure(drill)} on {drill.opened.site}",
+        title=f"Drill of {drill.procedure} on {drill.opened.site}",
         subtitle=f"{drill.opened.mode} · drill {drill.opened.run_id} · begun {words.stamp(drill.started)}",
         tone=overall(tuple(tile.tone for tile in tiles)),
-        lead=f"On purpose, something was broken ({drill_figures(drill).fault or 'nothing yet'}).",
+        lead=f"On purpose, something was broken ({drill_figures(drill).fault or 'nothing yet'}). {scored(drill)}".strip(),
         tiles=tiles,
         commands=(),
-        sections=(*sections, _left(drill), *_notes(drill), _evidence(drill)),
+        sections=(*sections, _left(drill), *_notes(drill), *review(drill, past), _evidence(drill)),
         footer=f"Derived from the journal of drill {drill.opened.run_id}, last entry {drill.head[:12]}.",
     )
-
-
-def _procedure(drill: Drill) -> str:
-    """The procedure that was drilled; a drill that never came to it still says what it was for."""
-    return drill.forward.opened.procedure if drill.forward else drill.opened.trigger or drill.opened.procedure
 
 
 def _lead(drill: Drill) -> str:
@@ -79,8 +85,8 @@ def _lead(drill: Drill) -> str:
     actual = drill.forward.rto.actual if drill.forward else None
     saw = f"The eyewitness saw {words.duration(drill.witnessed)}." if drill.witnessed is not None else ""
     if actual is None:
-        return f"{broke} How long users were without service is unknown. {saw}".strip()
-    return f"{broke} Users were without service for {words.duration(actual)}. {saw}".strip()
+        return f"{broke} How long users were without service is unknown. {saw} {scored(drill)}".strip()
+    return f"{broke} Users were without service for {words.duration(actual)}. {saw} {scored(drill)}".strip()
 
 
 def _status(drill: Drill) -> Tile:

@@ -12,6 +12,7 @@ from defib.drilled import Drill
 from defib.objectives import Measure, Status, Verdict
 from defib.report.figures import ObjectiveFigures, PhaseFigures, exit_code, objective_figures, phase_figures, prefect_figures
 from defib.report.words import seconds
+from defib.score import score
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,23 @@ class FailbackFigures:
     run_id: str | None
     status: Status | None
     outage_s: float | None
+
+
+@dataclass(frozen=True)
+class PointFigures:
+    """One objective or check of the score; `met` is null where nobody knows, which counts as not met."""
+
+    name: str
+    met: bool | None
+    why: str
+
+
+@dataclass(frozen=True)
+class ScoreFigures:
+    """The share of the objectives and checks that were met, each counting the same (:mod:`defib.score`)."""
+
+    percent: int
+    points: tuple[PointFigures, ...]
 
 
 @dataclass(frozen=True)
@@ -60,6 +78,14 @@ class DrillFigures:
     ended: datetime | None
     head: str
     report: str | None
+    procedure: str = ""
+    """What was drilled."""
+    ending: str = ""
+    """``done``, ``failed``, ``skipped``, ``missed``, ``interrupted`` or ``open``."""
+    score: ScoreFigures | None = None
+    """Null of a drill that was not held."""
+    due: datetime | None = None
+    """The planned moment that it answers; null where a person wanted it."""
 
 
 def drill_figures(drill: Drill, report: Path | None = None) -> DrillFigures:
@@ -88,7 +114,19 @@ def drill_figures(drill: Drill, report: Path | None = None) -> DrillFigures:
         ended=drill.ended,
         head=drill.head,
         report=str(report) if report else None,
+        procedure=drill.procedure,
+        ending=drill.ending.value,
+        score=score_figures(drill),
+        due=drill.asked.due if drill.asked else None,
     )
+
+
+def score_figures(drill: Drill) -> ScoreFigures | None:
+    """The score and its points."""
+    found = score(drill)
+    if found is None:
+        return None
+    return ScoreFigures(found.percent, tuple(PointFigures(point.name, point.met, point.why) for point in found.points))
 
 
 def agreement(drill: Drill) -> Measure:

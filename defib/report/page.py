@@ -18,11 +18,12 @@ class Tone(StrEnum):
 
     GOOD = "good"
     BAD = "bad"
+    WARN = "warn"
     UNKNOWN = "unknown"
     PLAIN = "plain"
 
 
-SIGNS = {Tone.GOOD: "✓", Tone.BAD: "✗", Tone.UNKNOWN: "?", Tone.PLAIN: ""}
+SIGNS = {Tone.GOOD: "✓", Tone.BAD: "✗", Tone.WARN: "!", Tone.UNKNOWN: "?", Tone.PLAIN: ""}
 
 _VERDICTS = {Verdict.MET: Tone.GOOD, Verdict.MISSED: Tone.BAD, Verdict.UNKNOWN: Tone.UNKNOWN}
 
@@ -128,11 +129,15 @@ class Bar:
     height: float
     tone: Tone
     words: str
+    label: str = ""
+    """What stands over it, where there is room."""
 
 
 @dataclass(frozen=True)
 class Chart:
     """A figure over time: a bar a look, and the `limit` that it is to stay under, in per cent of the height.
+
+    A limit of more than 100 is beyond the picture, and only said.
 
     `mermaid` is the same for places where Markdown is shown but pictures are not.
     """
@@ -143,6 +148,12 @@ class Chart:
     limit_words: str
     ticks: tuple[Tick, ...]
     mermaid: str
+
+    @property
+    def limit_said(self) -> str:
+        """What the line is, or that it is too far up to be drawn."""
+        fits = self.limit <= 100  # noqa: PLR2004 - per cent
+        return f"the line is the {self.limit_words}" if fits else f"the {self.limit_words} is far above"
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,16 @@
-"""The three documents of a run or a drill, written into its folder; the only I/O of the reports."""
+"""The documents of a run or a drill, written into its folder; the only I/O of the reports."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from defib.drilled import Drill
+from defib.drillline import DrillLine
 from defib.errors import HomeUnwritable
+from defib.report.afteraction import FILE, after_action
 from defib.report.as_html import as_html
 from defib.report.as_json import as_json
 from defib.report.as_markdown import as_markdown
@@ -29,9 +32,11 @@ def write_run(folder: Path, timeline: Timeline) -> Path:
     return _write(folder, run_figures(timeline, HTML), run_page(timeline))
 
 
-def write_drill(folder: Path, drill: Drill) -> Path:
-    """As :func:`write_run`, for a drill."""
-    return _write(folder, drill_figures(drill, HTML), drill_page(drill))
+def write_drill(folder: Path, drill: Drill, past: Sequence[DrillLine] = ()) -> Path:
+    """As :func:`write_run`, for a drill and those of its site before it; ``after-action.md`` is written once and kept."""
+    if drill.status is not None:
+        _write_once(folder / FILE, after_action(drill))
+    return _write(folder, drill_figures(drill, HTML), drill_page(drill, past))
 
 
 def _write(folder: Path, figures: RunFigures | DrillFigures, page: Page) -> Path:
@@ -39,6 +44,17 @@ def _write(folder: Path, figures: RunFigures | DrillFigures, page: Page) -> Path
     _replace(folder / "report.md", as_markdown(page))
     _replace(folder / HTML, as_html(page))
     return folder / HTML
+
+
+def _write_once(path: Path, text: str) -> None:
+    """What stands there already is somebody's, filled in or not."""
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def _replace(path: Path, text: str) -> None:
@@ -52,9 +68,13 @@ def _replace(path: Path, text: str) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise HomeUnwritable(
-            f"cannot write the report: {error.strerror}",
-            where=str(path),
-            expected="a folder that this user may write to",
-            then="defib report RUN, once it can be written",
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> HomeUnwritable:
+    return HomeUnwritable(
+        f"cannot write the report: {error.strerror}",
+        where=str(path),
+        expected="a folder that this user may write to",
+        then="defib report RUN, once it can be written",
+    )

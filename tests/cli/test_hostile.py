@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from defib import entries
-from defib.cli.board import Scene
 from defib.cli.say import aside, explain, prompt, say, say_json, show
+from defib.cli.steptable import Scene
 from defib.errors import Unavailable
 from defib.journal import Record
 from defib.redact import Redactor

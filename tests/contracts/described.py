@@ -142,6 +142,9 @@ GITLAB = Described(
     "gitlab.json", "https://gitlab.com", undescribed=r"/projects/[^/]+/(deploy_keys|variables|hooks)$", errors_in=""
 )
 STATUSPAGE = Described("statuspage.json", "https://api.statuspage.io/v1", undescribed=r"^$", errors_in="")
+UPTIMEROBOT = Described(
+    "uptimerobot.json", "https://api.uptimerobot.com/v3", undescribed=r"/stats/response-time$", errors_in=""
+)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -37,19 +38,35 @@ class PrefectServer:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    @property
+    def pages(self) -> str:
+        """The address of its pages for people, where it serves them."""
+        return f"{self.api.removesuffix('/api')}/v2"
+
     def find(self, what: str, **body: object) -> list[dict[str, Any]]:
         """What the API lists of a kind, such as ``flow_runs``."""
-        request = urllib.request.Request(
-            f"{self.api}/{what}/filter", json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            found: list[dict[str, Any]] = json.load(answer)
+        found: list[dict[str, Any]] = self.ask(f"{what}/filter", body)
         return found
+
+    def ask(self, path: str, body: object | None = None) -> Any:
+        """What the API answers at a path; with a body it is posted. While SQLite is locked it is asked again."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.api}/{path}", data, {"Content-Type": "application/json"})
+        clock = SystemClock()
+        within = Deadline.after(clock, timedelta(seconds=10))
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or within.expired():
+                    raise
+            clock.sleep(timedelta(milliseconds=200))
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[PrefectServer]:
-    """Start a server and wait until it says that it is ready."""
+def serving(home: Path, *, pages: bool = False) -> Iterator[PrefectServer]:
+    """Start a server, with its `pages` for people or without, and wait until it says that it is ready."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {
@@ -58,8 +75,10 @@ def serving(home: Path) -> Iterator[PrefectServer]:
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_UI_API_URL": f"http://127.0.0.1:{port}/api",
     }
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    command += [] if pages else ["--no-ui"]
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     server = PrefectServer(process, f"http://127.0.0.1:{port}/api")

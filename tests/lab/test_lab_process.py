@@ -20,8 +20,8 @@ from defib.clock import Deadline, SystemClock
 from defib.errors import InputError, LabDown, PortTaken
 from defib.lab import process
 from defib.lab.eyewitness import log_name, outages, read_looks
-from defib.lab.processid import ProcessId
 from defib.lab.state import LabState
+from defib.processid import ProcessId
 from defib.site import load_site
 from tests.lab.lab_stage import PUBLIC, free_net
 

@@ -9,11 +9,10 @@ import pytest
 
 from defib.clock import Deadline
 from defib.errors import Denied
-from defib.providers.bucket.memory import Kept, MemoryBucket
+from defib.providers.bucket.memory import MemoryBucket
 from defib.replication.allowance import Allowance
 from defib.replication.findings import REMEDY, Kind
 from defib.replication.port import Cursor, Page, Status
-from defib.replication.rules import Expiry
 from defib.replication.sameness import Sameness
 from tests.replication.buckets import OPAQUE, RULE, Buckets, md5, settings
 
@@ -116,20 +115,6 @@ def test_a_replicated_deletion_is_the_same(buckets: Buckets) -> None:
     assert held is not None
     buckets.replica.keep(held)
     assert buckets.found() == {}
-
-
-def test_what_lifecycle_has_removed_at_the_source_is_expected(buckets: Buckets) -> None:
-    """S5: a marker without versions, and an old version, that the source's own rules remove."""
-    expiry = Expiry("tidy", "logs/", superseded=timedelta(days=1), lone_markers=True)
-    buckets.source.configure(replace(settings(RULE), expiries=(expiry,)))
-    version = buckets.written("logs/a")
-    held = buckets.replica.kept("logs/a", version)
-    assert held is not None
-    buckets.source.remove("logs/a", version, within=buckets.within)
-    marker = held.version._replace(key="logs/b", id="m1", marker=True, etag="", size=0)
-    buckets.replica.keep(Kept(marker))
-    buckets.clock.sleep(timedelta(days=2))
-    assert buckets.kinds() == {"logs/a": Kind.EXPECTED, "logs/b": Kind.EXPECTED}
 
 
 def test_what_only_the_replica_has_is_listed(buckets: Buckets) -> None:
@@ -343,23 +328,6 @@ def test_what_the_source_has_written_since_hides_an_extra(buckets: Buckets) -> N
         (Kind.PENDING, False),
         (Kind.EXTRA, True),
     }
-
-
-@pytest.mark.parametrize(
-    "expiry",
-    [
-        Expiry("hides", "logs/", current=timedelta(days=1)),
-        Expiry("large", "logs/", superseded=timedelta(days=1), above=1000),
-        Expiry("small", "logs/", superseded=timedelta(days=1), below=7),
-    ],
-    ids=lambda expiry: expiry.id,
-)
-def test_a_rule_that_removes_no_such_version_explains_nothing(buckets: Buckets, expiry: Expiry) -> None:
-    """What expires in a bucket with versions gets a marker and stays; and rules are about some sizes alone."""
-    buckets.source.configure(replace(settings(RULE), expiries=(expiry,)))
-    buckets.replica.put("logs/a", b"content", within=buckets.within)
-    buckets.clock.sleep(timedelta(days=2))
-    assert buckets.kinds() == {"logs/a": Kind.EXTRA}
 
 
 def test_the_same_versions_in_another_order_hold_something_else(buckets: Buckets) -> None:

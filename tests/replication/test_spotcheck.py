@@ -64,3 +64,13 @@ def test_what_is_wrong_is_asked_for_before_what_is_young(buckets: Buckets) -> No
     buckets.configure(ask_at_most=20)
     tally = buckets.compare()
     assert (tally.counts, tally.checked) == ({Kind.PENDING: 3}, 5)
+
+
+def test_whose_tags_were_not_asked_for_is_not_counted(buckets: Buckets) -> None:
+    """Headers alone do not make a version checked that has tags."""
+    for number in range(3):
+        buckets.written(f"{number}", tags={"team": "web"})
+    buckets.configure(ask_at_most=9)
+    assert buckets.compare().checked == 2
+    buckets.configure(ask_at_most=24)
+    assert buckets.compare().checked == 3

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from defib import entries
+from defib import drillentries, entries
 from defib.clock import SimulatedClock
 from defib.drilled import Drill, drill
 from defib.journal import Journal
@@ -329,6 +329,11 @@ def drilled(
     assert forward.instants.first_bad is not None
     pen = Pen(START - s(4))
     pen.open(run_id="20260307T025104-drill-52aa", mode=Mode.REHEARSAL, since=None, down_at=None)
+    pen.write(
+        drillentries.DrillAsked("cdn-failover", "monthly", START, "Ann", ("on call", "support lead")),
+        drillentries.PreconditionSeen("nothing under way", met=True, text="none"),
+        drillentries.PreconditionSeen("no blackout", met=False, text="blackout: the sales weeks", binding=False),
+    )
     pen.write(entries.Fingerprinted("before", "c3" * 32, BEFORE))
     pen.wait(1.8)
     pen.write(entries.FaultSet("cloudfront", "refuse"))

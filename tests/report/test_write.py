@@ -34,10 +34,10 @@ def test_report_can_be_made_again(tmp_path: Path) -> None:
 
 
 def test_drill_leaves_three_files(tmp_path: Path) -> None:
-    """A drill has the same three documents."""
+    """A drill has the same three documents, and one for people to fill in."""
     write_drill(tmp_path, samples.drilled())
 
-    assert FILES == sorted(file.name for file in tmp_path.iterdir())
+    assert ["after-action.md", *FILES] == sorted(file.name for file in tmp_path.iterdir())
 
 
 def test_unwritable_folder_is_said(tmp_path: Path) -> None:

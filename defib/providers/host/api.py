@@ -40,8 +40,11 @@ class HostApi:
     stand. Whatever else a vendor refuses is a matter of configuration, as if it were not found.
     """
 
-    def __init__(self, base: str, token: str, vendor: str, where: str, reader: Reader) -> None:
+    def __init__(
+        self, base: str, token: str, vendor: str, where: str, reader: Reader, names: str = "the host's project and team"
+    ) -> None:
         self.where = where
+        self._names = names
         self._vendor = vendor
         self._reader = reader
         self._base = base.rstrip("/")
@@ -96,7 +99,7 @@ class HostApi:
                 f"{what}: {self._vendor} does not know it",
                 where=self.where,
                 seen=seen,
-                then="check the host's project and team in the site file",
+                then=f"check {self._names} in the site file",
             )
         wish = told.wish or parse_retry_after(answer.headers.get("Retry-After"), now)
         why = "wants us to wait" if status == HTTPStatus.TOO_MANY_REQUESTS else "did not do it"

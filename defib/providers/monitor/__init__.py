@@ -1,0 +1,1 @@
+"""Who else looks at a site, and how its users fare: one file a vendor."""

@@ -1,0 +1,114 @@
+"""The world of the tests of dns-switch: the lab's own site under a simulated clock, its primary host down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from defib import entries
+from defib.clock import Deadline
+from defib.errors import Unavailable
+from defib.ports import Answer, Answers, RecordKey, RecordSet
+from defib.providers.dns.memory import MemoryZone
+from defib.providers.host.memory import MemoryHost
+from defib.providers.wrappers.around import ZoneAround
+from tests.stage import LAB, RUNBOOKS, Stage, seconds
+
+WWW, APEX = "www.pulse-trading.test.", "pulse-trading.test."
+BACKUP = {(WWW, "CNAME"): ("pulse-trading.netlify.app.",), (APEX, "A"): ("127.77.9.1",)}
+PRIMARY = {(WWW, "CNAME"): ("d2pulsetrading.cloudfront.net.",), (APEX, "A"): ("127.77.8.1",)}
+
+Site = dict[str, Any]
+
+
+def world(folder: Path, edit: Callable[[Site], None] = lambda _: None, runbooks: Path = RUNBOOKS) -> Stage:
+    """A world whose primary host refuses connections, of the lab's site file as `edit` leaves it."""
+    yaml = YAML(typ="safe")
+    plain = yaml.load(LAB.read_text(encoding="utf-8"))
+    plain["hosts"] = [host for host in plain["hosts"] if host["name"] != "aws"]
+    edit(plain)
+    path = folder / "lab.yaml"
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(plain, file)
+    stage = Stage(folder, site_path=path, runbooks=runbooks)
+    stage.remember()
+    stage.host_fails()
+    return stage
+
+
+class ControlPlaneDown(ZoneAround):
+    """Its name servers answer, and its API does not."""
+
+    def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
+        raise Unavailable("control plane down")
+
+
+@dataclass
+class Routed:
+    """Answers of servers that have an AAAA from weighted sets beside what can be read."""
+
+    inner: Answers
+
+    def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
+        """The weighted answer, or that of the world."""
+        if key == RecordKey(APEX, "AAAA"):
+            return (Answer("ns-1", None, problem="silent"), Answer("ns-2", ("2001:db8::1",), seconds(60)))
+        return self.inner.authoritative(key, within=within, at=at)
+
+    def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
+        """As in the world."""
+        return self.inner.resolvers(key, within=within, only=only)
+
+
+def two_providers(plain: Site) -> None:
+    """The zone is held by a second provider as well."""
+    second = {
+        "provider": "rfc2136",
+        "zone": plain["dns"]["zone"],
+        "primary": {"name": "primary", "address": "127.77.5.11", "port": 5300},
+        "servers": [{"name": "second-1", "address": "127.77.5.11", "port": 5300}],
+        "tsig": {"name": "defib", "secret": "file:lab/secrets/tsig-key"},
+    }
+    plain["dns"] = [plain["dns"], second]
+
+
+def with_ipv6(plain: Site) -> None:
+    """Both hosts have an address of each family for the apex."""
+    for host, address in zip(plain["hosts"], ("2001:db8::8", "2001:db8::9"), strict=True):
+        host["records"].append({"name": "pulse-trading.test", "type": "AAAA", "values": [address]})
+
+
+def without_ipv6_at_the_backup(plain: Site) -> None:
+    """The backup has no IPv6: while users are there, there is no AAAA."""
+    with_ipv6(plain)
+    plain["hosts"][1]["records"][-1]["values"] = []
+
+
+def two_addresses_at_the_backup(plain: Site) -> None:
+    """The apex leads to two servers of the backup."""
+    plain["hosts"][1]["records"][1]["values"] = ["127.77.9.1", "127.77.9.2"]
+
+
+def with_a_wildcard(plain: Site) -> None:
+    """Whatever else is in the zone leads to the hosts, too."""
+    for host, address in zip(plain["hosts"], ("127.77.8.1", "127.77.9.1"), strict=True):
+        host["records"].append({"name": "*.pulse-trading.test", "type": "A", "values": [address]})
+
+
+def stands(zone: MemoryZone) -> dict[tuple[str, str], tuple[str, ...]]:
+    """What stands in a zone, by name and type."""
+    return {(record.key.name, record.key.type): record.values for record in zone.records}
+
+
+def notes(stage: Stage) -> str:
+    """All notes in one text."""
+    return "\n".join(record.entry.text for record in stage.seen if isinstance(record.entry, entries.Noted))
+
+
+def netlify(stage: Stage) -> MemoryHost:
+    """The backup's platform."""
+    return stage.hosts["netlify"]

@@ -1,0 +1,163 @@
+"""dns-switch where name servers, resolvers or platforms say something odd: what is told, and what is waited for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from defib import entries
+from defib.clock import Deadline
+from defib.errors import Unavailable
+from defib.objectives import Status, Verdict
+from defib.ports import Build, Health, RecordKey
+from defib.providers.dns.memory import MemoryZone
+from defib.timeline import timeline
+from defib.trust import CaaPolicy, CaaRecord, SeenCertificate
+from tests.flows.dns_switch_stage import (
+    APEX,
+    WWW,
+    Site,
+    netlify,
+    notes,
+    stands,
+    with_a_wildcard,
+    with_ipv6,
+    world,
+)
+from tests.stage import BUILD, DEAD, REFUSED, Stage, impatient, older, seconds
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """The lab's own site, its host down."""
+    return world(tmp_path)
+
+
+class TestWarnings:
+    """What is told and stops nothing."""
+
+    def test_caa_keeps_the_backup_from_renewing(self, stage: Stage) -> None:
+        """D13: a CAA record that excludes the backup's authority is told; the certificate that stands is still good."""
+        policy = CaaPolicy(WWW, APEX, (CaaRecord(0, "issue", "digicert.com"),))
+        stage.trust.policies[WWW] = policy
+        _, outcome = stage.recover("dns-switch")
+        assert outcome.status is Status.RECOVERED
+        assert "may not be able to renew the certificate of www.pulse-trading.test." in notes(stage)
+
+    def test_apis_that_the_page_calls(self, stage: Stage) -> None:
+        """An API that nobody reaches is told by its address."""
+        stage.apis = REFUSED
+        stage.recover("dns-switch")
+        assert "which the page calls, cannot be reached" in notes(stage)
+
+    def test_apis_that_hang(self, tmp_path: Path) -> None:
+        """What stops nothing keeps users waiting for seconds, however many of them hang."""
+
+        def many(plain: Site) -> None:
+            plain["page"]["apis"] = [f"https://api-{number}.test/" for number in range(30)]
+            plain["detection"]["probe_deadline"] = "5s"
+
+        stage = world(tmp_path, many)
+        stage.apis = DEAD
+        run, outcome = stage.recover("dns-switch")
+        proved = next(ended for ended in run.journal.of(entries.StepEnded) if ended.step == "prove-the-backup")
+        assert (outcome.status, proved.took < seconds(10)) == (Status.RECOVERED, True)
+        assert "no time was left to look whether https://api-29.test/" in notes(stage)
+
+    def test_backup_that_this_machine_cannot_reach_over_ipv6(self, tmp_path: Path) -> None:
+        """A machine without IPv6 recovers all the same, and says what it could not see."""
+        stage = world(tmp_path, with_ipv6)
+        stage.trust.shown["2001:db8::9"] = SeenCertificate("2001:db8::9", Health.BAD, problem="network unreachable")
+        _, outcome = stage.recover("dns-switch")
+        assert outcome.status is Status.RECOVERED
+        assert "pulse-trading.test. was not seen at netlify (2001:db8::9)" in notes(stage)
+
+    def test_wildcard_has_no_certificate_to_look_at(self, tmp_path: Path) -> None:
+        """D14: nobody asks for a name with an asterisk, and a server that is asked for it shows what it likes."""
+        stage = world(tmp_path, with_a_wildcard)
+        look = stage.trust.look
+
+        def as_servers_do(url: str, connect_to: str = "", *, within: Deadline) -> tuple[SeenCertificate, ...]:
+            if "*" in url:
+                return (SeenCertificate("127.77.9.1", Health.BAD, problem="for *.netlify.app"),)
+            return look(url, connect_to, within=within)
+
+        stage.trust.look = as_servers_do  # type: ignore[method-assign]
+        _, outcome = stage.recover("dns-switch")
+        assert (outcome.status, stands(stage.memory)[f"*.{APEX}", "A"]) == (Status.RECOVERED, ("127.77.9.1",))
+        assert "*.pulse-trading.test. are not served" not in notes(stage)
+
+    def test_platform_does_not_answer(self, stage: Stage) -> None:
+        """What the backup serves decides; that its API is silent is told."""
+        netlify(stage).failures.schedule(Unavailable("down"), calls=9)
+        _, outcome = stage.recover("dns-switch")
+        assert (outcome.status, "netlify could not be asked" in notes(stage)) == (Status.RECOVERED, True)
+
+    def test_older_build_that_the_objective_allows(self, stage: Stage) -> None:
+        """Half an hour of loss is within the hour, and is the recovery point."""
+        stage.edges["netlify"] = older(timedelta(minutes=30))
+        run, _ = stage.recover("dns-switch")
+        rpo = timeline(run.journal.records).rpo
+        assert (rpo.actual, rpo.verdict) == (timedelta(minutes=30), Verdict.MET)
+
+    def test_newest_build_that_users_had_counts(self, stage: Stage) -> None:
+        """What users were seen to have may be newer than what was remembered of them."""
+        newer = Build("77" * 20, BUILD.built + timedelta(minutes=10))
+        stage.clock.sleep(seconds(30))
+        stage.remember(newer)
+        run, _ = stage.recover("dns-switch")
+        assert timeline(run.journal.records).rpo.actual == timedelta(minutes=10)
+
+    def test_one_authoritative_server_keeps_the_old_answer(self, tmp_path: Path) -> None:
+        """D6: one of four servers that never follows: not done, and named."""
+        folder = tmp_path / "runbooks"
+        folder.mkdir()
+        stage = world(tmp_path, runbooks=impatient(folder))
+        stage.servers[2].lag = timedelta(hours=1)
+        _, outcome = stage.recover("dns-switch")
+        assert (outcome.status, "ns-3" in outcome.reason) == (Status.FAILED, True)
+
+    def test_one_resolver_is_stale(self, stage: Stage) -> None:
+        """D7: one resolver of six that keeps the old answer beyond its TTL: done, with its name and the share."""
+        stage.resolvers[5].least_ttl = timedelta(hours=1)
+        asked = RecordKey(WWW, "CNAME")
+        stage.outside().answers.resolvers(asked, within=Deadline.after(stage.clock, seconds(1)))
+        run, outcome = stage.recover("dns-switch")
+        moved = next(run.journal.of(entries.AnswersMoved))
+        assert (outcome.status, moved.resolvers, moved.resolvers_asked) == (Status.RECOVERED, 5, 6)
+        assert [stale.partition(" ")[0] for stale in moved.stale] == ["resolver-6"]
+
+    def test_another_name_that_is_late_keeps_no_look_waiting(self, tmp_path: Path) -> None:
+        """Users of the page are seen to be served as soon as they are, though a resolver holds the old apex for longer."""
+
+        def until_served(folder: Path, held: timedelta) -> timedelta:
+            folder.mkdir()
+            stage = world(folder)
+            stage.resolvers[0].least_ttl = held
+            stage.outside().answers.resolvers(RecordKey(APEX, "A"), within=Deadline.after(stage.clock, seconds(1)))
+            stage.resolvers[0].least_ttl = timedelta(0)
+            run, outcome = stage.recover("dns-switch")
+            assert outcome.status is Status.RECOVERED
+            made = next(record.at for record in run.journal.records if isinstance(record.entry, entries.ChangeMade))
+            return next(run.journal.of(entries.UsersServed)).since - made
+
+        assert until_served(tmp_path / "late", timedelta(hours=1)) == until_served(tmp_path / "usual", timedelta(0))
+
+    def test_port_53_is_closed(self, stage: Stage) -> None:
+        """D8: that the resolvers had to be asked over HTTPS is said."""
+        for resolver in stage.resolvers:
+            resolver.via = "https"
+        _, outcome = stage.recover("dns-switch")
+        assert (outcome.status, "asked over HTTPS: resolver-1" in notes(stage)) == (Status.RECOVERED, True)
+
+    def test_proxied_names_are_not_compared(self, stage: Stage) -> None:
+        """D5: what Cloudflare proxies is answered with its own addresses before and after: users are looked at instead."""
+        proxied = [replace(record, attributes=(("proxied", "true"),)) for record in stage.memory.records]
+        stage.memory = stage.zone = MemoryZone(APEX, proxied, vendor="route53")
+        run, outcome = stage.recover("dns-switch")
+        assert outcome.status is Status.RECOVERED
+        assert "not compared, but looked at" in notes(stage)
+        assert next(run.journal.of(entries.AnswersMoved)).resolvers_asked == 0
