@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
+from pydantic.fields import FieldInfo
 
 from defib.errors import InputError
 from defib.ports import RecordKey
 from defib.privilege.permission import Permission
 from defib.providers import access_aws, secret
+from defib.providers.blocking import cloudwatch
 from defib.providers.bucket import authority, inventory, jobs, metrics, settings
 from defib.providers.bucket import s3 as objects
 from defib.providers.cdn import cloudfront
@@ -29,7 +32,7 @@ from defib.site import Site
 from defib.sitealerts import S3StatusPage
 from defib.sitegit import repositories
 from defib.sitereplication import BucketAt, Replicated
-from defib.sitevalues import Aws
+from defib.sitevalues import Aws, secret_reference
 from defib.sitevendors import AwsHost, CdnOfSite, CloudFrontDistribution, FailoverSwitch, HostOfSite, Route53Zone
 from defib.ways import SWITCH, Way, leads_at, to_host, ways
 
@@ -94,19 +97,23 @@ def of_page(config: S3StatusPage) -> tuple[Permission, ...]:
 def references(part: BaseModel) -> Iterator[tuple[str, str]]:
     """Every reference to a secret below a part of a site file, with the place where it stands."""
     for name, value in part:
+        refers = _refers(type(part).model_fields[name])
         for place, each in _within(name, value):
             if isinstance(each, BaseModel):
                 yield from ((f"{place}.{deeper}", reference) for deeper, reference in references(each))
-            elif isinstance(each, str) and _is_reference(each) and name in _REFERRING:
+            elif isinstance(each, str) and refers:
                 yield place, each
 
 
-_REFERRING = frozenset({"token", "access_key", "secret_key", "secret", "key", "url"})
-"""The fields of site files that lead to secrets; all else that looks like a reference is text."""
-
-
-def _is_reference(text: str) -> bool:
-    return text.startswith(("env:", "file:", "aws-secret:"))
+def _refers(field: FieldInfo) -> bool:
+    """Whether a field is a reference to a secret: all else that looks like one is text."""
+    parts: list[object] = [*field.metadata, field.annotation]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, BeforeValidator) and part.func is secret_reference:
+            return True
+        parts += get_args(part)
+    return False
 
 
 def _within(name: str, value: object) -> Iterator[tuple[str, object]]:
@@ -319,6 +326,12 @@ def _ready(site: Site) -> Iterator[Needed]:
         yield from _reading(part(site))
 
 
+def _alarms(site: Site) -> Iterator[Needed]:
+    """What holds a drill back."""
+    for each in site.drills.alarms if site.drills else ():
+        yield from _by(each.aws, cloudwatch.ALARMS)
+
+
 def _pruning(site: Site) -> Iterator[Needed]:
     host = find_host(site)
     if host is not None:
@@ -339,9 +352,10 @@ ACTIVITIES: dict[str, tuple[Part, ...]] = {
     "replication-repair": (_repairing,),
     "asset-restore": (_restoring,),
     "readiness": (_ready,),
+    "drill": (_alarms, _ready),
     "release-prune": (_pruning,),
 }
-"""Every procedure by its name, and what else asks AWS: ``defib ready``, and ``defib release prune``.
+"""Every procedure by its name, and what else asks AWS: ``defib ready``, what holds a drill back, and ``release prune``.
 
 Users read on status pages of what they lose: procedures that keep them served, or take them back, say nothing there.
 """
