@@ -229,6 +229,14 @@ def _ground(site: Site) -> Iterator[Needed]:
         yield from _by(host.aws, *standby.permissions(groundwork(site, host)))
 
 
+def _ground_that_lacks(site: Site) -> Iterator[Needed]:
+    """A redeploy looks at all of it, and makes what is missing."""
+    for each in _ground(site):
+        own = each.permission
+        why = own.why or ("only where the standby lacks something, or has it otherwise" if own.acts else "")
+        yield Needed(each.credentials, replace(own, why=why))
+
+
 def _pages(site: Site) -> Iterator[Needed]:
     for page in site.status:
         if isinstance(page, S3StatusPage):
@@ -300,6 +308,8 @@ def _restoring(site: Site) -> Iterator[Needed]:
                 yield from _by(target.aws, *objects.reading(bucket))
             yield from _by(target.aws, *objects.copying_into(target.bucket), objects.marking_deleted(target.bucket))
             yield from _by(target.aws, objects.removing(target.bucket))
+        # What was replicated of a restore that is taken back is removed as well.
+        yield from _by(pair.replica.aws, objects.removing(pair.replica.bucket))
 
 
 def _asking(site: Site) -> Iterator[Needed]:
@@ -342,7 +352,7 @@ def _pruning(site: Site) -> Iterator[Needed]:
 ACTIVITIES: dict[str, tuple[Part, ...]] = {
     "cdn-failover": (_steering, _status_of_standbys, _pages),
     "dns-switch": (_records, _backups, _pages),
-    "aws-redeploy": (_records, _redeploying, _ground, _pages),
+    "aws-redeploy": (_records, _redeploying, _ground_that_lacks, _pages),
     "release-rollback": (_serving,),
     "standby-prepare": (_ground,),
     "failback": (_records, _redeployed, _purging),
