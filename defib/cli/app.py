@@ -412,7 +412,7 @@ def pack(
     bundles: Annotated[bool, typer.Option("--bundles", help="Take the bundles of the repositories along.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Write a break-glass pack: all that is needed to recover where nothing of this installation is left."""
+    """Write all that a recovery needs into one folder."""
     from defib.cli import pack as packing  # noqa: PLC0415
 
     wheels_from = packing.chosen(wheels)

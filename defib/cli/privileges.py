@@ -119,7 +119,7 @@ def _notes(at: At, found: Iterable[Exported]) -> Iterator[str]:
             "Where a bucket is encrypted with a KMS key of your own, KMS must allow it as well: with --kms-key ARN that is "
             "told too. A site file does not name such keys."
         )
-    yield "A drill of your own site (`defib drill PROCEDURE --live`) needs what its procedure and failback need."
+    yield "A drill of your own site (`defib drill PROCEDURE --live`) also needs what its procedure and failback need."
 
 
 def _told(one: Exported) -> str:

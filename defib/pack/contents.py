@@ -33,8 +33,8 @@ _SOURCES = ("defib", "flows")
 _BESIDE = ("README.md", "CHANGELOG.md", "pyproject.toml", "requirements.lock")
 _PROOFS = ("report.html", "report.json", JOURNAL)
 _LOOKING = timedelta(seconds=20)
-_OURS = ("source/defib/", "source/flows/")
-"""Code about secrets looks like them, and holds none."""
+_OURS, _THEIRS = "source/", "source/runbooks/"
+"""What is the same in every installation needs no look; runbooks and sites are people's own."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ class Packing:
             **dict(self._proofs(sites, applying)),
         }
         plain |= self._pages(sites, applying, wheels, bundles, plain)
-        refuse_secrets({path: text for path, text in plain.items() if not path.startswith(_OURS)}, self._known(sites))
+        own = {path: text for path, text in plain.items() if path.startswith(_THEIRS) or not path.startswith(_OURS)}
+        refuse_secrets(own, self._known(sites))
         packed = {f"wheels/{place}/{name}": wheel for place, some in wheels.found.items() for name, wheel in some.items()}
         return {**plain, **bundles, **packed}
 

@@ -92,8 +92,13 @@ _OF_SITES = ("sites/", "source/runbooks/sites/", "proofs/")
 
 def _holding(contents: Mapping[str, bytes], redact: Redactor) -> Iterator[str]:
     for path, content in contents.items():
-        for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
-            looks = _PATTERNS(line)
-            if redact(line) != looks or (path.startswith(_OF_SITES) and looks != line):
-                yield f"{path}:{number}"
-                break
+        text, mine = content.decode("utf-8", "replace"), path.startswith(_OF_SITES)
+        if _holds(text, redact, mine=mine):
+            lines = enumerate(text.splitlines(), start=1)
+            first = next((number for number, line in lines if _holds(line, redact, mine=mine)), 1)
+            yield f"{path}:{first}"
+
+
+def _holds(text: str, redact: Redactor, *, mine: bool) -> bool:
+    looks = _PATTERNS(text)
+    return redact(text) != looks or (mine and looks != text)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
+from pydantic.fields import FieldInfo
 
 from defib.errors import InputError
 from defib.ports import RecordKey
 from defib.privilege.permission import Permission
 from defib.providers import access_aws, secret
+from defib.providers.blocking import cloudwatch
 from defib.providers.bucket import authority, inventory, jobs, metrics, settings
 from defib.providers.bucket import s3 as objects
 from defib.providers.cdn import cloudfront
@@ -29,7 +32,7 @@ from defib.site import Site
 from defib.sitealerts import S3StatusPage
 from defib.sitegit import repositories
 from defib.sitereplication import BucketAt, Replicated
-from defib.sitevalues import Aws
+from defib.sitevalues import Aws, secret_reference
 from defib.sitevendors import AwsHost, CdnOfSite, CloudFrontDistribution, FailoverSwitch, HostOfSite, Route53Zone
 from defib.ways import SWITCH, Way, leads_at, to_host, ways
 
@@ -94,19 +97,23 @@ def of_page(config: S3StatusPage) -> tuple[Permission, ...]:
 def references(part: BaseModel) -> Iterator[tuple[str, str]]:
     """Every reference to a secret below a part of a site file, with the place where it stands."""
     for name, value in part:
+        refers = _refers(type(part).model_fields[name])
         for place, each in _within(name, value):
             if isinstance(each, BaseModel):
                 yield from ((f"{place}.{deeper}", reference) for deeper, reference in references(each))
-            elif isinstance(each, str) and _is_reference(each) and name in _REFERRING:
+            elif isinstance(each, str) and refers:
                 yield place, each
 
 
-_REFERRING = frozenset({"token", "access_key", "secret_key", "secret", "key", "url"})
-"""The fields of site files that lead to secrets; all else that looks like a reference is text."""
-
-
-def _is_reference(text: str) -> bool:
-    return text.startswith(("env:", "file:", "aws-secret:"))
+def _refers(field: FieldInfo) -> bool:
+    """Whether a field is a reference to a secret: all else that looks like one is text."""
+    parts: list[object] = [*field.metadata, field.annotation]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, BeforeValidator) and part.func is secret_reference:
+            return True
+        parts += get_args(part)
+    return False
 
 
 def _within(name: str, value: object) -> Iterator[tuple[str, object]]:
@@ -222,6 +229,14 @@ def _ground(site: Site) -> Iterator[Needed]:
         yield from _by(host.aws, *standby.permissions(groundwork(site, host)))
 
 
+def _ground_that_lacks(site: Site) -> Iterator[Needed]:
+    """A redeploy looks at all of it, and makes what is missing."""
+    for each in _ground(site):
+        own = each.permission
+        why = own.why or ("only where the standby lacks something, or has it otherwise" if own.acts else "")
+        yield Needed(each.credentials, replace(own, why=why))
+
+
 def _pages(site: Site) -> Iterator[Needed]:
     for page in site.status:
         if isinstance(page, S3StatusPage):
@@ -293,6 +308,8 @@ def _restoring(site: Site) -> Iterator[Needed]:
                 yield from _by(target.aws, *objects.reading(bucket))
             yield from _by(target.aws, *objects.copying_into(target.bucket), objects.marking_deleted(target.bucket))
             yield from _by(target.aws, objects.removing(target.bucket))
+        # What was replicated of a restore that is taken back is removed as well.
+        yield from _by(pair.replica.aws, objects.removing(pair.replica.bucket))
 
 
 def _asking(site: Site) -> Iterator[Needed]:
@@ -319,6 +336,12 @@ def _ready(site: Site) -> Iterator[Needed]:
         yield from _reading(part(site))
 
 
+def _alarms(site: Site) -> Iterator[Needed]:
+    """What holds a drill back."""
+    for each in site.drills.alarms if site.drills else ():
+        yield from _by(each.aws, cloudwatch.ALARMS)
+
+
 def _pruning(site: Site) -> Iterator[Needed]:
     host = find_host(site)
     if host is not None:
@@ -329,7 +352,7 @@ def _pruning(site: Site) -> Iterator[Needed]:
 ACTIVITIES: dict[str, tuple[Part, ...]] = {
     "cdn-failover": (_steering, _status_of_standbys, _pages),
     "dns-switch": (_records, _backups, _pages),
-    "aws-redeploy": (_records, _redeploying, _ground, _pages),
+    "aws-redeploy": (_records, _redeploying, _ground_that_lacks, _pages),
     "release-rollback": (_serving,),
     "standby-prepare": (_ground,),
     "failback": (_records, _redeployed, _purging),
@@ -339,9 +362,10 @@ ACTIVITIES: dict[str, tuple[Part, ...]] = {
     "replication-repair": (_repairing,),
     "asset-restore": (_restoring,),
     "readiness": (_ready,),
+    "drill": (_alarms, _ready),
     "release-prune": (_pruning,),
 }
-"""Every procedure by its name, and what else asks AWS: ``defib ready``, and ``defib release prune``.
+"""Every procedure by its name, and what else asks AWS: ``defib ready``, what holds a drill back, and ``release prune``.
 
 Users read on status pages of what they lose: procedures that keep them served, or take them back, say nothing there.
 """

@@ -12,6 +12,7 @@ from defib.providers.git.github import SETTINGS
 from defib.site import Site
 from defib.sitealerts import AtlassianStatuspage
 from defib.sitegit import Remote, repositories
+from defib.sitemonitors import MonitorOfSite, SentrySessions, UptimeRobotMonitor
 from defib.sitevendors import (
     CdnOfSite,
     CloudflareDistribution,
@@ -36,6 +37,8 @@ def scopes(site: Site) -> tuple[Scope, ...]:
         *(each for cdn in site.cdns for each in _of_cdn(cdn)),
         *(each for host in site.hosts for each in _of_host(host)),
         *_of_remotes(site),
+        *map(_of_monitor, site.monitors),
+        *map(_of_signal, site.signals),
         *(_of_page(page) for page in site.status if isinstance(page, AtlassianStatuspage)),
     )
 
@@ -128,6 +131,20 @@ def _of_remote(remote: Remote) -> Iterator[Scope]:
         reading = ("Metadata: read", *SETTINGS) if vendor == "github" else ("read_api",)
         source = _GITHUB if vendor == "github" else _GITLAB
         yield Scope(vendor, str(remote.api.token), f"settings of {about}", reading, (), source)
+
+
+def _of_monitor(monitor: MonitorOfSite) -> Scope:
+    if isinstance(monitor, UptimeRobotMonitor):
+        source = "https://uptimerobot.com/api/v3/"
+        return Scope("uptimerobot", monitor.token, f"monitor {monitor.monitor}", ("a read-only API key",), (), source)
+    source = "https://docs.pingdom.com/api/#section/Authentication"
+    return Scope("pingdom", monitor.token, f"check {monitor.check}", ("an API token with read access",), (), source)
+
+
+def _of_signal(signal: SentrySessions) -> Scope:
+    about = f"organization {signal.organization}, project {signal.project}"
+    source = "https://docs.sentry.io/api/releases/retrieve-release-health-session-statistics/"
+    return Scope("sentry", signal.token, about, ("org:read",), (), source)
 
 
 def _of_page(page: AtlassianStatuspage) -> Scope:

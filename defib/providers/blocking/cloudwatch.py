@@ -12,11 +12,15 @@ from typing import Any
 
 from defib.blocking import AlarmSeen
 from defib.clock import Deadline
+from defib.privilege.permission import Permission
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked
 
 MOST = 100
 """Names in one call."""
+
+ALARMS = Permission(("cloudwatch:DescribeAlarms",))
+"""Of every alarm: composite ones are told to nobody whose permission is for less than all, says the page above."""
 
 _QUIET = {"OK": True, "ALARM": False}
 """Of INSUFFICIENT_DATA nobody can tell."""

@@ -35,7 +35,7 @@ def permissions(account: str, region: str, role: str) -> tuple[Permission, ...]:
     only = Condition("StringEquals", "s3:RequestJobOperation", ("S3ReplicateObject",))
     passed = Condition("StringEquals", "iam:PassedToService", (BATCH,))
     return (
-        Permission(("s3:ListJobs",), acts=True),
+        Permission(("s3:ListJobs",)),
         Permission(("s3:DescribeJob",), jobs, acts=True),
         Permission(("s3:CreateJob",), acts=True, conditions=(only,)),
         Permission(("s3:UpdateJobStatus",), jobs, acts=True, why="a job is cancelled where a repair is rolled back"),
