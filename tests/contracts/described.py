@@ -174,7 +174,7 @@ def _spell_object(tree: Any) -> None:
 
 
 def _read_choices(tree: Any) -> None:
-    """Read choices as UptimeRobot means them: one that describes nothing is none, and null may be chosen where it says so."""
+    """Read choices as UptimeRobot means them: what describes nothing is none, null where it says so."""
     for each in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
         _read_choices(each)
     if isinstance(tree, dict) and isinstance(tree.get("oneOf"), list):
