@@ -203,31 +203,30 @@ def _start_by_hand(board: Board, page: Page) -> dict[str, Any]:
     page.click("Custom run", "[role=menuitem]")
     page.reads("The web property that is recovered.")
     page.picture(PICTURES / "2-form.png")
+    before = {each["id"] for each in board.server.find("flow_runs")}
     page.click("Submit", "button")
-    until(lambda: _newest(board)["deployment_id"] == identity and _newest(board)["state_type"] != "COMPLETED", "the run")
-    return _newest(board)
 
+    def made() -> list[dict[str, Any]]:
+        found = [each for each in board.server.find("flow_runs") if each["id"] not in before]
+        return [each for each in found if each["deployment_id"] == identity]
 
-def _newest(board: Board) -> dict[str, Any]:
-    return max(board.server.find("flow_runs"), key=lambda each: str(each["created"]))
+    until(made, "the run")
+    return made()[0]
 
 
 def _approve_by_hand(board: Board, page: Page, made: dict[str, Any], digest: str) -> None:
     """The menu of the run's page, Resume, and the form."""
     page.go(f"{board.server.pages}/runs/flow-run/{made['id']}")
     page.reads("AwaitingApproval")
-    page.reads("The plan waits for an approval")
     page.picture(PICTURES / "3-waiting.png")
     page.focus("[...document.querySelectorAll('button[aria-haspopup=menu]')].at(-1)")
     page.click("Resume", "[role=menuitem]")
     page.reads(f"Type {digest[:4]}, the first digits")
     page.picture(PICTURES / "4-question.png")
-    page.focus("document.querySelectorAll('[role=dialog] textarea')[0]")
-    page.type(digest[:4])
+    page.fill("document.querySelectorAll('[role=dialog] textarea')[0]", digest[:4])
     page.focus("document.querySelector('[aria-label=\"Select Decision\"]')")
     page.click("approve", "[role=option]")
-    page.focus("document.querySelectorAll('[role=dialog] textarea')[1]")
-    page.type("Ann Example")
+    page.fill("document.querySelectorAll('[role=dialog] textarea')[1]", "Ann Example")
     page.picture(PICTURES / "5-answer.png")
     page.click("Resume", "[role=dialog] button")
     page.reads("Flow run resumed")
