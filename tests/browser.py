@@ -54,6 +54,10 @@ class Page:
         """Wait until the page says `text` somewhere."""
         self._until(lambda: text in self.text(), text)
 
+    def shows(self, selector: str) -> None:
+        """Wait until there is such an element."""
+        self._until(lambda: self.evaluate(f"!!document.querySelector({json.dumps(selector)})"), selector)
+
     def text(self) -> str:
         """Everything that a person can read on it."""
         return str(self.evaluate("document.body ? document.body.innerText : ''"))

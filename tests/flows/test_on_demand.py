@@ -237,6 +237,7 @@ def _read_by_hand(board: Board, page: Page, ended: dict[str, Any]) -> None:
     page.go(f"{board.server.pages}/runs/flow-run/{ended['id']}?tab=Artifacts")
     page.reads("Recovered")
     page.reads("lab-cdn-failover-verdicts")
+    page.shows("canvas")
     page.picture(PICTURES / "6-recovered.png")
     says = {"plan": "Approved (prefect) by Ann Example", "timeline": "verify-the-users", "verdicts": "RTO"}
     newest = {each["key"]: each["id"] for each in board.server.find("artifacts", sort="CREATED_DESC")[::-1]}
