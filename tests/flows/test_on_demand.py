@@ -117,9 +117,7 @@ def test_approved_in_the_form(broken: Board) -> None:
     with broken.worker("defib"):
         made = start(broken)
         paused = until_state(broken, made, "PAUSED")
-        digest = next(
-            each.entry for each in records_of(broken, paused["name"]) if isinstance(each.entry, entries.Planned)
-        ).digest
+        digest = digest_of(broken, paused["name"])
         assert answer(broken, made)["status"] == "REJECT"
         assert answer(broken, made, digest="0000", decision="approve", name="Ann")["status"] == "REJECT"
         assert answer(broken, made, digest=digest[:4], decision="approve", name=" ")["status"] == "REJECT"
