@@ -2,8 +2,8 @@
 
 ::
 
-    runs/<run id>/    journal.jsonl, site.yaml and runbook.md as they were, report.{json,md,html}
-    sites/<site>/     lease.json, automatic.json, outage.json, users-build.json, kill-switch, drills.json
+    runs/<run id>/    journal.jsonl, site.yaml and runbook.md as they were, report.{json,md,html}, question.json, answers
+    sites/<site>/     lease.json, automatic.json, outage.json, users-build.json, kill-switch, on-demand/, drills.json
     mirrors/<site>/   the local copy of each of its repositories, bundles of it, and how far its mirrors are behind
     replicas/<site>/  what was proved of its buckets' replicas, and what they lacked over time
     git/<site>.git    what the site's remotes were last seen to hold

@@ -12,8 +12,7 @@ retried follows the run that it has started, and never starts a second one.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from defib.question import open_question
 from defib.site import load_site
 from defib.start import Desk
 from defib.timeline import Timeline, timeline
+from flows.commands import Wanted
 from flows.pausing import Pauses
 from flows.published import plan_artifact, publish, state_of, tags_of
 from flows.scheduled import desk
@@ -53,25 +53,19 @@ _NOT_STARTED = "Not started"
 """The name of the state of a flow run that no run came of."""
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What a flow run asks for: a command of ``defib`` with its options, what it is done to, and the alert behind it."""
-
-    site: str
-    command: Sequence[str]
-    argument: str = ""
-    raised_by: str = ""
-
-
 def carry_out(wanted: Wanted) -> State[Any]:
     """Have it done, and follow it to its end, inside the flow run that this is called in; gives the state to end in."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise RuntimeError(f"defib {wanted.command[0]} on {wanted.site} is not inside a flow run")
     try:
-        return _Following(desk(), context.flow_run, wanted).to_its_end()
+        following = _Following(desk(), context.flow_run, wanted)
     except DefibError as error:
         return Failed(name=_NOT_STARTED, message=str(error))
+    try:
+        return following.to_its_end()
+    except DefibError as error:
+        return Failed(name="Not followed", message=f"whatever became of it, defib runs knows: {error}")
 
 
 class _Following:
@@ -80,8 +74,7 @@ class _Following:
     def __init__(self, at: Desk, flow_run: FlowRun, wanted: Wanted) -> None:
         self._clock, self._home, self._flow_run = at.clock, at.home, flow_run
         self._site = load_site(at.site_path(wanted.site)).site
-        whence = f"Prefect flow run {flow_run.id}"
-        self._trigger = f"{wanted.raised_by} ({whence})" if wanted.raised_by else whence
+        self._trigger = f"Prefect flow run {flow_run.id}"
         self._since = (flow_run.created or at.clock.now()) - _SKEW
         self._words = Words(at.home.site(self._site) / "on-demand" / f"{flow_run.id}.log")
         self._log = get_run_logger()
@@ -109,11 +102,9 @@ class _Following:
         return self._state(self._folder.name)
 
     def _start(self, wanted: Wanted) -> subprocess.Popen[bytes]:
-        options = ["--no-prefect", "--await-approval", f"--trigger={self._trigger}"]
-        argument = ["--", wanted.argument] if wanted.argument else []
         with self._words.opened() as output:
             try:
-                return start_detached([*wanted.command, *options, *argument], self._home.path, output)
+                return start_detached(wanted.words(self._trigger), self._home.path, output)
             except OSError as error:
                 raise HomeUnwritable(f"defib cannot be started: {error.strerror}", where=str(error.filename)) from error
 

@@ -48,14 +48,6 @@ CommitId = Annotated[
 Forced = Annotated[
     bool, shown("Force", "Go on where a guard would refuse; the journal says so. The plan still waits for its approval.")
 ]
-RaisedBy = Annotated[
-    str,
-    shown(
-        "Raised by",
-        "The alert behind this, filled in by an automation: the plan then approves itself where the runbook is automatic."
-        " Leave it empty to be asked.",
-    ),
-]
 RunName = Annotated[str, shown("Run", "The recovery that is taken back: the name of its flow run, or its id in defib runs.")]
 Remote = Annotated[str, shown("To the remote", "The mirror that is to be the source, by its name in the site file.")]
 Repository = Annotated[str, shown("Repository", "Left empty, the one that the site is built from.")]

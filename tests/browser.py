@@ -54,22 +54,32 @@ class Page:
         """Wait until the page says `text` somewhere."""
         self._until(lambda: text in self.text(), text)
 
+    def shows(self, selector: str) -> None:
+        """Wait until there is such an element."""
+        self._until(lambda: self.evaluate(f"!!document.querySelector({json.dumps(selector)})"), selector)
+
     def text(self) -> str:
         """Everything that a person can read on it."""
         return str(self.evaluate("document.body ? document.body.innerText : ''"))
 
     def click(self, text: str, selector: str = "button, a, [role=option], [role=menuitem], [role=tab], label") -> None:
         """Click what says `text`, or begins so."""
-        self._click_at(self._until(lambda: self.evaluate(_FIND % (json.dumps(text), json.dumps(selector))), text))
+        self._click_at(_FIND % (json.dumps(text), json.dumps(selector)), text)
 
     def focus(self, script: str) -> None:
         """Click the element that `script` finds."""
         place = f"(() => {{ const e = {script}; if (!e) return null; e.scrollIntoView({{block: 'center'}});"
         place += " const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()"
-        self._click_at(self._until(lambda: self.evaluate(place), script))
+        self._click_at(place, script)
 
-    def type(self, text: str) -> None:
-        """Type where the focus is."""
+    def fill(self, script: str, text: str) -> None:
+        """Type into the field that `script` finds; again where a menu that was still open took the click."""
+
+        def has_focus() -> bool:
+            self.focus(script)
+            return bool(self.evaluate(f"document.activeElement === {script}"))
+
+        self._until(has_focus, script)
         self._call("Input.insertText", text=text)
 
     def evaluate(self, script: str) -> Any:
@@ -87,8 +97,15 @@ class Page:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
 
-    def _click_at(self, place: Any) -> None:
-        x, y = place
+    def _click_at(self, find: str, what: str) -> None:
+        """Click where a script finds something, once it has come to rest: dialogs fly in, and pages fill from above."""
+        places: list[Any] = [None]
+
+        def at_rest() -> Any:
+            places.append(self.evaluate(find))
+            return places[-1] if places[-1] == places[-2] else None
+
+        x, y = self._until(at_rest, what)
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             pressed = {} if kind == "mouseMoved" else {"button": "left", "clickCount": 1}
             self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **pressed)

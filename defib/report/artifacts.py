@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from defib.about import About
 from defib.drilled import Drill
 from defib.objectives import Phase
+from defib.ports import RecordSet
 from defib.question import Question
 from defib.ready.check import Readiness, State
 from defib.report import words
@@ -23,6 +25,12 @@ _MARKS = {True: "✓ met", False: "✗ **not met**", None: "? **unknown**"}
 _WIDTH = 48
 """Characters of the longest row of bars: what fits a page at its narrowest."""
 
+_FORM = 62
+"""Characters of a line of text in the form of a flow run that is paused."""
+
+_LABEL = 6
+"""Columns of the labels of what a terminal shows before a plan is approved."""
+
 
 def plan_text(told: Timeline) -> str:
     """What the run would change, before and after, one under the other."""
@@ -32,8 +40,8 @@ def plan_text(told: Timeline) -> str:
     for number, block in enumerate(blocks(told.planned.changes), start=1):
         lines += [f"{number}. {escape(block.purpose)} ({escape(block.place)})"]
         for record in block.records:
-            lines += [f"   - before: {escape(str(record.before or 'nothing'))}"]
-            lines += [f"   - after: {escape(str(record.after or 'nothing'))}"]
+            lines += [f"   - before: {_code(record.before)}"]
+            lines += [f"   - after: {_code(record.after)}"]
         lines += [f"   - {escape(line)}" for line in block.lines if not block.records]
     if not told.planned.changes:
         lines.append("Nothing to change: it is already as wanted.")
@@ -49,14 +57,14 @@ def question_text(told: Timeline, question: Question) -> str:
     until = f"It waits until **{question.until:%H:%M:%S} UTC**; no answer refuses."
     return "\n".join(
         [
-            f"# Approve plan `{digest}` of {escape(told.opened.procedure)} on {escape(told.opened.site)}?",
+            f"### Approve plan `{digest}` of {escape(told.opened.procedure)} on {escape(told.opened.site)}?",
             "",
             changes,
             "",
             f"{until} From a terminal: `defib approve {question.run_id} --digest {digest}`",
             "",
             "```text",
-            _inert(question.text),
+            *(_inert(line) for line in _folded(question.text)),
             "```",
         ]
     )
@@ -79,6 +87,13 @@ def drill_text(drill: Drill) -> str:
         lines += ["", "| Before it began | | Seen |", "| --- | --- | --- |"]
         lines += [f"| {escape(seen.name)} | {_MARKS[seen.met]} | {escape(seen.text)} |" for seen in drill.preconditions]
     return "\n".join([*lines, "", f"Drill `{drill.opened.run_id}`, last entry `{drill.head[:12]}`."])
+
+
+def _folded(text: str) -> Iterator[str]:
+    """Lines that fit the form, what was folded standing beside the labels and not under them."""
+    for line in text.split("\n"):
+        indent = " " * max(len(line) - len(line.lstrip()), _LABEL)
+        yield from textwrap.wrap(line, _FORM, subsequent_indent=indent, break_long_words=False) or [""]
 
 
 def timeline_text(told: Timeline) -> str:
@@ -131,6 +146,11 @@ def bars(told: Timeline) -> str:
         if step.phase is phase
     ]
     return "\n".join(["```text", *rows, "```"])
+
+
+def _code(record: RecordSet | None) -> str:
+    """A record set on one line, of which pages make no links."""
+    return f"`{' '.join(_inert(str(record or 'nothing')).split())}`"
 
 
 def _inert(text: str) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,6 +120,32 @@ def test_stopping_a_run_that_nobody_carries_out(waiting: Waiting) -> None:
     ended = waiting.defib("stop", waiting.run.id)
     assert (ended.code, "no process carries out that run" in ended.err) == (4, True)
     assert next(waiting.run.journal.of(entries.Opened)).run_id == waiting.run.id
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from defib.clock import SystemClock
+from defib.lease import Holder, Lease
+
+Lease.take(Path(sys.argv[1]), SystemClock(), Holder.me(sys.argv[2]))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_stopping_a_run(waiting: Waiting) -> None:
+    """The process that carries it out gets the signal that ends runs in good order."""
+    assert waiting.run.changes.lease is not None
+    waiting.run.changes.lease.release()
+    folder = str(waiting.defib.home / "sites" / waiting.run.site.site)
+    command = [sys.executable, "-c", HOLDER, folder, waiting.run.id]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        ended = waiting.defib("stop", waiting.run.id)
+        assert (ended.code, holder.wait(10)) == (0, -signal.SIGTERM)
+    assert f"defib rollback {waiting.run.id}" in ended.out
 
 
 def test_a_run_without_terminal_and_approval_says_how_to_give_one(defib: Defib) -> None:

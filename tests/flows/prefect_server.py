@@ -38,13 +38,18 @@ class PrefectServer:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
+    @property
+    def pages(self) -> str:
+        """The address of its pages for people, where it serves them."""
+        return f"{self.api.removesuffix('/api')}/v2"
+
     def find(self, what: str, **body: object) -> list[dict[str, Any]]:
         """What the API lists of a kind, such as ``flow_runs``."""
         found: list[dict[str, Any]] = self.ask(f"{what}/filter", body)
         return found
 
     def ask(self, path: str, body: object | None = None) -> Any:
-        """What the API answers at a path; with a body it is posted. While SQLite is locked it is asked again, as pages do."""
+        """What the API answers at a path; with a body it is posted. While SQLite is locked, again."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.api}/{path}", data, {"Content-Type": "application/json"})
         clock = SystemClock()

@@ -102,6 +102,8 @@ def test_the_forms_offer_what_there_is(board: Board) -> None:
     assert made["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert made["pull_steps"] == [{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}]
     assert {"site:lab", "on-demand"} <= set(made["tags"])
+    assert board.python("-m", "flows.deploy", "lab") == "lab: deployed\n"  # again, which changes nothing
+    assert deployment(board, "cdn-failover/lab")["id"] == made["id"]
     (every,) = deployment(board, "readiness/lab")["schedules"]
     assert every["schedule"]["interval"] == 1800
     assert {deployment(board, f"{each}/lab")["schedules"][0]["schedule"]["interval"] for each in ROUNDS} == {900}
@@ -115,9 +117,7 @@ def test_approved_in_the_form(broken: Board) -> None:
     with broken.worker("defib"):
         made = start(broken)
         paused = until_state(broken, made, "PAUSED")
-        digest = next(
-            each.entry for each in records_of(broken, paused["name"]) if isinstance(each.entry, entries.Planned)
-        ).digest
+        digest = digest_of(broken, paused["name"])
         assert answer(broken, made)["status"] == "REJECT"
         assert answer(broken, made, digest="0000", decision="approve", name="Ann")["status"] == "REJECT"
         assert answer(broken, made, digest=digest[:4], decision="approve", name=" ")["status"] == "REJECT"
@@ -146,10 +146,17 @@ def _shows_the_steps(board: Board, ended: dict[str, Any]) -> None:
 
 
 def test_the_recovery_outlives_the_worker(broken: Board) -> None:
-    """Kill -9 of the worker and its flow while the plan waits: approved at a terminal, the recovery ends, well evidenced."""
+    """Kill -9 of the worker and its flow while the plan waits: approved at a terminal, the recovery ends, well evidenced.
+
+    Before that a second run is refused by the lease, because a pause frees the deployment's only place; after it, the flow
+    run that was left for dead finds the run that it had started, and starts no other.
+    """
     with broken.worker("defib") as worker:
         made = start(broken)
         run_id = until_state(broken, made, "PAUSED")["name"]
+        second = until_state(broken, start(broken), "FAILED", "CANCELLED")
+        assert second["state_name"] == "Not started"
+        assert "another run holds this site" in second["state"]["message"]
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
     digest = broken.lab("approve", run_id, "--json").json["digest"]
@@ -157,23 +164,82 @@ def test_the_recovery_outlives_the_worker(broken: Board) -> None:
     until(lambda: status_of(records_of(broken, run_id)) is not None, "the end of the run")
     assert status_of(records_of(broken, run_id)) is Status.RECOVERED
     assert broken.lab("verify", run_id).code == 0
-    assert broken.lab("runs", "--json").json["runs"][-1]["status"] == "recovered"
+    runs = broken.lab("runs", "--json").json["runs"]
+    assert (runs[-1]["run_id"], runs[-1]["status"]) == (run_id, "recovered")
+    with broken.worker("defib", "worker-2"):
+        retry = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}  # as the page does
+        broken.server.ask(f"flow_runs/{made['id']}/set_state", retry)
+        ended = until_state(broken, made, "COMPLETED", "FAILED", "CRASHED")
+    assert (ended["state_name"], ended["name"]) == ("Recovered", run_id)
+    _shows_the_steps(broken, ended)
+    assert broken.lab("runs", "--json").json["runs"] == runs
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium, which is not installed")
 def test_in_a_browser(broken: Board) -> None:
-    """From the form to the artifacts as a person sees them; pictures of each step are kept."""
+    """From the form to the artifacts as a person sees them; pictures of each page are kept in ``build/pages``."""
     with broken.worker("defib"), browsing(broken.home / "browser") as page:
         page.size(1280, 1000)
-        made = _started_by_hand(broken, page)
-        _approved_by_hand(broken, page, made)
+        made = _start_by_hand(broken, page)
+        paused = until_state(broken, made, "PAUSED")
+        _approve_by_hand(broken, page, made, digest_of(broken, paused["name"]))
         ended = until_state(broken, made, "COMPLETED", "FAILED", "CRASHED")
         assert ended["state_name"] == "Recovered"
+        _read_by_hand(broken, page, ended)
+    approved = next(each.entry for each in records_of(broken, ended["name"]) if isinstance(each.entry, entries.Approved))
+    assert (approved.by, approved.how) == ("Ann Example, as typed into Prefect's form", "prefect")
 
 
-def _started_by_hand(board: Board, page: Page) -> dict[str, Any]:
-    raise NotImplementedError
+def _start_by_hand(board: Board, page: Page) -> dict[str, Any]:
+    """Deployments, cdn-failover of the lab, Run, Custom run, Submit."""
+    page.go(f"{board.server.pages}/deployments")
+    page.reads("cdn-failover")
+    page.picture(PICTURES / "1-deployments.png")
+    identity = deployment(board, "cdn-failover/lab")["id"]
+    page.focus(f"document.querySelector('a[href*=\"deployment/{identity}\"]')")
+    page.click("Run", "button")
+    page.click("Custom run", "[role=menuitem]")
+    page.reads("The web property that is recovered.")
+    page.picture(PICTURES / "2-form.png")
+    before = {each["id"] for each in board.server.find("flow_runs")}
+    page.click("Submit", "button")
+
+    def made() -> list[dict[str, Any]]:
+        found = [each for each in board.server.find("flow_runs") if each["id"] not in before]
+        return [each for each in found if each["deployment_id"] == identity]
+
+    until(made, "the run")
+    return made()[0]
 
 
-def _approved_by_hand(board: Board, page: Page, made: dict[str, Any]) -> None:
-    raise NotImplementedError
+def _approve_by_hand(board: Board, page: Page, made: dict[str, Any], digest: str) -> None:
+    """The menu of the run's page, Resume, and the form."""
+    page.go(f"{board.server.pages}/runs/flow-run/{made['id']}")
+    page.reads("AwaitingApproval")
+    page.picture(PICTURES / "3-waiting.png")
+    page.focus("[...document.querySelectorAll('button[aria-haspopup=menu]')].at(-1)")
+    page.click("Resume", "[role=menuitem]")
+    page.reads(f"Type {digest[:4]}, the first digits")
+    page.picture(PICTURES / "4-question.png")
+    page.fill("document.querySelectorAll('[role=dialog] textarea')[0]", digest[:4])
+    page.focus("document.querySelector('[aria-label=\"Select Decision\"]')")
+    page.click("approve", "[role=option]")
+    page.fill("document.querySelectorAll('[role=dialog] textarea')[1]", "Ann Example")
+    page.picture(PICTURES / "5-answer.png")
+    page.click("Resume", "[role=dialog] button")
+    page.reads("Flow run resumed")
+
+
+def _read_by_hand(board: Board, page: Page, ended: dict[str, Any]) -> None:
+    """The run's page, and each of its artifacts."""
+    page.go(f"{board.server.pages}/runs/flow-run/{ended['id']}?tab=Artifacts")
+    page.reads("Recovered")
+    page.reads("lab-cdn-failover-verdicts")
+    page.shows("canvas")
+    page.picture(PICTURES / "6-recovered.png")
+    says = {"plan": "Approved (prefect) by Ann Example", "timeline": "verify-the-users", "verdicts": "RTO"}
+    newest = {each["key"]: each["id"] for each in board.server.find("artifacts", sort="CREATED_DESC")[::-1]}
+    for name, text in says.items():
+        page.go(f"{board.server.pages}/artifacts/artifact/{newest[f'lab-cdn-failover-{name}']}")
+        page.reads(text)
+        page.picture(PICTURES / f"7-{name}.png")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from defib.report.artifacts import bars, plan_text, timeline_text, verdict_text
+from defib.question import Question
+from defib.report.artifacts import bars, plan_text, question_text, timeline_text, verdict_text
 from tests.report import samples
 
 
@@ -23,12 +24,13 @@ def test_plan_has_before_and_after_on_lines_of_their_own() -> None:
     assert told.planned.digest[:12] in text
     for change in told.planned.changes:
         for record in change.records:
-            assert f"   - before: {record.before}" in text.replace("\\", "")
-            assert f"   - after: {record.after}" in text.replace("\\", "")
+            assert f"   - before: `{record.before}`" in text
+            assert f"   - after: `{record.after}`" in text
 
 
 def test_hostile_text_stays_text() -> None:
     """What comes from a journal is escaped here as in the report."""
     told = samples.hostile()
-    for text in (plan_text(told), timeline_text(told), verdict_text(told)):
+    hostile = Question("k", told.opened.run_id, "4c" * 32, "```\n<script>\x1b[2J", told.started, told.started)
+    for text in (plan_text(told), timeline_text(told), verdict_text(told), question_text(told, hostile)):
         assert "<script>" not in text

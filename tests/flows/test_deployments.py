@@ -1,0 +1,45 @@
+"""``prefect.yaml``: every procedure is there, one run at a time, and its form can be read by somebody half awake."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.stage import ROOT, RUNBOOKS
+
+TYPED: dict[str, Any] = YAML(typ="safe").load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
+ENTRYPOINTS = [each["entrypoint"] for each in TYPED["deployments"]]
+
+
+def flow_of(entrypoint: str) -> Any:
+    """The flow, as a worker finds it."""
+    module, _, name = entrypoint.rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+def test_every_procedure_is_deployed() -> None:
+    """By the name of its runbook."""
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} <= {flow_of(each).name for each in ENTRYPOINTS}
+
+
+def test_no_machine_is_named() -> None:
+    """The folder of the flows, the site and its mode are filled in when deployments are made."""
+    (pull,) = TYPED["pull"]
+    assert pull == {"prefect.deployments.steps.set_working_directory": {"directory": "{{ $DEFIB_FLOWS }}"}}
+    assert str(ROOT) not in (ROOT / "prefect.yaml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("entrypoint", [each for each in ENTRYPOINTS if ".on_demand." in each])
+def test_one_at_a_time_with_a_readable_form(entrypoint: str) -> None:
+    """A second run of the same is cancelled and not kept for later; every field has a title and says what it is for."""
+    (made,) = [each for each in TYPED["deployments"] if each["entrypoint"] == entrypoint]
+    assert made["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+    fields = flow_of(entrypoint).parameters.properties
+    for name, field in fields.items():
+        assert field["title"][0].isupper(), name
+        assert field["description"].endswith("."), name
+    assert fields["site"]["enum"]
+    assert fields["mode"]["enum"] == ["incident", "rehearsal"]
