@@ -19,7 +19,7 @@ from defib.report.as_html import board_as_html
 from defib.report.board_figures import board_as_json
 from defib.report.board_page import board_page
 from tests.board import test_page as boards
-from tests.board.scene import Scene
+from tests.board.scene import HOUR, Scene
 from tests.browser import CHROMIUM, Page, browsing
 from tests.stage import ROOT
 
@@ -89,7 +89,7 @@ def test_it_keeps_itself_up_to_date(page: Page, tmp_path: Path) -> None:
         page.size(DESK, 900)
         page.go(url)
         page.reads("Nothing is running")
-        scene.killed("cdn-failover", "pulse-trading", boards.HOUR)
+        scene.killed("cdn-failover", "pulse-trading", HOUR)
         page.reads("cdn-failover was killed, and 1 change may stand")
 
 
