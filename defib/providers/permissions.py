@@ -190,7 +190,8 @@ def _redeployed(site: Site) -> Iterator[Needed]:
     """What a redeploy changed beside record sets, put back."""
     host = find_host(site)
     if host is not None:
-        yield from _by(host.aws, *distribution.permissions(host.distribution))
+        found = distribution.permissions(host.distribution)
+        yield from _by(host.aws, *(replace(each, why="only where what is taken back is a redeploy") for each in found))
 
 
 def _purging(site: Site) -> Iterator[Needed]:
@@ -290,26 +291,32 @@ def _repairing(site: Site) -> Iterator[Needed]:
     for pair in site.replication:
         versions, replica = not pair.unversioned, pair.replica
         yield from _by(replica.aws, *objects.reading(pair.source.bucket, versions=versions))
-        yield from _by(replica.aws, *objects.copying_into(replica.bucket), objects.marking_deleted(replica.bucket))
+        yield from _by(replica.aws, *objects.copying_into(replica.bucket))
         yield from _by(replica.aws, objects.removing(replica.bucket, versions=versions))
         if pair.account:
             region = pair.source.aws.region
             yield from _by(pair.source.aws, *jobs.permissions(pair.account, region, pair.batch_role))
 
 
+_FROM_THERE = "asked where the source lacks something, and with --from replica"
+
+
 def _restoring(site: Site) -> Iterator[Needed]:
     """From either side into the source, or into another bucket that the site file names for it."""
-    yield from _comparing(site)
     for pair in site.replication:
-        for target in (pair.source, *pair.restore_into):
-            read = (pair.source.bucket, pair.replica.bucket, target.bucket)
+        source, replica = pair.source, pair.replica
+        yield from _by(source.aws, *objects.reading(source.bucket))
+        yield from _by(replica.aws, *objects.reading(replica.bucket))
+        settled = settings.permissions(replica.bucket)
+        yield from _by(replica.aws, *(replace(each, why=each.why or _FROM_THERE) for each in settled))
+        for target in (source, *pair.restore_into):
             yield from _by(target.aws, *settings.permissions(target.bucket))
-            for bucket in dict.fromkeys(read):
+            for bucket in dict.fromkeys((source.bucket, replica.bucket, target.bucket)):
                 yield from _by(target.aws, *objects.reading(bucket))
             yield from _by(target.aws, *objects.copying_into(target.bucket), objects.marking_deleted(target.bucket))
             yield from _by(target.aws, objects.removing(target.bucket))
         # What was replicated of a restore that is taken back is removed as well.
-        yield from _by(pair.replica.aws, objects.removing(pair.replica.bucket))
+        yield from _by(replica.aws, objects.removing(replica.bucket))
 
 
 def _asking(site: Site) -> Iterator[Needed]:

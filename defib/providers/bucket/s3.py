@@ -48,11 +48,13 @@ _IN_PARTS = "a copy of more than 5 GB is made in parts; one that fails is taken 
 def reading(bucket: str, *, versions: bool = True) -> tuple[Permission, ...]:
     """Listing it, and what each version of an object tells, tags and bytes too."""
     of, objects = (f"arn:aws:s3:::{bucket}",), (f"arn:aws:s3:::{bucket}/*",)
-    now = (Permission(("s3:ListBucket",), of), Permission(("s3:GetObject",), objects, why=_ASKED))
+    now = Permission(("s3:GetObject",), objects, why=_ASKED)
     if not versions:
-        return (*now, Permission(("s3:GetObjectTagging",), objects, why="asked of objects that have tags"))
+        tags = Permission(("s3:GetObjectTagging",), objects, why="asked of objects that have tags")
+        return Permission(("s3:ListBucket",), of), now, tags
     return (
-        *now,
+        now,
+        Permission(("s3:ListBucket",), of, why="asked for the folders, where ranges are compared side by side"),
         Permission(("s3:ListBucketVersions",), of),
         Permission(("s3:GetObjectVersion",), objects, why=_ASKED),
         Permission(("s3:GetObjectVersionTagging",), objects, why="asked of objects that have tags"),
