@@ -222,7 +222,7 @@ def _must_be_known(wanted: Wanted, core: AutomationCore) -> None:
 def _plain(automation: AutomationCore) -> dict[str, Any]:
     """What can be compared of an automation: all but its id, which the files do not have."""
     core = AutomationCore.model_validate(automation.model_dump())
-    plain: dict[str, Any] = core.model_dump(mode="json")
+    plain: dict[str, Any] = core.model_dump()  # not as JSON, in which a set is a list in no order
     plain["trigger"].pop("id", None)
     return plain
 
