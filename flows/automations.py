@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -100,6 +101,8 @@ class Server:
         known = self._client.read_automations()
         ours = [each for each in known if TAG in each.tags]
         ids = {name: self._block(name, url) for name, url in self._blocks.items()}
+        for file in wanted:
+            self._must_be_right(file, ids)
         done = [self._one(each, known, ids) for each in wanted]
         kept = {each.name for each in done if each.deed is not Deed.LEFT_OUT}
         seen: set[str] = set()
@@ -108,6 +111,12 @@ class Server:
                 done.append(self._removed(each))
             seen.add(each.name)
         return tuple(done)
+
+    def _must_be_right(self, wanted: Wanted, ids: Mapping[str, UUID]) -> None:
+        """Refuse a file that is wrong before anything is done about another."""
+        if wanted.blocks <= ids.keys():
+            with suppress(ObjectNotFound):  # of a deployment; that is told when its turn comes
+                self._resolved(wanted, ids)
 
     def _one(self, wanted: Wanted, known: Sequence[Automation], ids: Mapping[str, UUID]) -> Done:
         missing = wanted.blocks - ids.keys()
@@ -213,7 +222,7 @@ def _must_be_known(wanted: Wanted, core: AutomationCore) -> None:
 def _plain(automation: AutomationCore) -> dict[str, Any]:
     """What can be compared of an automation: all but its id, which the files do not have."""
     core = AutomationCore.model_validate(automation.model_dump())
-    plain: dict[str, Any] = core.model_dump(mode="json")
+    plain: dict[str, Any] = core.model_dump()  # not as JSON, in which a set is a list in no order
     plain["trigger"].pop("id", None)
     return plain
 
