@@ -46,8 +46,7 @@ sys.exit(automations.main(["apply", "--listen", sys.argv[1]]))
 _FILES = Path(__file__).parents[1] / "automations"
 _DEFIB = (sys.executable, "-m", "defib")
 _PARTS = (
-    "posted to received by the server",
-    "received to flow run made",
+    "posted to flow run made",
     "flow run made to picked up",
     "picked up to flow running",
     "flow running to alarm noted",
@@ -140,7 +139,10 @@ def _through_prefect(bench: Bench, number: int) -> timedelta:
     alarm = _post(bench, PREFECT, number)
     folder, first = bench.first_entry(known)
     bench.over(folder)
-    moments = [posted, *bench.server.moments(alarm, bench.clock), _noted(bench, alarm), first]
+    followed = bench.server.moments("answer-lab-pingdom", alarm, bench.clock)
+    if not followed:
+        raise LabDown("Prefect did not make a flow run of the alarm, which was answered without", seen=f"{first - posted}")
+    moments = [posted, *followed, _noted(bench, alarm), first]
     for name, start, stop in zip(_PARTS, moments, moments[1:], strict=False):
         bench.parts.setdefault(name, []).append((stop - start).total_seconds())
     return first - posted

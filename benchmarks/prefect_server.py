@@ -21,6 +21,7 @@ from defib.clock import Clock, Deadline, SystemClock
 from defib.errors import LabDown
 
 _PATIENCE = timedelta(seconds=90)
+_SETTLED = timedelta(seconds=5)
 _ROOT = Path(__file__).parents[1]
 
 
@@ -69,18 +70,19 @@ class Server:
                 raise LabDown(f"the Prefect server has no {what}", where=self.api)
             clock.sleep(timedelta(milliseconds=100))
 
-    def moments(self, alarm: str, clock: Clock) -> tuple[datetime, ...]:
-        """When the event of an alarm was received, its flow run made, picked up, and running."""
-        within = Deadline.after(clock, _PATIENCE)
+    def moments(self, name: str, alarm: str, clock: Clock) -> tuple[datetime, ...]:
+        """When the flow run of an alarm was made, picked up, and running; nothing where there is none.
+
+        SQLite may fail while two write, and the server then acts twice: the first flow run is the one that counts.
+        """
+        within = Deadline.after(clock, _SETTLED)
         while not within.expired():
-            events = self.ask("events/filter", {"filter": {"event": {"name": ["defib.alarm.down"]}}})["events"]
-            received = [each["received"] for each in events if each["payload"]["id"] == alarm]
-            runs = self.ask("flow_runs/filter", {"flow_runs": {"name": {"any_": ["answer-lab-pingdom"]}}})
-            made = [each for each in runs if each["parameters"].get("id") == alarm]
-            if received and made:
-                return (_at(received[0]), _at(made[0]["created"]), *self._states(made[0]["id"]))
+            runs = self.ask("flow_runs/filter", {"flow_runs": {"name": {"any_": [name]}}})
+            made = sorted((_at(each["created"]), each["id"]) for each in runs if each["parameters"].get("id") == alarm)
+            if made:
+                return (made[0][0], *self._states(made[0][1]))
             clock.sleep(timedelta(milliseconds=200))
-        raise LabDown("the Prefect server does not know of the alarm", where=self.api)
+        return ()
 
     def _states(self, run: str) -> tuple[datetime, datetime]:
         with urllib.request.urlopen(f"{self.api}/flow_run_states/?flow_run_id={run}", timeout=10) as answer:

@@ -12,6 +12,9 @@ from defib.errors import DefibError, Interrupted, Refused, StepFailed
 from defib.objectives import Status
 from defib.run import Run
 
+BY_OPERATOR = "rolled back by the operator"
+"""The reason of a run that somebody put back, which may have gone well before."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -49,7 +52,7 @@ def conduct(run: Run, play: Callable[[Run], None], may_undo: Callable[[Run], str
 
 def roll_back(run: Run) -> Outcome:
     """Put back what a run changed, because an operator said so."""
-    return _undo(run, "rolled back by the operator", "not everything could be put back")
+    return _undo(run, BY_OPERATOR, "not everything could be put back")
 
 
 def _put_back(run: Run, error: DefibError, may_undo: Callable[[Run], str]) -> Outcome:

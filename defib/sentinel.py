@@ -33,6 +33,10 @@ SILENCE = timedelta(minutes=1)
 """A step beyond its budget that has not said anything for so long hangs; one that goes on saying something is slow."""
 
 
+_CLOSED, _REOPENED = b'"kind":"Closed"', b'"kind":"Reopened"'
+_LAST = 32 * 1024
+
+
 class State(StrEnum):
     """How an unfinished run is: going on, slow but going on, hanging, beyond its budget, dead."""
 
@@ -92,6 +96,8 @@ def judge(folder: Path, now: datetime) -> Finding | None:
     """How one run is; None where it has ended, or has not begun."""
     # Asked first: a run that writes its end and leaves in between is then found to have ended, and not to have died.
     alive = is_alive(folder)
+    if not alive and _ends_with_an_end(folder / JOURNAL):
+        return None
     try:
         records = read_journal(folder / JOURNAL)[0]
         opened = opening_of(records, folder) if records else None
@@ -129,6 +135,20 @@ def _is_recent(folder: Path, now: datetime) -> bool:
         return (folder / JOURNAL).stat().st_mtime > (now - LOOKS_BACK).timestamp()
     except OSError:
         return False
+
+
+def _ends_with_an_end(journal: Path) -> bool:
+    """Whether the last lines hold the end of the run: of a thousand runs that ended nothing more has to be read.
+
+    No text in a journal can look like that, because its quotation marks are escaped.
+    """
+    try:
+        with journal.open("rb") as file:
+            file.seek(max(journal.stat().st_size - _LAST, 0))
+            tail = file.read()
+    except OSError:
+        return False
+    return tail.rfind(_CLOSED) > tail.rfind(_REOPENED)
 
 
 def _dead(records: Sequence[Record], now: datetime) -> tuple[State, str]:

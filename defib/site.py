@@ -21,7 +21,7 @@ from defib.ports import RecordKey
 from defib.sitealerts import AlertChannel, StatusPageConfig
 from defib.sitedrills import Drills
 from defib.sitegit import Build, Git
-from defib.sitemonitors import MonitorConfig, SentrySessions
+from defib.sitemonitors import MonitorConfig, SentrySessions, check_voices
 from defib.sitereplication import Replicated
 from defib.sitevalues import Duration, HostName, Part
 from defib.sitevendors import AwsHost, CdnConfig, CdnOfSite, DnsZoneConfig, FailoverSwitch, HostConfig, HostOfSite, Server
@@ -227,16 +227,8 @@ class Site(Part):
 
     @model_validator(mode="after")
     def _others_only_help(self) -> Self:
-        """Nobody's voice is mistaken for another's, and none but an observer's can decide."""
-        voices = {observer.name for observer in self.observers}
-        for kind, others in (("monitors", self.monitors), ("signals", self.signals)):
-            for number, other in enumerate(others):
-                if other.name in voices:
-                    raise Misplaced(f"the name {other.name!r} is also that of another voice", kind, number, "name")
-                voices.add(other.name)
-        for number, signal in enumerate(self.signals):
-            if signal.counts and self.detection.quorum == 1:
-                raise Misplaced("with a quorum of 1 every voice decides alone", "signals", number, "counts")
+        voices = [observer.name for observer in self.observers]
+        check_voices(voices, self.monitors, self.signals, quorum=self.detection.quorum, lab=self.lab)
         if self.detection.wait_for_monitors and not self.monitors:
             raise Misplaced("there are no monitors to wait for", "detection", "wait_for_monitors")
         return self

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from defib.sitevalues import Duration, Part, SecretReference
+from defib.yamlfile import Misplaced
 
 Id = Annotated[int, Field(ge=1)]
+
+LEAST_PAUSE = timedelta(seconds=12)
+"""Between two questions: a free account at UptimeRobot may ask ten times a minute, and a word takes two questions.
+
+https://uptimerobot.com/api/v3/, rate limits.
+"""
 
 
 class _Asked(Part):
@@ -27,10 +35,7 @@ class _Monitor(_Asked):
 
 
 class UptimeRobotMonitor(_Monitor):
-    """A monitor at UptimeRobot by its id.
-
-    A free account may ask ten times a minute, and a word takes two questions (https://uptimerobot.com/api/v3/, rate limits).
-    """
+    """A monitor at UptimeRobot by its id."""
 
     provider: Literal["uptimerobot"]
     monitor: Id
@@ -67,3 +72,26 @@ class SentrySessions(_Asked):
 MonitorOfSite = UptimeRobotMonitor | PingdomCheck
 
 MonitorConfig = Annotated[MonitorOfSite, Field(discriminator="provider")]
+
+
+def check_voices(
+    observers: Sequence[str],
+    monitors: Sequence[MonitorOfSite],
+    signals: Sequence[SentrySessions],
+    *,
+    quorum: int,
+    lab: bool,
+) -> None:
+    """Refuse what would let anybody's voice be mistaken for another's, decide alone, or be asked too often."""
+    voices = set(observers)
+    for kind, others in (("monitors", monitors), ("signals", signals)):
+        for number, other in enumerate(others):
+            if other.name in voices:
+                raise Misplaced(f"the name {other.name!r} is also that of another voice", kind, number, "name")
+            if other.ask_every < LEAST_PAUSE and not lab:
+                least = f"at least {LEAST_PAUSE.total_seconds():g}s, or its vendor refuses to answer"
+                raise Misplaced(least, kind, number, "ask_every")
+            voices.add(other.name)
+    for number, signal in enumerate(signals):
+        if signal.counts and quorum == 1:
+            raise Misplaced("with a quorum of 1 every voice decides alone", "signals", number, "counts")

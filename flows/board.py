@@ -21,7 +21,7 @@ from prefect.client.schemas.sorting import ArtifactSort
 
 from defib.board.lookout import Lookout
 from defib.clock import Deadline
-from defib.report.board_artifacts import all_picture, all_text, site_picture, site_text
+from defib.report.board_artifacts import all_line, all_picture, all_text, site_line, site_picture, site_text
 from defib.report.board_page import BoardPage, board_page
 from defib.start import Desk
 from flows.scheduled import desk
@@ -91,14 +91,14 @@ def refreshed(at: Desk, site: str, every: timedelta = timedelta(0)) -> None:
 def _of_site(page: BoardPage, site: str) -> Iterator[_Shown]:
     view = next((view for view in page.sites if view.name == site), None)
     if view is not None:
-        key = f"{_ALL}-{site}"
-        yield _Shown(key, "markdown", site_text(page, view), page.headline)
-        yield _Shown(f"{key}-picture", "image", _image(site_picture(page, view)), page.headline)
+        key, told = f"{_ALL}-{site}", site_line(page, view)
+        yield _Shown(key, "markdown", site_text(page, view), told)
+        yield _Shown(f"{key}-picture", "image", _image(site_picture(page, view)), told)
 
 
 def _of_all(page: BoardPage) -> Iterator[_Shown]:
-    yield _Shown(_ALL, "markdown", all_text(page), page.headline)
-    yield _Shown(f"{_ALL}-picture", "image", _image(all_picture(page)), page.headline)
+    yield _Shown(_ALL, "markdown", all_text(page), all_line(page))
+    yield _Shown(f"{_ALL}-picture", "image", _image(all_picture(page)), all_line(page))
 
 
 def _image(svg: str) -> str:

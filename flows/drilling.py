@@ -36,6 +36,7 @@ from defib.proofs import read_drill
 from defib.report.afteraction import after_action
 from defib.report.artifacts import drill_text
 from defib.report.chart import as_svg
+from defib.report.review import scored
 from defib.report.trend import trend
 from defib.site import load_site
 from defib.start import Desk
@@ -131,8 +132,13 @@ class _Drilling:
     def _artifacts(self, flow_run: UUID, drill: Drill) -> Iterator[ArtifactCreate]:
         """``SITE-PROCEDURE-drill`` and ``…-after-action`` as text, and ``…-rto-trend``, ``…-rpo-trend`` as pictures."""
         key = f"{self._site}-{drill.procedure}"
-        yield ArtifactCreate(key=f"{key}-drill", type="markdown", data=drill_text(drill), flow_run_id=flow_run)
-        yield ArtifactCreate(key=f"{key}-after-action", type="markdown", data=after_action(drill), flow_run_id=flow_run)
+        for name, description, text in (
+            ("drill", f"{drill.procedure}: {drill.ending}. {scored(drill)}".strip(), drill_text(drill)),
+            ("after-action", "What happened, what deviated, and what is left to fill in.", after_action(drill)),
+        ):
+            yield ArtifactCreate(
+                key=f"{key}-{name}", type="markdown", description=description, data=text, flow_run_id=flow_run
+            )
         for chart in trend(drill_lines(self._at.home, self._site)[0], drill.procedure):
             picture = f"data:image/svg+xml;base64,{b64encode(as_svg(chart).encode()).decode()}"
             name = f"{key}-{chart.title.partition(' ')[0].lower()}-trend"

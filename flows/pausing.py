@@ -20,11 +20,11 @@ from prefect.client.schemas.responses import SetStateStatus
 from prefect.input import RunInput
 from prefect.input.run_input import Keyset, keyset_from_base_key
 from prefect.states import Paused, Running
-from pydantic import Field, create_model
+from pydantic import Field, ValidationError, create_model
 
 from defib.clock import Clock, Deadline
 from defib.errors import DefibError, StepFailed
-from defib.question import Answer, Question, put_answer
+from defib.question import Answer, Question, answer_to, put_answer
 from defib.report.artifacts import question_text
 from defib.timeline import Timeline
 
@@ -68,6 +68,8 @@ class Pauses:
 
     def follow(self, folder: Path, question: Question | None, told: Timeline, tell: Callable[[str], object]) -> None:
         """Begin a pause where there is a question, end it where that is gone, and hand on what was put into the form."""
+        if question is not None and answer_to(folder, question) is not None:
+            question = None  # the run will take it in a moment
         if self._pause is not None and (question is None or question.key != self._pause.question.key):
             self.end()
         if question is None:
@@ -78,13 +80,12 @@ class Pauses:
         if not self._next_look.expired():
             return
         self._next_look = Deadline.after(self._clock, LOOK)
-        put_in = self._pause.put_in()
-        if put_in is None:
+        if not self._pause.is_over():
             return
-        self._pause = None
+        pause, self._pause = self._pause, None  # what does not count is asked for again, in a new form
         try:
-            put_answer(folder, question, _answer(question, put_in, self._clock))
-        except DefibError as error:
+            put_answer(folder, question, _answer(question, pause.put_in(), self._clock))
+        except (DefibError, ValidationError) as error:
             tell(f"what was put into the form does not count: {error}")
 
     def end(self) -> None:
@@ -118,12 +119,14 @@ class _Pause:
             raise StepFailed("the flow run cannot be paused", seen=str(result.details), then="defib approve")
         return cls(flow_run, question, form, keyset)
 
-    def put_in(self) -> Approval | None:
-        """What somebody put into the form, once; None while the flow run is paused."""
+    def is_over(self) -> bool:
+        """Whether somebody has put something into the form, or let the flow run go on otherwise."""
         with get_client(sync_client=True) as client:
             state = client.read_flow_run(self._flow_run).state
-        if state is None or state.type is not StateType.RUNNING:
-            return None
+        return state is not None and state.type is StateType.RUNNING
+
+    def put_in(self) -> Approval:
+        """What stands in the form; :class:`pydantic.ValidationError` where that is not all that has to."""
         return cast("Approval", self._form.load(self._keyset, self._flow_run))  # no coroutine outside of a loop
 
     def end(self) -> None:

@@ -16,7 +16,7 @@ from prefect.states import Completed, Failed
 from defib.entries import Opened
 from defib.objectives import Status
 from defib.report.artifacts import plan_text, timeline_text, verdict_text
-from defib.report.as_markdown import paragraph
+from defib.report.as_markdown import escape, paragraph
 from defib.report.chart import as_svg
 from defib.report.copies import copies_of
 from defib.report.run_page import lead
@@ -47,7 +47,7 @@ def publish(flow_run: UUID, told: Timeline, tags: Collection[str]) -> None:
         client.update_flow_run(flow_run, tags={*tags, *verdicts})
         client.create_artifact(plan_artifact(flow_run, told))
         for name, text in texts.items():
-            client.create_artifact(ArtifactCreate(key=name, type="markdown", data=text, flow_run_id=flow_run))
+            client.create_artifact(_document(flow_run, name, escape(lead(told)), text))
         for artifact in copy_artifacts(told, flow_run):
             client.create_artifact(artifact)
 
@@ -55,7 +55,11 @@ def publish(flow_run: UUID, told: Timeline, tags: Collection[str]) -> None:
 def plan_artifact(flow_run: UUID, told: Timeline) -> ArtifactCreate:
     """``SITE-PROCEDURE-plan``: every change before and after, and who approved them."""
     key = f"{told.opened.site}-{told.opened.procedure}-plan"
-    return ArtifactCreate(key=key, type="markdown", data=plan_text(told), flow_run_id=flow_run)
+    return _document(flow_run, key, "What changes, before and after.", plan_text(told))
+
+
+def _document(flow_run: UUID, key: str, description: str, text: str) -> ArtifactCreate:
+    return ArtifactCreate(key=key, type="markdown", description=description, data=text, flow_run_id=flow_run)
 
 
 def copy_artifacts(told: Timeline, flow_run: UUID) -> Iterator[ArtifactCreate]:

@@ -54,6 +54,10 @@ class Page:
         """Wait until the page says `text` somewhere."""
         self._until(lambda: text in self.text(), text)
 
+    def shows(self, selector: str) -> None:
+        """Wait until there is such an element."""
+        self._until(lambda: self.evaluate(f"!!document.querySelector({json.dumps(selector)})"), selector)
+
     def text(self) -> str:
         """Everything that a person can read on it."""
         return str(self.evaluate("document.body ? document.body.innerText : ''"))
@@ -68,8 +72,14 @@ class Page:
         place += " const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()"
         self._click_at(place, script)
 
-    def type(self, text: str) -> None:
-        """Type where the focus is."""
+    def fill(self, script: str, text: str) -> None:
+        """Type into the field that `script` finds; again where a menu that was still open took the click."""
+
+        def has_focus() -> bool:
+            self.focus(script)
+            return bool(self.evaluate(f"document.activeElement === {script}"))
+
+        self._until(has_focus, script)
         self._call("Input.insertText", text=text)
 
     def evaluate(self, script: str) -> Any:

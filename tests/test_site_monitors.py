@@ -56,6 +56,13 @@ def test_mistakes(tmp_path: Path, old: str, new: str, at: str, what: str) -> Non
     assert error.where.rpartition(":")[2] == str(line_of(text, at, text.count(at)))
 
 
+def test_asked_too_often(tmp_path: Path) -> None:
+    """Outside of the lab a vendor's limits hold: so many questions would only get refusals."""
+    text = (RUNBOOKS / "sites" / "pulse-trading.yaml").read_text(encoding="utf-8")
+    text = text.replace("monitor: 800000001,", "monitor: 800000001, ask_every: 11s,")
+    assert "monitors.0.ask_every: at least 12s, or its vendor refuses to answer" in refusal(tmp_path, text).what
+
+
 def test_nobody_to_wait_for(tmp_path: Path) -> None:
     """Waiting for monitors needs monitors."""
     text = TEXT[: TEXT.index("# Who else looks")] + TEXT[TEXT.index("detection:") :]

@@ -10,6 +10,7 @@ from defib.about import About, about
 from defib.board.glance import Glance, Unreadable
 from defib.board.model import Proof
 from defib.board.sites import Known, Written, objectives
+from defib.conduct import BY_OPERATOR
 from defib.drillcalendar import Ending
 from defib.drilled import MISSED, ending_of
 from defib.objectives import Measure, Status, Verdict
@@ -132,6 +133,9 @@ def _failed_since(evidence: Evidence, last: Glance | None) -> Iterable[Reason]:
     """The newest run, where it was not that which proves; a refusal says only that something else was the matter."""
     newest = evidence.runs[0] if evidence.runs else None
     if newest is None or newest is last:
+        return
+    if newest.status is Status.ROLLED_BACK and newest.reason == BY_OPERATOR:
+        yield State.UNKNOWN, "the last run was taken back by a person, and no longer proves anything"
         return
     bad = newest.status in {Status.FAILED, Status.ROLLED_BACK}
     if bad or (newest.status is Status.REFUSED and evidence.procedure in ROUNDS):

@@ -25,7 +25,7 @@ from defib.cli.guarding import guard
 from defib.cli.say import say, say_json
 from defib.clock import Clock, SystemClock
 from defib.detached import start_detached
-from defib.errors import DefibError, Interrupted, PortTaken, SecretMissing
+from defib.errors import DefibError, Interrupted, PortTaken, SecretMissing, Unavailable
 from defib.herald import outlets_of
 from defib.home import Home
 from defib.observe.failure import plain
@@ -185,9 +185,13 @@ class Post:
 
     def _answer_unless_known(self, site: str, heard: Alarm) -> None:
         with self._lock:
-            if not alarmbook.is_known(self._home.site(site), heard):
-                self.say(f"warning: {site}: Prefect has not begun to answer in time, so it is answered here")
+            if alarmbook.is_known(self._home.site(site), heard):
+                return
+            self.say(f"warning: {site}: Prefect has not begun to answer in time, so it is answered here")
+            try:
                 self._answer(site, heard)
+            except DefibError as error:
+                self.say(f"warning: {error}")
 
     def _answer(self, site: str, heard: Alarm) -> None:
         folder = self._home.site(site)
@@ -196,9 +200,12 @@ class Post:
         words = [f"--from={heard.source}", f"--id={heard.id}", f"--says={self._redact(heard.text)}"]
         words += [f"--since={believed.since.isoformat()}"] if believed.since else []
         words += [] if self._wanted.prefect else ["--no-prefect"]
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "alarms.log").open("ab") as output:
-            process = start_detached(["event", "--site", str(self._sites[site][1]), *words], self._home.path, output)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with (folder / "alarms.log").open("ab") as output:
+                process = start_detached(["event", "--site", str(self._sites[site][1]), *words], self._home.path, output)
+        except OSError as error:  # the vendor is told so, and tries again
+            raise Unavailable("an answer cannot be started", where=str(folder), seen=str(error)) from error
         self._at_work[site] = process
         self.say(f"{site}: {heard}; answered by process {process.pid}, whose words go to {output.name}")
 

@@ -91,16 +91,22 @@ def up(sites: Sites = None, host: Host = "127.0.0.1", port: Port = 4200, auth: A
 
 
 def down(as_json: AsJson = False) -> int:
-    """Stop what `up` started."""
+    """Stop what `up` started; a recovery that is under way goes on."""
     from defib.cli.say import say, say_json  # noqa: PLC0415
+    from defib.history import is_alive  # noqa: PLC0415
 
-    stopped = _service().down(Home.open())
+    home = Home.open()
+    stopped = _service().down(home)
+    alive = [folder.name for folder in home.runs() if is_alive(folder)]
     if as_json:
-        say_json({"stopped": dict(stopped)})
-    elif stopped:
+        say_json({"stopped": dict(stopped), "under_way": alive})
+        return 0
+    if stopped:
         say(f"Stopped {' and '.join(f'the {what} (process {pid})' for what, pid in stopped.items())}.")
     else:
         say("Prefect was not up.")
+    for run in alive:
+        say(f"Run {run} is under way and goes on; defib stop {run} stops it.")
     return 0
 
 
@@ -148,8 +154,8 @@ def _lines(found: Up) -> list[str]:
         f"  find it    export PREFECT_HOME={found.home}",
     ]
     if found.password_file is not None:
-        lines += [
-            f"  password   the line in {found.password_file}, typed into the pages once",
-            f"  elsewhere  PREFECT_API_URL={found.elsewhere}, and that line as PREFECT_API_AUTH_STRING",
-        ]
+        lines.append(f"  password   the line in {found.password_file}, typed into the pages once")
+    if found.elsewhere:
+        secret = ", and that line as PREFECT_API_AUTH_STRING" if found.password_file is not None else ""
+        lines.append(f"  elsewhere  PREFECT_API_URL={found.elsewhere}{secret}")
     return [*lines, f"  stop it    {_said('down')}"]

@@ -142,7 +142,8 @@ def fares(told: Sessions, config: SentrySessions) -> tuple[Health, str]:
     """How users fare, and in words; unknown where there are too few of them to tell."""
     since = f"since {told.since:%H:%M:%SZ}"
     if told.all < config.at_least:
-        return Health.UNKNOWN, f"{told.all or 'no'} sessions {since}, too few to tell"
+        count = f"{told.all or 'no'} session{'' if told.all == 1 else 's'}"
+        return Health.UNKNOWN, f"{count} {since}, too few to tell"
     reason = f"{told.share:.0%} of {told.all} sessions met errors {since}"
     if told.share > config.errors_above:
         return Health.BAD, f"{reason}, more than {config.errors_above:.0%}"

@@ -24,7 +24,22 @@ _COLOURS = {
 }
 _READY = {"ready, with warnings": "warnings"}
 _WIDTH, _ROW, _TOP = 920, 30, 58
-_NAME, _BAR = 190, 190
+_NAME, _BAR = 150, 190
+
+
+def all_line(page: BoardPage) -> str:
+    """What stands in a list of artifacts: what goes on, then how much is proved and ready."""
+    return escape(f"{SIGNS[page.tone]} {page.headline.rstrip('.')}. {page.lead}".strip())
+
+
+def site_line(page: BoardPage, site: SiteView) -> str:
+    """The same of one site, the shortest first: a list shows some forty characters."""
+    proved = sum(line.tone in {Tone.GOOD, Tone.WARN} for line in site.proofs)
+    goes_on = list(dict.fromkeys(alarm.word for alarm in page.alarms))
+    ready = "readiness unknown" if site.ready_tone is Tone.UNKNOWN else site.ready_word
+    told = [*goes_on, ready, f"{proved} of {len(site.proofs) + len(site.unproved)} proved"]
+    told += [f"{line.procedure} {line.word}" for line in site.proofs if line.tone is Tone.BAD]
+    return escape(f"{SIGNS[site.tone]} {', '.join(told)}".strip())
 
 
 def all_text(page: BoardPage) -> str:
@@ -32,8 +47,9 @@ def all_text(page: BoardPage) -> str:
     lines = [*_head(page), *_goes_on(page.alarms)]
     shown = page.sites[:MOST_SITES]
     if shown:
-        lines += ["| | Site | Ready | Proved | Failed, or not known |", "|---|---|---|---|---|"]
-        lines += [_site_line(site) for site in shown]
+        lines += ["| | Site | Ready | Proved |", "|---|---|---|---|"]
+        lines += [_site_row(site) for site in shown]
+        lines += ["", *(f"- **{escape(site.name)}**: {escape(wrong)}" for site in shown if (wrong := _wrong(site)))]
     more = len(page.sites) - len(shown)
     lines += [f"\nand {more} more sites: `defib board` shows all."] if more else []
     return "\n".join([*lines, *_notes(page)]) + "\n"
@@ -47,14 +63,14 @@ def site_text(page: BoardPage, site: SiteView) -> str:
     lines += [f"{SIGNS[site.ready_tone]} **{escape(site.ready_word)}**: {escape(site.ready_said)}", ""]
     lines += [f"- {SIGNS[each.tone]} {escape(each.about)}: {escape(each.text)}" for each in site.findings]
     lines += ["", f"Proved, against {escape(site.targets)}:", ""]
-    lines += ["| | Procedure | State | Last proof | RTO | RPO | Why |", "|---|---|---|---|---|---|---|"]
-    lines += [_proof_line(line) for line in (*site.proofs, *site.unproved)]
+    lines += ["| | Procedure | Last proof | RTO | RPO |", "|---|---|---|---|---|"]
+    lines += [_proof_row(line) for line in (*site.proofs, *site.unproved)]
+    lines += ["", *(f"- **{escape(line.procedure)}**: {escape('; '.join(line.says))}" for line in site.proofs if line.says)]
     if site.copies:
-        lines += ["", "| | Copy | State | Would be lost | Holds | Compared |", "|---|---|---|---|---|---|"]
-        lines += [
-            _row(SIGNS[copy.tone], copy.name, "; ".join((copy.word, *copy.says)), copy.gauge.figure, copy.held, copy.when)
-            for copy in site.copies
-        ]
+        lines += ["", "| | Copy | State | Would be lost |", "|---|---|---|---|"]
+        lines += [_row(SIGNS[copy.tone], copy.name, copy.word, copy.gauge.figure) for copy in site.copies]
+        told = [(copy.name, "; ".join((copy.held, copy.when, *copy.says))) for copy in site.copies]
+        lines += ["", *(f"- **{escape(name)}**: {escape(text)}" for name, text in told)]
     return "\n".join([*lines, *_notes(page)]) + "\n"
 
 
@@ -75,19 +91,23 @@ def _notes(page: BoardPage) -> list[str]:
     return ["", *(escape(note) for note in page.notes)] if page.notes else []
 
 
-def _site_line(site: SiteView) -> str:
-    proved = [line for line in site.proofs if line.tone in {Tone.GOOD, Tone.WARN}]
-    rest = [f"{line.procedure}: {line.word}" for line in site.proofs if line not in proved]
-    rest += [f"{len(site.unproved)} never proved"] if site.unproved else []
-    copies = [f"{copy.name}: {copy.word}" for copy in site.copies if copy.tone is not Tone.GOOD]
+def _site_row(site: SiteView) -> str:
+    """Narrow: cells of tables on Prefect's pages are never folded."""
+    proved = sum(line.tone in {Tone.GOOD, Tone.WARN} for line in site.proofs)
     ready = f"{SIGNS[site.ready_tone]} {site.ready_short}"
-    told = ", ".join(f"{line.procedure} ({line.short})" for line in proved) or "nothing"
-    return _row(SIGNS[site.tone], site.name, ready, told, "; ".join([*rest, *copies]) or "-")
+    return _row(SIGNS[site.tone], site.name, ready, f"{proved} of {len(site.proofs) + len(site.unproved)}")
 
 
-def _proof_line(line: ProofLine) -> str:
+def _wrong(site: SiteView) -> str:
+    told = [f"{line.procedure} {line.word}" for line in site.proofs if line.tone is not Tone.GOOD]
+    told += [f"{len(site.unproved)} never proved"] if site.unproved else []
+    return "; ".join([*told, *(f"{copy.name} {copy.word}" for copy in site.copies if copy.tone is not Tone.GOOD)])
+
+
+def _proof_row(line: ProofLine) -> str:
     figures = [gauge.figure if gauge else "-" for gauge in (line.rto, line.rpo)]
-    return _row(SIGNS[line.tone], line.procedure, line.word, line.when or "never", *figures, "; ".join(line.says) or "-")
+    told = f"{line.word}, {line.short}" if line.run and not line.short.startswith(line.word) else line.short
+    return _row(SIGNS[line.tone], line.procedure, told, *figures)
 
 
 def _row(*cells: str) -> str:
@@ -98,7 +118,7 @@ def all_picture(page: BoardPage) -> str:
     """Every site as a row of cells, one for its readiness and one for each procedure."""
     sites = page.sites[:MOST_SITES]
     columns = ("ready", *page.columns)
-    wide = max((_WIDTH - _NAME) / max(len(columns), 1), 70)
+    wide = max((_WIDTH - _NAME) / max(len(columns), 1), 78)
     drawn = [_words(12, 24, page.headline, 15, _COLOURS[page.tone], bold=True), _words(12, 42, f"as of {page.at}", 11)]
     drawn += [
         _words(_NAME + number * wide, _TOP + 6 + 11 * place, word, 10)
@@ -107,7 +127,7 @@ def all_picture(page: BoardPage) -> str:
     ]
     for number, site in enumerate(sites):
         top = _TOP + 34 + number * _ROW
-        drawn.append(_words(12, top + 18, f"{SIGNS[site.tone]} {site.name}"[:26], 12, _COLOURS[site.tone], bold=True))
+        drawn.append(_words(12, top + 18, f"{SIGNS[site.tone]} {site.name}"[:21], 12, _COLOURS[site.tone], bold=True))
         for place, column in enumerate(columns):
             line = site.cell(column)
             if place == 0:

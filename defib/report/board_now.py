@@ -46,6 +46,13 @@ def headline(board: Board) -> tuple[Tone, str, str]:
     if at_work:
         return Tone.PLAIN, f"{work}; no outage is known.", _standing(board)
     elsewhere = f"Users of {words.count(away, 'site')} are where a recovery sent them." if away else ""
+    wrong = [site.name for site in board.sites if site.state is State.FAIL]
+    if wrong:
+        return (
+            Tone.BAD,
+            f"No outage is known; not well: {_names(wrong)}",
+            _sentences(f"{work}.", elsewhere, _standing(board)),
+        )
     tone = {State.FAIL: Tone.BAD, State.OK: Tone.GOOD, State.WARN: Tone.WARN}.get(board.state, Tone.UNKNOWN)
     return tone, "Nothing is running, and no outage is known.", _sentences(elsewhere, _standing(board))
 

@@ -306,7 +306,7 @@ def _copy(copy: Copy, now: datetime) -> CopyLine:
         kind=copy.kind,
         name=copy.name,
         tone=TONES[copy.state],
-        word=_COPIES[copy.state],
+        word="beyond the RPO" if copy.measure.verdict is Verdict.MISSED else _COPIES[copy.state],
         when=f"compared {age(copy.at, now)}, {_moment(copy.at)}",
         held=copy.held,
         says=copy.says,

@@ -41,7 +41,7 @@ class Place:
     def elsewhere(self) -> str:
         """The address of the pages for others: by this machine's name where it listens everywhere."""
         address = _address(self.host)
-        return self._at(socket.getfqdn() if address is not None and address.is_unspecified else self.host)
+        return self._at(socket.gethostname() if address is not None and address.is_unspecified else self.host)
 
     def is_loopback(self) -> bool:
         """Whether nobody but this machine can reach it; a name must lead to nothing else."""

@@ -12,10 +12,14 @@ from defib.clock import Clock, Deadline
 from defib.errors import DefibError, HomeUnwritable
 from defib.processid import ProcessId
 
-GRACE = timedelta(seconds=15)
-"""Between SIGTERM and SIGKILL: a worker ends the flows that it runs, and says so to the server."""
+_STEPS = (
+    (signal.SIGTERM, timedelta(seconds=5)),
+    # A server waits for every page that somebody has open, until it is told a second time.
+    (signal.SIGINT, timedelta(seconds=10)),
+    (signal.SIGKILL, timedelta(seconds=5)),
+)
+"""How a process is ended, and how long each word of it is given."""
 
-_KERNEL = timedelta(seconds=5)
 _POLL = timedelta(milliseconds=50)
 _LINES = 15
 
@@ -61,8 +65,8 @@ class Started:
 
 
 def end(process: ProcessId, clock: Clock) -> None:
-    """SIGTERM, then SIGKILL, to exactly this process; comes back when it is gone."""
-    for number, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, _KERNEL)):
+    """End exactly this process, in good order where it can; comes back when it is gone."""
+    for number, patience in _STEPS:
         process.send(number)
         within = Deadline.after(clock, patience)
         while process.alive() and not within.expired():

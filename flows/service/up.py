@@ -62,8 +62,8 @@ class Up:
 
     @property
     def elsewhere(self) -> str:
-        """Where the API is, for others."""
-        return f"{self.service.place.elsewhere}/api"
+        """Where the API is, for others; "" where it is for nobody but this machine."""
+        return "" if self.service.place.is_loopback() else f"{self.service.place.elsewhere}/api"
 
     @property
     def processes(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from defib import entries
 from defib.board.lookout import Lookout
 from defib.clock import Deadline
+from defib.conduct import BY_OPERATOR
 from defib.objectives import Mode, Phase, Plane, Status, Verdict
 from defib.observe.killswitch import set_kill_switch
 from defib.observe.outage import KnownOutage, note_outage
@@ -73,6 +74,18 @@ class TestProofs:
         scene.failed("cdn-failover", SITE, DAY, "the edge gave HTTP 502")
         found = proof(scene.board(), SITE, "cdn-failover")
         assert (found.state, found.says[0]) == (State.FAIL, "the last run failed: the edge gave HTTP 502")
+
+    @pytest.mark.parametrize(
+        ("reason", "state"),
+        [(BY_OPERATOR, State.UNKNOWN), ("the answers never moved", State.FAIL)],
+    )
+    def test_what_was_put_back_proves_nothing(self, scene: Scene, reason: str, state: State) -> None:
+        """By a person, who may have had other reasons, or because it did not work."""
+        scene.recovered("cdn-failover", SITE, 3 * DAY)
+        pen = scene.begin("cdn-failover", SITE, DAY)
+        pen.write(entries.Closed(Status.ROLLED_BACK, reason))
+        scene.keep(pen)
+        assert proof(scene.board(), SITE, "cdn-failover").state is state
 
     def test_an_old_proof_is_not_green(self, scene: Scene) -> None:
         """Drills are monthly; what was proved long ago is said so."""

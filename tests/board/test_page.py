@@ -16,7 +16,7 @@ from defib.observe.outage import KnownOutage, note_outage
 from defib.ready.check import Check, Readiness, State
 from defib.ready.kept import keep
 from defib.report.as_html import board_as_html
-from defib.report.board_artifacts import all_picture, all_text, site_picture, site_text
+from defib.report.board_artifacts import all_line, all_picture, all_text, site_line, site_picture, site_text
 from defib.report.board_figures import board_as_json, board_exit_code
 from defib.report.board_page import board_page, thinned
 from defib.report.page import Tone
@@ -157,13 +157,23 @@ def test_nothing_breaks_out_of_the_artifacts(scene: Scene) -> None:
     """Prefect renders Markdown and pictures: neither gets markup that is not ours."""
     page = board_page(hostile(scene))
     (site,) = page.sites
-    for text in (all_text(page), site_text(page, site)):
+    for text in (all_text(page), site_text(page, site), all_line(page), site_line(page, site)):
         assert "<script" not in text
         assert "<img" not in text
         assert not re.search(r"(?<!\\)\]\(javascript", text)
         assert "\x1b" not in text
     for picture in (all_picture(page), site_picture(page, site)):
         assert parsed(picture).tags <= {"svg", "rect", "text"}
+
+
+def test_a_list_of_artifacts_says_what_goes_on(scene: Scene) -> None:
+    """Before anything is opened: a line each."""
+    board = busy(scene)
+    page = board_page(board)
+    assert all_line(page).startswith("✗ No service: checkout. 1 run is at work.")
+    assert site_line(page, page.sites[0]) == "✗ no service, running, readiness unknown, 0 of 10 proved"
+    told = "✗ not ready, 4 of 10 proved, dns-switch failed, replication-check missed"
+    assert site_line(board_page(scene.board(SITE)), page.sites[1]) == told
 
 
 def test_json_says_the_same(scene: Scene) -> None:

@@ -81,6 +81,7 @@ class Described:
                     operation.pop("security", None)
         _allow_null(plain)
         _spell_object(plain)
+        _read_choices(plain)
         return plain
 
     @cached_property
@@ -170,6 +171,16 @@ def _spell_object(tree: Any) -> None:
         _spell_object(each)
     if isinstance(tree, dict) and tree.get("type") == "Object":
         tree["type"] = "object"
+
+
+def _read_choices(tree: Any) -> None:
+    """Read choices as UptimeRobot means them: what describes nothing is none, null where it says so."""
+    for each in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        _read_choices(each)
+    if isinstance(tree, dict) and isinstance(tree.get("oneOf"), list):
+        tree["oneOf"] = [choice for choice in tree["oneOf"] if choice != {}]
+        if tree.get("nullable") is True:
+            tree["oneOf"].append({"nullable": True, "enum": [None]})
 
 
 def _plain(request: Request) -> Request:

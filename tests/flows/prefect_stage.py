@@ -47,8 +47,9 @@ class Board:
         return done.stdout
 
     def artifacts(self, run: dict[str, Any]) -> dict[str, Any]:
-        """What a flow run published, by key."""
-        return {each["key"]: each["data"] for each in self.server.find("artifacts") if each["flow_run_id"] == run["id"]}
+        """What a flow run published last under each key."""
+        found = sorted(self.server.find("artifacts"), key=lambda each: str(each["created"]))
+        return {each["key"]: each["data"] for each in found if each["flow_run_id"] == run["id"]}
 
     @contextmanager
     def worker(self, pool: str, name: str = "worker-1") -> Iterator[subprocess.Popen[bytes]]:

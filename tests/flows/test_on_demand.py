@@ -117,9 +117,7 @@ def test_approved_in_the_form(broken: Board) -> None:
     with broken.worker("defib"):
         made = start(broken)
         paused = until_state(broken, made, "PAUSED")
-        digest = next(
-            each.entry for each in records_of(broken, paused["name"]) if isinstance(each.entry, entries.Planned)
-        ).digest
+        digest = digest_of(broken, paused["name"])
         assert answer(broken, made)["status"] == "REJECT"
         assert answer(broken, made, digest="0000", decision="approve", name="Ann")["status"] == "REJECT"
         assert answer(broken, made, digest=digest[:4], decision="approve", name=" ")["status"] == "REJECT"
@@ -203,31 +201,30 @@ def _start_by_hand(board: Board, page: Page) -> dict[str, Any]:
     page.click("Custom run", "[role=menuitem]")
     page.reads("The web property that is recovered.")
     page.picture(PICTURES / "2-form.png")
+    before = {each["id"] for each in board.server.find("flow_runs")}
     page.click("Submit", "button")
-    until(lambda: _newest(board)["deployment_id"] == identity and _newest(board)["state_type"] != "COMPLETED", "the run")
-    return _newest(board)
 
+    def made() -> list[dict[str, Any]]:
+        found = [each for each in board.server.find("flow_runs") if each["id"] not in before]
+        return [each for each in found if each["deployment_id"] == identity]
 
-def _newest(board: Board) -> dict[str, Any]:
-    return max(board.server.find("flow_runs"), key=lambda each: str(each["created"]))
+    until(made, "the run")
+    return made()[0]
 
 
 def _approve_by_hand(board: Board, page: Page, made: dict[str, Any], digest: str) -> None:
     """The menu of the run's page, Resume, and the form."""
     page.go(f"{board.server.pages}/runs/flow-run/{made['id']}")
     page.reads("AwaitingApproval")
-    page.reads("The plan waits for an approval")
     page.picture(PICTURES / "3-waiting.png")
     page.focus("[...document.querySelectorAll('button[aria-haspopup=menu]')].at(-1)")
     page.click("Resume", "[role=menuitem]")
     page.reads(f"Type {digest[:4]}, the first digits")
     page.picture(PICTURES / "4-question.png")
-    page.focus("document.querySelectorAll('[role=dialog] textarea')[0]")
-    page.type(digest[:4])
+    page.fill("document.querySelectorAll('[role=dialog] textarea')[0]", digest[:4])
     page.focus("document.querySelector('[aria-label=\"Select Decision\"]')")
     page.click("approve", "[role=option]")
-    page.focus("document.querySelectorAll('[role=dialog] textarea')[1]")
-    page.type("Ann Example")
+    page.fill("document.querySelectorAll('[role=dialog] textarea')[1]", "Ann Example")
     page.picture(PICTURES / "5-answer.png")
     page.click("Resume", "[role=dialog] button")
     page.reads("Flow run resumed")
@@ -238,6 +235,7 @@ def _read_by_hand(board: Board, page: Page, ended: dict[str, Any]) -> None:
     page.go(f"{board.server.pages}/runs/flow-run/{ended['id']}?tab=Artifacts")
     page.reads("Recovered")
     page.reads("lab-cdn-failover-verdicts")
+    page.shows("canvas")
     page.picture(PICTURES / "6-recovered.png")
     says = {"plan": "Approved (prefect) by Ann Example", "timeline": "verify-the-users", "verdicts": "RTO"}
     newest = {each["key"]: each["id"] for each in board.server.find("artifacts", sort="CREATED_DESC")[::-1]}

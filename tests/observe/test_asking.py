@@ -189,6 +189,7 @@ def test_asked_by_one_at_a_time() -> None:
     ("sessions", "health", "words"),
     [
         ((0, 0), Health.UNKNOWN, "no sessions since 23:55:00Z, too few to tell"),
+        ((1, 0), Health.UNKNOWN, "1 session since 23:55:00Z, too few to tell"),
         ((19, 19), Health.UNKNOWN, "19 sessions since 23:55:00Z, too few to tell"),
         ((100, 20), Health.GOOD, "20% of 100 sessions met errors since 23:55:00Z"),
         ((100, 21), Health.BAD, "21% of 100 sessions met errors since 23:55:00Z, more than 20%"),

@@ -1,4 +1,4 @@
-"""The report and the board in a real browser: they fit a desk and a phone, and ask nobody for anything."""
+"""The report in a real browser: it fits a desk and a phone, and asks nobody for anything."""
 
 from __future__ import annotations
 
@@ -15,11 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from defib.report.as_html import board_as_html
-from defib.report.board_page import board_page
 from defib.report.write import write_drill, write_run
-from tests.board import test_page as boards
-from tests.board.scene import Scene
 from tests.report import samples
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -70,14 +66,10 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("kind", ["drill", "run", "hostile", "board", "board-hostile"])
+@pytest.mark.parametrize("kind", ["drill", "run", "hostile"])
 def test_report_fits(served: Served, tmp_path: Path, kind: str, width: int) -> None:
     """Nothing reaches beyond the screen, and the page loads nothing but itself."""
-    if kind.startswith("board"):
-        (tmp_path / "scene").mkdir()
-        seen = (boards.hostile if kind == "board-hostile" else boards.busy)(Scene.set_in(tmp_path / "scene"))
-        (tmp_path / "report.html").write_text(board_as_html(board_page(seen)), encoding="utf-8")
-    elif kind == "drill":
+    if kind == "drill":
         write_drill(tmp_path, samples.drilled_with_residue())
     else:
         write_run(tmp_path, samples.recovered() if kind == "run" else samples.hostile())

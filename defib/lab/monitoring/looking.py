@@ -92,6 +92,7 @@ class Schedule:
         self._look, self._clock = look, clock
         self._wanted = timedelta(0)
         self._task: asyncio.Task[None] | None = None
+        self._begun = asyncio.Event()
 
     async def wanted(self) -> None:
         """Somebody asks: there is at least one look, and others follow."""
@@ -99,8 +100,9 @@ class Schedule:
         if self.frozen and self.seen:
             return
         if self._task is None or self._task.done():
-            await self.once()
-            self._task = asyncio.get_running_loop().create_task(self._go_on())
+            self._begun = asyncio.Event()
+            self._task = asyncio.get_running_loop().create_task(self._go_on(self._begun))
+        await self._begun.wait()
 
     async def stop(self) -> None:
         """No more looks."""
@@ -109,7 +111,11 @@ class Schedule:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
-    async def _go_on(self) -> None:
+    async def _go_on(self, begun: asyncio.Event) -> None:
+        try:
+            await self.once()
+        finally:
+            begun.set()
         while self._clock.monotonic() - self._wanted < _IDLE:
             await asyncio.sleep(self.interval.total_seconds())
             if not self.frozen:
