@@ -35,7 +35,8 @@ def fill(runbook: Runbook, site: Site) -> Filled:
     """`runbook` for `site`."""
     head, *steps = _HEADING.split(runbook.text)
     values, examples = Values(site, runbook.procedure), _examples(site)
-    filled, still_open = [_own(head, examples)], dict[str, tuple[str, ...]]()
+    opening = _CODE.sub(lambda code: _of_the_pack(code[0]), _own(head, examples))
+    filled, still_open = [opening], dict[str, tuple[str, ...]]()
     for step in steps:
         part = _Part(values, examples)
         text = part.filled(step)
@@ -73,7 +74,7 @@ class _Part:
 
     def _code(self, text: str) -> str:
         """A piece of code: its words that stand for one thing are replaced."""
-        own = _own(text, self._examples)
+        own = _of_the_pack(_own(text, self._examples))
         several: dict[str, tuple[str, ...]] = {}
         for word in dict.fromkeys(_WORD.findall(own)):
             found = self._found(word, own)
@@ -103,6 +104,11 @@ class _Part:
         return found or ()
 
 
+def _of_the_pack(code: str) -> str:
+    """Commands of Defib as they are typed in the folder of a pack."""
+    return re.sub(r"(?<![\w./-])defib (?=[a-z])", "./defib ", code)
+
+
 def _is_command(text: str) -> bool:
     return " " in text.strip("`").strip()
 
@@ -128,6 +134,7 @@ def _pairs(site: Site) -> Iterator[tuple[str, str]]:
     host, port = page.hostname or "", page.port or 443
     bundles = [each.bundle for each in repositories(site.site, site.git)]
     yield "www.pulse-trading.com:443:HOSTNAME:443", f"{host}:{port}:HOSTNAME:{port}"
+    yield "--connect-to …", f"--connect-to {host}:{port}:HOSTNAME:{port}"
     yield "https://www.pulse-trading.com/main.dart.js", _joined(site.page.url, (*site.page.warm, "/")[0])
     yield "https://www.pulse-trading.com/", site.page.url
     past = f"--connect-to {origin.hostname}:{origin.port or 443}:{site.origin.connect_to}:{origin.port or 443} "

@@ -12,6 +12,9 @@ from pathlib import Path
 from defib.errors import InputError
 
 SUMS = "SHA256SUMS"
+INSIDE = "defib-pack"
+"""The folder in an archive, whatever the archive is called."""
+
 EXECUTABLE = frozenset({"defib", "verify"})
 
 Contents = Mapping[str, bytes]
@@ -54,7 +57,6 @@ def _folder(contents: Contents, to: Path) -> None:
 
 
 def _archive(contents: Contents, to: Path) -> None:
-    inside = to.name.removesuffix(".gz").removesuffix(".tar").removesuffix(".tgz")
     part = to.with_name(f".{to.name}.part")
     with (
         part.open("wb") as raw,
@@ -62,7 +64,7 @@ def _archive(contents: Contents, to: Path) -> None:
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         for path, content in sorted(contents.items()):
-            entry = tarfile.TarInfo(f"{inside}/{path}")
+            entry = tarfile.TarInfo(f"{INSIDE}/{path}")
             entry.size, entry.mode = len(content), _mode(path)
             archive.addfile(entry, io.BytesIO(content))
     part.replace(to)

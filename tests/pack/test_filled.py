@@ -59,6 +59,9 @@ def test_what_stands_for_one_thing_stands_in_its_place() -> None:
     host = "www.pulse-trading.com.cdn.cloudflare.net"
     assert f"`curl -sS --connect-to www.pulse-trading.com:443:{host}:443 https://www.pulse-trading.com/`" in text
     assert "--hosted-zone-id Z0123456789EXAMPLE" in text
+    assert f"--connect-to www.pulse-trading.com:443:{host}:443 https://www.pulse-trading.com/flutter_bootstrap.js`" in text
+    assert "    ./defib plan cdn-failover --site pulse-trading\n" in text
+    assert "…" not in text.partition("## warm-the-standby")[2].partition("## watch")[0]
 
 
 def test_what_stands_for_several_is_told_for_each() -> None:

@@ -12,7 +12,7 @@ import pytest
 from defib.errors import InputError, Refused
 from defib.pack.secrets import known, refuse_secrets, wanted
 from defib.pack.sheet import sheet
-from defib.pack.written import SUMS, write
+from defib.pack.written import INSIDE, SUMS, write
 from defib.site import load_site
 from tests.stage import RUNBOOKS
 
@@ -26,7 +26,7 @@ def test_a_folder_and_an_archive_are_the_same_pack(tmp_path: Path) -> None:
     assert write(CONTENTS, tmp_path / "pack.tar.gz") == digest
     with tarfile.open(tmp_path / "pack.tar.gz") as archive:
         archive.extractall(tmp_path / "opened", filter="data")
-    for folder in (tmp_path / "pack", tmp_path / "opened" / "pack"):
+    for folder in (tmp_path / "pack", tmp_path / "opened" / INSIDE):
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
         assert {line[66:]: line[:64] for line in lines} == {
             path: hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in CONTENTS
@@ -36,11 +36,10 @@ def test_a_folder_and_an_archive_are_the_same_pack(tmp_path: Path) -> None:
 
 
 def test_the_same_things_are_the_same_bytes(tmp_path: Path) -> None:
-    """Made twice, in another order: byte for byte one archive, so that two can be compared."""
+    """Made twice, in another order, under another name: byte for byte one archive, so that two can be compared."""
     for name, order in (("one", sorted(CONTENTS)), ("two", sorted(CONTENTS, reverse=True))):
-        (tmp_path / name).mkdir()
-        write({path: CONTENTS[path] for path in order}, tmp_path / name / "pack.tar.gz")
-    assert (tmp_path / "one" / "pack.tar.gz").read_bytes() == (tmp_path / "two" / "pack.tar.gz").read_bytes()
+        write({path: CONTENTS[path] for path in order}, tmp_path / f"{name}.tar.gz")
+    assert (tmp_path / "one.tar.gz").read_bytes() == (tmp_path / "two.tar.gz").read_bytes()
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:
