@@ -146,7 +146,7 @@ def _shows_the_steps(board: Board, ended: dict[str, Any]) -> None:
 
 
 def test_the_recovery_outlives_the_worker(broken: Board) -> None:
-    """kill -9 of the worker and its flow while the plan waits: approved at a terminal, the recovery ends, well evidenced."""
+    """Kill -9 of the worker and its flow while the plan waits: approved at a terminal, the recovery ends, well evidenced."""
     with broken.worker("defib") as worker:
         made = start(broken)
         run_id = until_state(broken, made, "PAUSED")["name"]
