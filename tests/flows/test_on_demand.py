@@ -136,7 +136,12 @@ def test_approved_in_the_form(broken: Board) -> None:
 
 def _shows_the_steps(board: Board, ended: dict[str, Any]) -> None:
     """Each step is a task run, which began and ended when the journal says."""
-    tasks = {each["name"]: each for each in board.server.find("task_runs") if each["flow_run_id"] == ended["id"]}
+
+    def told() -> dict[str, Any]:
+        return {each["name"]: each for each in board.server.find("task_runs") if each["flow_run_id"] == ended["id"]}
+
+    until(lambda: len(told()) == len(STEPS), "every step")  # nobody waits for the events that tell of them
+    tasks = told()
     assert {name: task["state_name"] for name, task in tasks.items()} == dict.fromkeys(STEPS, "Completed")
     for record in records_of(board, ended["name"]):
         if isinstance(record.entry, entries.StepStarted):
@@ -146,10 +151,17 @@ def _shows_the_steps(board: Board, ended: dict[str, Any]) -> None:
 
 
 def test_the_recovery_outlives_the_worker(broken: Board) -> None:
-    """Kill -9 of the worker and its flow while the plan waits: approved at a terminal, the recovery ends, well evidenced."""
+    """Kill -9 of the worker and its flow while the plan waits: approved at a terminal, the recovery ends, well evidenced.
+
+    Before that a second run is refused by the lease, because a pause frees the deployment's only place; after it, the flow
+    run that was left for dead finds the run that it had started, and starts no other.
+    """
     with broken.worker("defib") as worker:
         made = start(broken)
         run_id = until_state(broken, made, "PAUSED")["name"]
+        second = until_state(broken, start(broken), "FAILED", "CANCELLED")
+        assert second["state_name"] == "Not started"
+        assert "another run holds this site" in second["state"]["message"]
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
     digest = broken.lab("approve", run_id, "--json").json["digest"]
@@ -157,7 +169,14 @@ def test_the_recovery_outlives_the_worker(broken: Board) -> None:
     until(lambda: status_of(records_of(broken, run_id)) is not None, "the end of the run")
     assert status_of(records_of(broken, run_id)) is Status.RECOVERED
     assert broken.lab("verify", run_id).code == 0
-    assert broken.lab("runs", "--json").json["runs"][-1]["status"] == "recovered"
+    runs = broken.lab("runs", "--json").json["runs"]
+    assert (runs[-1]["run_id"], runs[-1]["status"]) == (run_id, "recovered")
+    with broken.worker("defib", "worker-2"):
+        retry = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}  # as the page does
+        broken.server.ask(f"flow_runs/{made['id']}/set_state", retry)
+        ended = until_state(broken, made, "COMPLETED", "FAILED", "CRASHED")
+    assert (ended["state_name"], ended["name"]) == ("Recovered", run_id)
+    assert broken.lab("runs", "--json").json["runs"] == runs
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium, which is not installed")
