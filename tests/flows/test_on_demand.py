@@ -140,7 +140,9 @@ def _shows_the_steps(board: Board, ended: dict[str, Any]) -> None:
     def told() -> dict[str, Any]:
         return {each["name"]: each for each in board.server.find("task_runs") if each["flow_run_id"] == ended["id"]}
 
-    until(lambda: len(told()) == len(STEPS), "every step")  # nobody waits for the events that tell of them
+    until(
+        lambda: [each["state_name"] for each in told().values()].count("Completed") == len(STEPS), "every step"
+    )  # nobody waits for the events that tell of them
     tasks = told()
     assert {name: task["state_name"] for name, task in tasks.items()} == dict.fromkeys(STEPS, "Completed")
     for record in records_of(board, ended["name"]):
