@@ -26,7 +26,7 @@ def event(
     no_prefect: NoPrefect = False,
     as_json: AsJson = False,
 ) -> int:
-    """Answer an alarm from outside: start the right recovery, once, and follow it to its end.
+    """Answer an alarm from outside, once, and follow the run.
 
     An alarm proves nothing: the recovery looks for itself, and refuses where users are served. The same alarm again, another
     one about the same outage, and one beside a run under way start nothing. Exit code 0 then, 4 where something such as the
@@ -54,9 +54,9 @@ def listen(
     no_prefect: NoPrefect = False,
     as_json: AsJson = False,
 ) -> int:
-    """Take the alarms of UptimeRobot, Pingdom and CloudWatch by webhook, and answer each as `defib event` does.
+    """Take alarms by webhook, and answer each as `event` does.
 
-    It also looks after this machine's runs as `defib sentinel` does, and hands on what Prefect's automations have to say.
+    Those of UptimeRobot, Pingdom and CloudWatch. It also looks after this machine's runs as `defib sentinel` does, and hands on what Prefect's automations have to say.
     """
     from defib.cli import listening  # noqa: PLC0415
 
@@ -68,9 +68,9 @@ def listen(
 
 @alarms_app.command()
 def sentinel(as_json: AsJson = False) -> int:
-    """Look for runs that died or hang, and tell the people of their sites, once; for cron, every minute.
+    """Look for runs that died or hang, and tell it once.
 
-    A run that is only slow is left alone. Exit code 0 where nothing is wrong, 1 where something is.
+    For cron, every minute. A run that is only slow is left alone. Exit code 0 where nothing is wrong, 1 where something is.
     """
     from defib.cli import guarding  # noqa: PLC0415
 

@@ -278,7 +278,7 @@ def board(
     ),
     as_json: AsJson = False,
 ) -> int:
-    """Show every site: what is running, what is proved, what is ready.
+    """Show every site: what runs, what is proved and ready.
 
     Read from this machine's disk alone, so that it works when Prefect and every vendor are down. As a table or as JSON the
     exit code is 0 where all is proved and ready, 1 where something is wrong, 6 where that cannot be told.

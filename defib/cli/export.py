@@ -58,7 +58,10 @@ def iam(
     to: Annotated[str, typer.Option("--to", metavar="FOLDER", help="Write a file for each policy.")] = "",
     as_json: AsJson = False,
 ) -> int:
-    """Print the least that the site's credentials must be allowed: IAM policies, and the scopes of tokens. Asks nobody."""
+    """Print the least that credentials must be allowed.
+
+    IAM policies, and the scopes of tokens. Asks nobody.
+    """
     from defib.cli import privileges  # noqa: PLC0415
 
     at = privileges.At(account, tuple(kms_key or ()))
