@@ -56,7 +56,8 @@ def listen(
 ) -> int:
     """Take alarms by webhook, and answer each as `event` does.
 
-    Those of UptimeRobot, Pingdom and CloudWatch. It also looks after this machine's runs as `defib sentinel` does, and hands on what Prefect's automations have to say.
+    Those of UptimeRobot, Pingdom and CloudWatch. It also looks after this machine's runs as `defib sentinel` does, and hands
+    on what Prefect's automations have to say.
     """
     from defib.cli import listening  # noqa: PLC0415
 

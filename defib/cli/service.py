@@ -76,7 +76,8 @@ class Service(Protocol):
 def up(sites: Sites = None, host: Host = "127.0.0.1", port: Port = 4200, auth: Auth = None, as_json: AsJson = False) -> int:
     """Start Prefect's server, a worker and the deployments.
 
-    They are left running. Everything of it is in $DEFIB_HOME/prefect. What runs already is left alone; what has died is started anew.
+    They are left running. Everything of it is in $DEFIB_HOME/prefect. What runs already is left alone; what has died is
+    started anew.
     """
     from defib.cli.say import aside, say, say_json  # noqa: PLC0415
 
