@@ -25,7 +25,8 @@ def test_a_folder_and_an_archive_are_the_same_pack(tmp_path: Path) -> None:
     digest = write(CONTENTS, tmp_path / "pack")
     assert write(CONTENTS, tmp_path / "pack.tar.gz") == digest
     with tarfile.open(tmp_path / "pack.tar.gz") as archive:
-        archive.extractall(tmp_path / "opened", filter="data")
+        for member in archive:  # not all at once: Debian's Python 3.11 knows no filter for that
+            archive.extract(member, tmp_path / "opened")
     for folder in (tmp_path / "pack", tmp_path / "opened" / INSIDE):
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
         assert {line[66:]: line[:64] for line in lines} == {
