@@ -36,6 +36,8 @@ _LIMITS = {COMMAND: 2.0, WEBHOOK: 2.0, PREFECT: 15.0, WATCH: 2.0}
 """Seconds; the slowest round counts."""
 
 _PATIENCE = timedelta(seconds=60)
+_PREFECT_WITHIN = timedelta(seconds=20)
+"""For Prefect to begin, before `defib listen` answers by itself."""
 _APPLY = """
 import sys
 from pathlib import Path
@@ -63,6 +65,8 @@ class Bench:
     server: Server
     ports: dict[str, int] = field(default_factory=dict)
     parts: dict[str, list[float]] = field(default_factory=dict)
+    alone: Deadline | None = None
+    """Until then another alarm would be of the outage that Prefect was told of last."""
     clock: SystemClock = field(default_factory=SystemClock)
 
     def forget(self) -> None:
@@ -135,6 +139,9 @@ def _webhook(bench: Bench, number: int) -> timedelta:
 
 def _through_prefect(bench: Bench, number: int) -> timedelta:
     bench.forget()
+    if bench.alone is not None:
+        bench.clock.sleep(bench.alone.remaining())
+    bench.alone = Deadline.after(bench.clock, _PREFECT_WITHIN)
     known, posted = set(Home(bench.home).runs()), bench.clock.now()
     alarm = _post(bench, PREFECT, number)
     folder, first = bench.first_entry(known)
@@ -212,7 +219,9 @@ def _bench(folder: Path, net: str) -> Iterator[Bench]:
         with_prefect = {**environment, "PREFECT_API_URL": server.api}
         bench = Bench(home, server.seen_by(environment), server)
         bench.ports[WEBHOOK] = stack.enter_context(_listening(server.seen_by(environment), "--no-prefect"))
-        bench.ports[PREFECT] = stack.enter_context(_listening(server.seen_by(with_prefect), "--through-prefect"))
+        bench.ports[PREFECT] = stack.enter_context(
+            _listening(server.seen_by(with_prefect), "--through-prefect", f"--prefect-within={_PREFECT_WITHIN.seconds}")
+        )
         stack.enter_context(server.running([sys.executable, "-m", "flows.answering"], with_prefect))
         server.until_there_is("deployments")
         address = f"http://127.0.0.1:{bench.ports[PREFECT]}"

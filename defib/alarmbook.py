@@ -58,6 +58,11 @@ def is_known(folder: Path, alarm: Alarm) -> bool:
     return bool(same) and not same[-1].came_to_nothing
 
 
+def is_begun_since(folder: Path, alarm: Alarm, since: datetime) -> bool:
+    """Whether somebody has begun to answer it since then, whatever came of that."""
+    return any(entry.alarm.key == alarm.key and entry.at >= since for entry in _read(folder))
+
+
 def came_to_nothing(folder: Path, alarm: Alarm, now: datetime) -> None:
     """Let the same alarm be answered when it comes again."""
     with _alone(folder):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from defib.alarm import Alarm, Says, alarm
-from defib.alarmbook import KEPT, came_to_nothing, is_known, note, noted
+from defib.alarmbook import KEPT, came_to_nothing, is_begun_since, is_known, note, noted
 from defib.errors import HomeUnwritable
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -44,6 +44,15 @@ def test_many_threads_and_processes(tmp_path: Path) -> None:
         assert sum(pool.map(lambda _: take(tmp_path / "threads"), range(100))) == 1
     with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
         assert sum(pool.map(take, [tmp_path / "processes"] * 30)) == 1
+
+
+def test_an_answer_that_came_to_nothing_was_begun(tmp_path: Path) -> None:
+    """Who waits for somebody else to answer does not answer as well, whatever came of it; an earlier answer is another."""
+    assert not is_begun_since(tmp_path, heard(), NOW)
+    take(tmp_path)
+    came_to_nothing(tmp_path, heard(), NOW + timedelta(seconds=3))
+    assert is_begun_since(tmp_path, heard(), NOW)
+    assert not is_begun_since(tmp_path, heard(), NOW + timedelta(seconds=4))
 
 
 def test_what_came_to_nothing_may_come_again(tmp_path: Path) -> None:

@@ -178,14 +178,14 @@ class Post:
             return False
         self._asked[site] = now
         self.say(f"{site}: {heard}; sent to Prefect")
-        late = threading.Timer(self._wanted.prefect_within.total_seconds(), self._answer_unless_known, (site, heard))
+        late = threading.Timer(self._wanted.prefect_within.total_seconds(), self._answer_unless_begun, (site, heard, now))
         late.daemon = True
         late.start()
         return True
 
-    def _answer_unless_known(self, site: str, heard: Alarm) -> None:
+    def _answer_unless_begun(self, site: str, heard: Alarm, asked: datetime) -> None:
         with self._lock:
-            if alarmbook.is_known(self._home.site(site), heard):
+            if alarmbook.is_begun_since(self._home.site(site), heard, asked):
                 return
             self.say(f"warning: {site}: Prefect has not begun to answer in time, so it is answered here")
             try:
