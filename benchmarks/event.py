@@ -141,9 +141,9 @@ def _through_prefect(bench: Bench, number: int) -> timedelta:
     bench.forget()
     if bench.alone is not None:
         bench.clock.sleep(bench.alone.remaining())
-    bench.alone = Deadline.after(bench.clock, _PREFECT_WITHIN)
     known, posted = set(Home(bench.home).runs()), bench.clock.now()
     alarm = _post(bench, PREFECT, number)
+    bench.alone = Deadline.after(bench.clock, _PREFECT_WITHIN)
     folder, first = bench.first_entry(known)
     bench.over(folder)
     followed = bench.server.moments("answer-lab-pingdom", alarm, bench.clock)
