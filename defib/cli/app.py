@@ -12,6 +12,8 @@ from defib.cli.elsewhere import elsewhere_app
 from defib.cli.export import export_app
 from defib.cli.git import git_app
 from defib.cli.guard import guarded
+from defib.cli.kill_switch import switch_app
+from defib.cli.lab import lab_app
 from defib.cli.options import (
     REDACT,
     Approve,
@@ -40,11 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-lab_app = typer.Typer(
-    help="The small internet on this machine, to rehearse on.", no_args_is_help=True, rich_markup_mode=None
-)
 app.add_typer(lab_app, name="lab")
-switch_app = typer.Typer(help="Keep everything automatic from starting.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(switch_app, name="kill-switch")
 app.add_typer(export_app, name="export")
 app.add_typer(release_app, name="release")
@@ -320,83 +318,6 @@ def verify(
     return evidence.verify(run_id, head, as_json=as_json)
 
 
-@lab_app.command("up")
-def lab_up(
-    net: Annotated[str, typer.Option(help="The first two octets of its addresses, 127.2 to 127.254.")] = DEFAULT_NET,
-    as_json: AsJson = False,
-) -> int:
-    """Start the lab in the background."""
-    from defib.cli import labs  # noqa: PLC0415
-
-    return labs.up(net, as_json=as_json)
-
-
-@lab_app.command("down")
-def lab_down(as_json: AsJson = False) -> int:
-    """Stop the lab."""
-    from defib.cli import labs  # noqa: PLC0415
-
-    return labs.down(as_json=as_json)
-
-
-@lab_app.command("status")
-def lab_status(as_json: AsJson = False) -> int:
-    """Show what can be broken, and what is."""
-    from defib.cli import labs  # noqa: PLC0415
-
-    return labs.status(as_json=as_json)
-
-
-@lab_app.command("break")
-def lab_break(
-    target: str,
-    fault: str,
-    options: Annotated[
-        list[str] | None, typer.Option("--with", metavar="NAME=NUMBER", help="An option of the fault.")
-    ] = None,
-    as_json: AsJson = False,
-) -> int:
-    """Break one part of the lab."""
-    from defib.cli import labs  # noqa: PLC0415
-
-    return labs.break_(target, fault, options or (), as_json=as_json)
-
-
-@lab_app.command("heal")
-def lab_heal(target: Annotated[str, typer.Argument()] = "", as_json: AsJson = False) -> int:
-    """Heal one part of the lab, or all of it."""
-    from defib.cli import labs  # noqa: PLC0415
-
-    return labs.heal(target, as_json=as_json)
-
-
-@lab_app.command("inbox")
-def lab_inbox(as_json: AsJson = False) -> int:
-    """Show the alerts that arrived in the lab."""
-    from defib.cli import labs  # noqa: PLC0415
-
-    return labs.inbox(as_json=as_json)
-
-
-_SwitchSite = Annotated[str, typer.Option("--site", "-s", help="Only for this site; for all sites otherwise.")]
-
-
-@switch_app.command("on")
-def switch_on(why: str, site: _SwitchSite = "", as_json: AsJson = False) -> int:
-    """Set the switch: detection goes on, and nothing acts by itself."""
-    from defib.cli import switch  # noqa: PLC0415
-
-    return switch.on(site, why, as_json=as_json)
-
-
-@switch_app.command("off")
-def switch_off(why: str, site: _SwitchSite = "", as_json: AsJson = False) -> int:
-    """Clear the switch."""
-    from defib.cli import switch  # noqa: PLC0415
-
-    return switch.off(site, why, as_json=as_json)
-
-
 @app.command()
 def pack(
     to: Annotated[str, typer.Option("--to", metavar="FOLDER", help="A folder that is empty or not there, or FILE.tar.gz.")],
@@ -417,14 +338,6 @@ def pack(
 
     wheels_from = packing.chosen(wheels)
     return packing.pack(REDACT, to, site or (), platform or (), wheels_from, bundles=bundles, as_json=as_json)
-
-
-@switch_app.command("status")
-def switch_status(site: _SwitchSite = "", as_json: AsJson = False) -> int:
-    """Say whether the switch is on, since when, by whom and why."""
-    from defib.cli import switch  # noqa: PLC0415
-
-    return switch.status(site, as_json=as_json)
 
 
 app.command()(up)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from defib.clock import Deadline
 from defib.errors import Denied, NotFound
 from defib.privilege.permission import ACCOUNT, Permission
-from defib.providers.aws import AwsAccess, Clients
+from defib.providers.aws import AwsAccess
 from defib.providers.aws_errors import asked
 from defib.providers.pointer.distribution import arn
 from defib.providers.simulation import Simulation, wanted_by
@@ -42,13 +41,7 @@ class AwsPolicyAccess:
     def __init__(self, about: str, wanted: Sequence[Permission], access: AwsAccess) -> None:
         self._about = about
         self._wanted = tuple(wanted)
-        session = access.session()
-
-        def client(service: str) -> Clients[Any]:
-            make: Callable[..., Any] = session.client
-            return Clients(lambda time: make(service, endpoint_url=access.endpoint or None, config=access.config(time)))
-
-        self._sts, self._iam = client("sts"), client("iam")
+        self._sts, self._iam = access.clients("sts"), access.clients("iam")
         self._simulation = Simulation(self._iam, about)
 
     @property
@@ -97,10 +90,7 @@ class CloudFrontClaims:
 
     def __init__(self, distribution: str, access: AwsAccess) -> None:
         self._distribution = distribution
-        session = access.session()
-        self._clients: Clients[Any] = Clients(
-            lambda time: session.client("cloudfront", endpoint_url=access.endpoint or None, config=access.config(time))
-        )
+        self._clients = access.clients("cloudfront")
 
     def holders(self, name: str, *, within: Deadline) -> tuple[str, ...]:
         """Every other distribution that holds `name`, or a wildcard over it."""

@@ -6,7 +6,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from defib.clock import Deadline
 
@@ -39,6 +40,26 @@ class AwsAccess:
         from defib.providers.aws_session import config  # noqa: PLC0415 - as above
 
         return config(self, timeout)
+
+    def clients(
+        self, service: str, *, region: str = "", connections: int = 0, prepare: Callable[[Any], object] = lambda _: None
+    ) -> Clients[Any]:
+        """Clients of one service, in `region` or this one; neither they nor their session are made before they are needed.
+
+        `connections` are kept at most, botocore's own number where it is 0. `prepare` sees each client before it is used.
+        """
+        session = cache(self.session)
+
+        def make(timeout: float) -> Any:
+            settings, create = self.config(timeout), cast("Callable[..., Any]", session().client)
+            if connections:
+                settings = settings.merge(type(settings)(max_pool_connections=connections))
+            place = region or self.region
+            client = create(service, region_name=place, endpoint_url=self.endpoint or None, config=settings)
+            prepare(client)
+            return client
+
+        return Clients(make)
 
 
 class Clients(Generic[Client]):

@@ -7,13 +7,12 @@ out of the answer without a word, and composite alarms are told only where they 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from defib.blocking import AlarmSeen
 from defib.clock import Deadline
 from defib.privilege.permission import Permission
-from defib.providers.aws import AwsAccess, Clients
+from defib.providers.aws import AwsAccess
 from defib.providers.aws_errors import asked
 
 MOST = 100
@@ -32,10 +31,7 @@ class CloudWatchAlarms:
     def __init__(self, names: Sequence[str], access: AwsAccess) -> None:
         self.where = f"CloudWatch in {access.region}"
         self._names = tuple(names)
-        session = cache(access.session)  # made once it is needed
-        self._clients: Clients[Any] = Clients(
-            lambda time: session().client("cloudwatch", endpoint_url=access.endpoint or None, config=access.config(time))
-        )
+        self._clients = access.clients("cloudwatch")
 
     def seen(self, *, within: Deadline) -> tuple[AlarmSeen, ...]:
         answer = asked(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any
+from collections.abc import Sequence
 
 from defib.clock import Deadline
 from defib.errors import Denied, NotFound
 from defib.privilege.permission import ACCOUNT, Permission
-from defib.providers.aws import AwsAccess, Clients
+from defib.providers.aws import AwsAccess
 from defib.providers.aws_errors import asked, code_of
 from defib.providers.simulation import Simulation, Wanted
 from defib.replication.authority import Key, Lack, Need, Role, account_of
@@ -43,16 +41,7 @@ class AwsAuthority:
     """
 
     def __init__(self, access: AwsAccess) -> None:
-        session = cache(access.session)  # made once it is needed
-
-        def client(service: str) -> Clients[Any]:
-            def make(timeout: float) -> Any:
-                create: Callable[..., Any] = session().client
-                return create(service, endpoint_url=access.endpoint or None, config=access.config(timeout))
-
-            return Clients(make)
-
-        self._iam, self._kms = client("iam"), client("kms")
+        self._iam, self._kms = access.clients("iam"), access.clients("kms")
 
     def role(self, arn: str, needs: Sequence[Need], *, within: Deadline) -> Role:
         """GetRole, and a simulation of each need."""

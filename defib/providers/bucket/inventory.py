@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, TypeVar
 
@@ -82,12 +81,7 @@ class S3Inventories:
         self._of, self._bucket, self._prefix, self._versions = of, bucket, f"{prefix.rstrip('/')}/", versions
         # It spreads retries, it keeps no secret.
         self._attempts = Attempts(random.Random(), backoff, _BY_HAND)  # noqa: S311
-        session = cache(access.session)  # made once it is needed
-
-        def make(timeout: float) -> S3Client:
-            return session().client("s3", endpoint_url=access.endpoint or None, config=access.config(timeout))
-
-        self._clients: Clients[S3Client] = Clients(make)
+        self._clients: Clients[S3Client] = access.clients("s3")
 
     def newest(self, *, within: Deadline) -> Inventory:
         folders = self._folders(within)

@@ -6,13 +6,12 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_CreateJob.html
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any, TypeVar
 
 from defib.clock import Deadline
 from defib.errors import Conflict, NotFound
 from defib.privilege.permission import Condition, Permission
-from defib.providers.aws import AwsAccess, Clients
+from defib.providers.aws import AwsAccess
 from defib.providers.aws_errors import asked, code_of
 from defib.replication.authority import BATCH, partition_of
 from defib.replication.jobs import Job, Order
@@ -54,16 +53,8 @@ class S3Jobs:
 
     def __init__(self, account: str, access: AwsAccess) -> None:
         self._account, self._region = account, access.region
-        session = cache(access.session)  # made once it is needed
-
-        def make(timeout: float) -> Any:
-            create: Callable[..., Any] = session().client
-            client = create("s3control", endpoint_url=access.endpoint or None, config=access.config(timeout))
-            if access.endpoint:
-                client.meta.events.register_first("request-created.s3-control", self._without_account)
-            return client
-
-        self._clients: Clients[Any] = Clients(make)
+        prepare = self._at_an_address if access.endpoint else lambda _: None
+        self._clients = access.clients("s3control", prepare=prepare)
 
     @property
     def where(self) -> str:
@@ -106,6 +97,9 @@ class S3Jobs:
 
     def _ask(self, work: Callable[[_Account], T], what: str, within: Deadline) -> T:
         return asked(lambda: work(_Account(self._clients.within(within), self._account)), within, what, self.where)
+
+    def _at_an_address(self, client: Any) -> None:
+        client.meta.events.register_first("request-created.s3-control", self._without_account)
 
     def _without_account(self, request: Any, **_: Any) -> None:
         """Clients put the account into the host's name, for which an address has no room."""

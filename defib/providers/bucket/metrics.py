@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 from defib.clock import Deadline
 from defib.errors import ProviderError, Unavailable
 from defib.privilege.permission import Permission
-from defib.providers.aws import AwsAccess, Clients
+from defib.providers.aws import AwsAccess
 from defib.providers.aws_errors import asked
 from defib.replication.metrics import Reading, RuleMetrics
 
@@ -80,10 +79,7 @@ class _Region:
         self.where = f"CloudWatch in {access.region}"
         self._metrics = metrics
         self._dimensions = dimensions
-        session = cache(access.session)  # made once it is needed
-        self._clients: Clients[Any] = Clients(
-            lambda time: session().client("cloudwatch", endpoint_url=access.endpoint or None, config=access.config(time))
-        )
+        self._clients = access.clients("cloudwatch")
 
     def told(self, rules: Sequence[str], within: Deadline) -> Readings:
         """What is told of each rule; raises as every port does."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from defib.clock import Deadline
@@ -92,17 +91,8 @@ class S3Bucket:
 
     def __init__(self, name: str, access: AwsAccess) -> None:
         self._name, self._region = name, access.region
-        session = cache(access.session)  # made once it is needed
-
-        def make(timeout: float) -> S3Client:
-            config = access.config(timeout)
-            # Of connections that are kept: a comparison asks from several threads at once.
-            config = config.merge(type(config)(max_pool_connections=32))
-            client = session().client("s3", endpoint_url=access.endpoint or None, config=config)
-            raw_pages(client)
-            return client
-
-        self._clients: Clients[S3Client] = Clients(make)
+        # Of connections that are kept: a comparison asks from several threads at once.
+        self._clients: Clients[S3Client] = access.clients("s3", connections=32, prepare=raw_pages)
 
     @property
     def name(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import cache
 from typing import Any, TypeVar
 
 from defib.clock import Deadline
@@ -61,10 +60,7 @@ class ConfiguredBucket:
     def __init__(self, bucket: str, access: AwsAccess) -> None:
         self.name = bucket
         self.where = f"s3://{bucket} ({access.region})"
-        session = cache(access.session)  # made once it is needed
-        self._clients: Clients[Any] = Clients(
-            lambda time: session().client("s3", endpoint_url=access.endpoint or None, config=access.config(time))
-        )
+        self._clients = access.clients("s3")
 
     def settings(self, *, within: Deadline) -> BucketSettings:
         """All parts, in some eight calls."""

@@ -35,10 +35,7 @@ class CloudFront:
 
     def __init__(self, distribution: str, access: AwsAccess) -> None:
         self._distribution = distribution
-        session = access.session()
-        self._clients: Clients[CloudFrontClient] = Clients(
-            lambda timeout: session.client("cloudfront", endpoint_url=access.endpoint or None, config=access.config(timeout))
-        )
+        self._clients: Clients[CloudFrontClient] = access.clients("cloudfront")
 
     @property
     def vendor(self) -> str:

@@ -97,10 +97,7 @@ class Route53:
     def __init__(self, zone_id: str, access: AwsAccess, pace: Pace = lambda _: None) -> None:
         self._zone_id = zone_id.removeprefix("/hostedzone/")
         self._pace = pace
-        session = access.session()
-        self._clients: Clients[Route53Client] = Clients(
-            lambda timeout: session.client("route53", endpoint_url=access.endpoint or None, config=access.config(timeout))
-        )
+        self._clients: Clients[Route53Client] = access.clients("route53")
 
     @property
     def vendor(self) -> str:

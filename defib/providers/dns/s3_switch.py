@@ -72,10 +72,7 @@ class S3Switch:
     def __init__(self, names: Sequence[str], bucket: str, key: str, access: AwsAccess) -> None:
         self._names = tuple(sorted(canonical_key(RecordKey(name, SWITCH)).name for name in names))
         self._bucket, self._key = bucket, key
-        session = access.session()
-        self._clients: Clients[S3Client] = Clients(
-            lambda timeout: session.client("s3", endpoint_url=access.endpoint or None, config=access.config(timeout))
-        )
+        self._clients: Clients[S3Client] = access.clients("s3")
 
     @property
     def vendor(self) -> str:

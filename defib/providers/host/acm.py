@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from defib.clock import Deadline
 from defib.privilege.permission import ACCOUNT, Permission
-from defib.providers.aws import AwsAccess, Clients
+from defib.providers.aws import AwsAccess
 from defib.providers.aws_errors import asked
 
 REGION = "us-east-1"
@@ -52,12 +50,7 @@ class Acm:
     """What ACM says of certificates in :data:`REGION`."""
 
     def __init__(self, access: AwsAccess) -> None:
-        make: Callable[..., Any] = access.session().client
-        self._clients: Clients[Any] = Clients(
-            lambda timeout: make(
-                "acm", region_name=REGION, endpoint_url=access.endpoint or None, config=access.config(timeout)
-            )
-        )
+        self._clients = access.clients("acm", region=REGION)
 
     def certificate(self, arn: str, within: Deadline) -> Certificate:
         """One certificate by DescribeCertificate."""

@@ -54,10 +54,7 @@ class S3CloudFront:
         self._distribution = Distribution(distribution, access, bucket)
         self._claims = CloudFrontClaims(distribution, access)
         self._acm = Acm(access)
-        session = access.session()
-        self._clients: Clients[S3Client] = Clients(
-            lambda timeout: session.client("s3", endpoint_url=access.endpoint or None, config=access.config(timeout))
-        )
+        self._clients: Clients[S3Client] = access.clients("s3")
 
     @property
     def vendor(self) -> str:

@@ -124,10 +124,7 @@ class Distribution:
     def __init__(self, distribution: str, access: AwsAccess, bucket: str = "") -> None:
         self.id = distribution
         self._bucket = bucket
-        session = access.session()
-        self.clients: Clients[CloudFrontClient] = Clients(
-            lambda timeout: session.client("cloudfront", endpoint_url=access.endpoint or None, config=access.config(timeout))
-        )
+        self.clients: Clients[CloudFrontClient] = access.clients("cloudfront")
 
     @property
     def where(self) -> str:
