@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
@@ -13,9 +14,10 @@ import trustme
 from defib.clock import Deadline, SystemClock
 from defib.lab.alone import RunningAws
 from defib.lab.furniture import SECURITY_HEADERS
+from defib.ports import RecordChange, RecordSet
 from defib.providers.aws import AwsAccess
 from defib.providers.standby.zone import AwsStandby
-from defib.redeploy.groundwork import Groundwork, Limit
+from defib.redeploy.groundwork import Groundwork, Limit, key_of
 
 _NUMBERS = itertools.count(1)
 
@@ -89,3 +91,24 @@ def issue(account: Account, *names: str, instead_of: str = "") -> str:
     leaf, key = issued.cert_chain_pems[0].bytes(), issued.private_key_pem.bytes()
     again = {"CertificateArn": instead_of} if instead_of else {}
     return str(account.client("acm").import_certificate(Certificate=leaf, PrivateKey=key, **again)["CertificateArn"])
+
+
+def make(account: Account, *types: str) -> tuple[RecordChange, ...]:
+    """Make what is missing, of these types alone where any are named, and give the changes that were made."""
+    standby = account.standby()
+    wanted = [each for each in standby.audit(within=soon()) if not types or each.key.type in types]
+    for each in wanted:
+        standby.replace([each], within=soon())
+    return tuple(wanted)
+
+
+def present(account: Account, kind: str) -> RecordSet | None:
+    """How a resource stands."""
+    (found,) = account.standby().read([key_of(kind, account.work.bucket)], within=soon())
+    return found
+
+
+def text(record: RecordSet | None) -> Any:
+    """The facts of a resource that is there."""
+    assert record is not None
+    return json.loads(record.values[0])
