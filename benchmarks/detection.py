@@ -17,7 +17,7 @@ from defib.clock import Clock, Deadline, SystemClock
 from defib.observe.detect import Decision, Detector, State
 from defib.observe.watch import Watcher
 from defib.observe.web import WebObservers
-from defib.site import Detection, Site
+from defib.sites.site import Detection, Site
 
 FAULTS = {"5xx": "503", "wrong-page": "wrong body", "hang": "hang", "refuse": "refuse"}
 """The faults of the lab's web servers, and what they are called here."""

@@ -29,7 +29,7 @@ from defib.providers.aws import AwsAccess
 from defib.providers.dns.records import canonical
 from defib.providers.dns.rfc2136 import Rfc2136
 from defib.providers.dns.route53 import Route53
-from defib.sitevendors import Server
+from defib.sites.vendors import Server
 
 if TYPE_CHECKING:
     import boto3

@@ -23,7 +23,7 @@ from benchmarks.commands import end, timed
 from benchmarks.figures import Findings, Sample, Series, Target, at_most, in_turns
 from benchmarks.order import Order
 from benchmarks.prefect_server import Server, served
-from defib.alarmbook import noted
+from defib.alarms.alarmbook import noted
 from defib.clock import Deadline, SystemClock
 from defib.errors import DefibError, LabDown
 from defib.history import JOURNAL

@@ -9,7 +9,6 @@ from pathlib import Path
 from benchmarks.fleet_aws import BACKUP, PRIMARY, Address, records, zone_id, zone_name
 from defib.clock import Clock, Deadline
 from defib.home import Home
-from defib.lastbuild import remember
 from defib.observe.memory import (
     MemoryAnswers,
     MemoryAuthority,
@@ -25,7 +24,8 @@ from defib.providers.host.memory import MemoryHost
 from defib.providers.open import open_zone
 from defib.providers.wrappers.around import ZoneAround
 from defib.redact import Redactor
-from defib.site import Site
+from defib.sites.site import Site
+from defib.users.lastbuild import remember
 
 _SITE = """\
 site: site-{number:03}

@@ -29,7 +29,7 @@ from defib.providers.git.bundle import added_to, read_header
 from defib.providers.git.keeping import WHOLE_EVERY
 from defib.providers.git.mirror import GitMirror
 from defib.run import Run
-from defib.sitegit import Remote, Repository
+from defib.sites.git import Remote, Repository
 from defib.start import Desk, new_run
 from defib.start import Order as RunOrder
 from flows.engine import perform

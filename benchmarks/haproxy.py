@@ -12,7 +12,7 @@ from benchmarks.commands import end
 from benchmarks.figures import Sample
 from benchmarks.victim import CONTAINS, NAME, PATIENCE, Strike, Surroundings
 from defib.clock import Clock, Deadline
-from defib.site import Detection
+from defib.sites.site import Detection
 
 MISSING = "is not installed (Debian: apt-get install haproxy)"
 

@@ -15,11 +15,11 @@ from pydantic import BaseModel, ValidationError
 from benchmarks.commands import Ended, timed
 from benchmarks.figures import Findings, Sample, Series, Target, at_most, in_turns
 from benchmarks.order import Order
-from defib.drilled import AGREEMENT
+from defib.drills.drilled import AGREEMENT
 from defib.errors import LabDown
 from defib.lab import process
 from defib.objectives import Phase
-from defib.site import Site, load_site
+from defib.sites.site import Site, load_site
 
 FAULTS = ("refuse", "hang")
 MORE_FAULTS = ("5xx", "wrong-page", "expired-certificate")

@@ -31,8 +31,8 @@ from defib.replication.inventory import Inventories
 from defib.replication.pair import Pair
 from defib.replication.progress import Progress
 from defib.replication.proofs import Proofs
-from defib.sitereplication import BucketAt, Replicated
-from defib.sitevalues import Aws
+from defib.sites.replication import BucketAt, Replicated
+from defib.sites.values import Aws
 
 _WITHIN = timedelta(minutes=15)
 _NEVER = 2**62

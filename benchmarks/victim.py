@@ -22,7 +22,7 @@ from defib.lab.others import Reference
 from defib.lab.plan import AddressPlan
 from defib.lab.siteserver import SiteServer
 from defib.lab.web import Request, Response
-from defib.sitevendors import Server
+from defib.sites.vendors import Server
 
 NAME = "www.pulse-trading.test"
 CONTAINS = "<title>Pulse Trading</title>"

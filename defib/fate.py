@@ -14,10 +14,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from defib.plan import Plan
-from defib.site import Site
-from defib.sitealerts import S3StatusPage
-from defib.sitevendors import AwsHost, CdnOfSite, DnsZoneConfig, FailoverSwitch, HostOfSite, Rfc2136Zone
-from defib.ways import Way, way_of
+from defib.sites.alerts import S3StatusPage
+from defib.sites.site import Site
+from defib.sites.vendors import AwsHost, CdnOfSite, DnsZoneConfig, FailoverSwitch, HostOfSite, Rfc2136Zone
+from defib.users.ways import Way, way_of
 
 _AWS_GUIDANCE = "https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/"
 SOURCES: Mapping[str, str] = {

@@ -22,16 +22,16 @@ from defib.fate import in_plan
 from defib.history import JOURNAL, status_of
 from defib.home import Home
 from defib.journal import read_journal
-from defib.looking import USERS
 from defib.objectives import Mode, Phase, Status
 from defib.plan import Decides, Plan
 from defib.ports import Health, RecordKey, RecordSet
 from defib.report import words
 from defib.run import Run, Step
 from defib.runbook import RunbookStep
-from defib.site import Site
+from defib.sites.site import Site
 from defib.timeline import Timeline, timeline
-from defib.ways import SWITCH, Lead, alias_of, answered_as_written
+from defib.users.looking import USERS
+from defib.users.ways import SWITCH, Lead, alias_of, answered_as_written
 
 PATIENCE = timedelta(seconds=2)
 """For everything that a forecast asks, where a person waits to decide."""

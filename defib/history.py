@@ -11,14 +11,14 @@ from pathlib import Path
 from defib import entries
 from defib.about import about, changes_nothing
 from defib.changes import standing
-from defib.drilled import DRILL
+from defib.drills.drilled import DRILL
 from defib.errors import EvidenceBroken, InputError, Refused
 from defib.home import Home
 from defib.journal import ALIVE, Record, read_journal
 from defib.objectives import Status
 from defib.plan import Change
 from defib.runbook import Runbook, parse_runbook
-from defib.site import Site, load_site
+from defib.sites.site import Site, load_site
 
 JOURNAL = "journal.jsonl"
 SITE = "site.yaml"

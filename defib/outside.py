@@ -28,8 +28,8 @@ from defib.redact import Redactor
 from defib.redeploy.place import LastResort
 from defib.redeploy.workshop import Workshop
 from defib.replication.pair import Replicas
-from defib.site import Site
-from defib.trust import CaaPolicies, Certificates
+from defib.sites.site import Site
+from defib.users.trust import CaaPolicies, Certificates
 
 
 class Fence:

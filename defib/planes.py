@@ -13,9 +13,9 @@ from defib.about import About, about
 from defib.objectives import Phase, Plane
 from defib.plan import Plan
 from defib.runbook import Runbook, RunbookStep
-from defib.site import Site
-from defib.sitegit import repositories
-from defib.sitevendors import AwsHost, DnsZoneConfig, FailoverSwitch, Rfc2136Zone
+from defib.sites.git import repositories
+from defib.sites.site import Site
+from defib.sites.vendors import AwsHost, DnsZoneConfig, FailoverSwitch, Rfc2136Zone
 
 _APIS: Mapping[str, str] = {
     "route53": "Amazon Route 53's API, us-east-1",

@@ -38,7 +38,7 @@ from defib.outside import Outside
 from defib.plan import Change, Plan
 from defib.ports import Aim, Observation
 from defib.runbook import Runbook, RunbookStep
-from defib.site import Site
+from defib.sites.site import Site
 from defib.timeline import Timeline
 
 T = TypeVar("T")

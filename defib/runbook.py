@@ -35,9 +35,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from defib.about import About, about
 from defib.errors import InputError, RunbookInvalid
 from defib.objectives import Objectives, Phase, Plane
-from defib.site import Site
-from defib.sitevalues import Duration, parse_duration
-from defib.sitevendors import AwsHost, CdnOfSite, HostOfSite
+from defib.sites.site import Site
+from defib.sites.values import Duration, parse_duration
+from defib.sites.vendors import AwsHost, CdnOfSite, HostOfSite
 from defib.yamlfile import parse_model
 
 Word = TypeVar("Word", bound=StrEnum)

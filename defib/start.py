@@ -31,9 +31,7 @@ from defib.history import (
 )
 from defib.home import Home
 from defib.journal import FileSink, Journal, Record, Sink, mend, read_journal
-from defib.lastbuild import last_build
 from defib.lease import Holder, Lease, operator
-from defib.looking import USERS
 from defib.objectives import Mode
 from defib.outside import Outside, read_only
 from defib.plan import Change
@@ -42,7 +40,9 @@ from defib.redact import Redactor
 from defib.replication import pastwanted
 from defib.run import Run
 from defib.runbook import Runbook, load_runbook
-from defib.site import Site, find_site, load_site
+from defib.sites.site import Site, find_site, load_site
+from defib.users.lastbuild import last_build
+from defib.users.looking import USERS
 
 Opener = Callable[[Site, Home, Redactor, Clock], Outside]
 """Opens the outside of a site: real vendors and observers, or an in-memory world."""

@@ -6,21 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from defib import entries, looking, steering
-from defib.backup import prove_the_place, tell_apis, verify_other_names
-from defib.confirm import Outage, insist_on_an_outage, look_at_the_host, users_must_be_down, what_users_had
+from defib import entries
 from defib.plan import Decides, Plan
 from defib.ports import Build
-from defib.propagation import watch_answers
 from defib.redeploy import making, serving
 from defib.redeploy.ground import ground_for_a_release
 from defib.redeploy.place import host_of
 from defib.redeploy.pointer import pointer_key
 from defib.run import Lasts, Run, Step
-from defib.served import hold_users, worse_off
-from defib.signing import must_agree_on_signing
-from defib.standby import prove_standby, recovery_point
-from defib.ways import to_host, way_named, ways
+from defib.users import looking, steering
+from defib.users.backup import prove_the_place, tell_apis, verify_other_names
+from defib.users.confirm import Outage, insist_on_an_outage, look_at_the_host, users_must_be_down, what_users_had
+from defib.users.propagation import watch_answers
+from defib.users.served import hold_users, worse_off
+from defib.users.signing import must_agree_on_signing
+from defib.users.standby import prove_standby, recovery_point
+from defib.users.ways import to_host, way_named, ways
 from flows.engine import Procedure, step
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from defib import entries, looking, steering
-from defib.confirm import Outage, fails_in_the_dns, users_must_be_down
+from defib import entries
 from defib.plan import Plan
-from defib.propagation import watch_answers
 from defib.run import Lasts, Run, Step
-from defib.served import hold_users, worse_off
-from defib.standby import Standby, first_that_can, prove_standby, recovery_point, warm
+from defib.users import looking, steering
+from defib.users.confirm import Outage, fails_in_the_dns, users_must_be_down
+from defib.users.propagation import watch_answers
+from defib.users.served import hold_users, worse_off
+from defib.users.standby import Standby, first_that_can, prove_standby, recovery_point, warm
 from flows.engine import Procedure, step
 
 

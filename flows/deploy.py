@@ -18,7 +18,7 @@ from prefect.exceptions import ObjectAlreadyExists
 
 from defib.errors import DefibError, InputError, StepFailed
 from defib.objectives import Mode
-from defib.site import Site, load_site
+from defib.sites.site import Site, load_site
 from flows.forms import SITE
 from flows.scheduled import desk
 

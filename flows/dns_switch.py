@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from functools import partial
 
-from defib import entries, looking, steering
-from defib.backup import prove_backup, refuse_behind_the_same_proxy, verify_other_names
-from defib.confirm import Outage, fails_in_the_dns, insist_on_an_outage, look_at_the_host, users_must_be_down, what_users_had
+from defib import entries
 from defib.plan import Plan
-from defib.propagation import watch_answers
 from defib.run import Lasts, Run, Step
-from defib.served import hold_users, worse_off
-from defib.signing import must_agree_on_signing
-from defib.standby import Standby, first_that_can, recovery_point, warm
-from defib.ways import to_host, way_named, ways
+from defib.users import looking, steering
+from defib.users.backup import prove_backup, refuse_behind_the_same_proxy, verify_other_names
+from defib.users.confirm import (
+    Outage,
+    fails_in_the_dns,
+    insist_on_an_outage,
+    look_at_the_host,
+    users_must_be_down,
+    what_users_had,
+)
+from defib.users.propagation import watch_answers
+from defib.users.served import hold_users, worse_off
+from defib.users.signing import must_agree_on_signing
+from defib.users.standby import Standby, first_that_can, recovery_point, warm
+from defib.users.ways import to_host, way_named, ways
 from flows.engine import Procedure, step
 
 

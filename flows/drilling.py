@@ -1,6 +1,6 @@
 """Every hour: the drill of a site that is due, held; or, from the UI's form, the drill of a procedure by name.
 
-The schedule knows no calendar: it asks the one of the site file (:mod:`defib.drillcalendar`), which gives the same answer
+The schedule knows no calendar: it asks the one of the site file (:mod:`defib.drills.calendar`), which gives the same answer
 whoever asks and how often. So a cron expression and a calendar can never disagree, daylight saving is one module's business,
 and a worker that was down for days leaves behind a missed drill that is told and not a queue of drills.
 
@@ -27,18 +27,18 @@ from prefect.states import Completed, Failed
 from pydantic import Field
 
 from defib.detached import start_detached
-from defib.drillcalendar import Ending
-from defib.drilled import Drill
-from defib.drillhistory import drill_lines, drills_asked_by
+from defib.drills.calendar import Ending
+from defib.drills.drilled import Drill
+from defib.drills.history import drill_lines, drills_asked_by
+from defib.drills.proofs import read_drill
 from defib.errors import DefibError, HomeUnwritable
 from defib.history import is_alive
-from defib.proofs import read_drill
 from defib.report.afteraction import after_action
 from defib.report.artifacts import drill_text
 from defib.report.chart import as_svg
 from defib.report.review import scored
 from defib.report.trend import trend
-from defib.site import load_site
+from defib.sites.site import load_site
 from defib.start import Desk
 from flows.board import refreshed
 from flows.forms import SiteChoice

@@ -25,11 +25,11 @@ from typing import Any
 import httpx
 
 from defib import entries
-from defib.alarm import Alarm
-from defib.alert import Alert, AlertKind
+from defib.alarms.alarm import Alarm
+from defib.alerts.alert import Alert, AlertKind
+from defib.alerts.herald import Outlet
 from defib.clock import Deadline, SystemClock
 from defib.errors import Denied, ProviderError, Unavailable
-from defib.herald import Outlet
 from defib.run import Run
 from flows.engine import api_address, api_setting
 
@@ -91,7 +91,7 @@ def outlets(run: Run) -> tuple[Outlet, ...]:
 
 
 class EventStream:
-    """Fulfils :class:`defib.alert.Channel`: an alert becomes an event, in a run that does not do without Prefect."""
+    """Fulfils :class:`defib.alerts.alert.Channel`: an alert becomes an event, in a run that does not do without Prefect."""
 
     name = "prefect"
 

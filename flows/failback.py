@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from defib import entries, steering
-from defib.confirm import what_users_had
-from defib.looking import Judged, look_at_users
+from defib import entries
 from defib.plan import Plan
 from defib.ports import Build
-from defib.propagation import watch_answers
 from defib.run import Lasts, Run, Step
-from defib.served import hold_users, worse_off
-from defib.standby import prove_stable
-from defib.ways import way_named
+from defib.users import steering
+from defib.users.confirm import what_users_had
+from defib.users.looking import Judged, look_at_users
+from defib.users.propagation import watch_answers
+from defib.users.served import hold_users, worse_off
+from defib.users.standby import prove_stable
+from defib.users.ways import way_named
 from flows.engine import Procedure, step
 
 LOOKS = 5

@@ -30,7 +30,7 @@ from defib.errors import DefibError, HomeUnwritable
 from defib.history import JOURNAL, is_alive, run_asked_for, status_of
 from defib.journal import Follower, Record
 from defib.question import open_question
-from defib.site import load_site
+from defib.sites.site import load_site
 from defib.start import Desk
 from defib.timeline import Timeline, timeline
 from flows.board import refreshed

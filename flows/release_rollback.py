@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from defib import entries, steering
+from defib import entries
 from defib.plan import Plan
 from defib.ports import Build
 from defib.redeploy import serving
 from defib.redeploy.place import host_of
 from defib.redeploy.pointer import pointer_key
 from defib.run import Lasts, Run, Step
-from defib.served import hold_users
+from defib.users import steering
+from defib.users.served import hold_users
 from flows.engine import Procedure, step
 
 

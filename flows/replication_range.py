@@ -23,7 +23,7 @@ from defib.replication.findings import Tally
 from defib.replication.pair import Pair
 from defib.replication.port import Cursor
 from defib.replication.rules import BucketSettings
-from defib.site import load_site
+from defib.sites.site import load_site
 from flows.scheduled import desk
 
 TALLY = "replication-tally"

@@ -12,9 +12,9 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
 from defib import entries
+from defib.alerts.herald import heralded, outlets_for
 from defib.approval import Automatic
 from defib.errors import LeaseHeld
-from defib.herald import heralded, outlets_for
 from defib.objectives import Mode, Status
 from defib.report.run_page import lead
 from defib.report.write import write_run

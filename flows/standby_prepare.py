@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from defib import steering
 from defib.plan import Plan
 from defib.redeploy.ground import ground_changes, ground_must_stand
 from defib.run import Lasts, Run, Step
+from defib.users import steering
 from flows.engine import Procedure, step
 
 

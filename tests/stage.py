@@ -19,7 +19,6 @@ from defib.clock import Deadline, SimulatedClock
 from defib.conduct import Outcome, roll_back
 from defib.home import Home
 from defib.journal import Record, Sink
-from defib.lastbuild import remember
 from defib.objectives import Mode
 from defib.observe.memory import (
     HANG,
@@ -38,10 +37,11 @@ from defib.providers.cdn.memory import MemoryCdn
 from defib.providers.dns.memory import MemoryZone
 from defib.providers.host.memory import MemoryHost
 from defib.run import Run
-from defib.site import Site, load_site
-from defib.sitevendors import CdnOfSite, DnsZoneConfig, FailoverSwitch, HostOfSite
+from defib.sites.site import Site, load_site
+from defib.sites.vendors import CdnOfSite, DnsZoneConfig, FailoverSwitch, HostOfSite
 from defib.start import Desk, Order, new_run, plan_run, take_up
-from defib.ways import by_cdn, leads_at, to_host, ways
+from defib.users.lastbuild import remember
+from defib.users.ways import by_cdn, leads_at, to_host, ways
 from flows import aws_redeploy, cdn_failover, dns_switch, failback, release_rollback
 from flows.engine import Procedure, perform
 

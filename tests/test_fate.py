@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from defib.fate import DEFAULTS, SOURCES, Lean, Piece, dependencies, failed_by, in_plan, leaning, readiness
 from defib.plan import Change, Plan
 from defib.ports import RecordChange, RecordSet
-from defib.site import Site, load_site
-from defib.ways import way_named
+from defib.sites.site import Site, load_site
+from defib.users.ways import way_named
 from tests.stage import LAB, RUNBOOKS, seconds
 
 SITES = RUNBOOKS / "sites"

@@ -28,7 +28,7 @@ from defib.objectives import Status
 from defib.outside import Outside, open_outside
 from defib.ports import RecordChange, RecordSet
 from defib.redact import Redactor
-from defib.site import Site, load_site
+from defib.sites.site import Site, load_site
 from tests.conftest import ROOT, Defib, LabMaker
 
 NET = "127.91"

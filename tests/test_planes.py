@@ -11,8 +11,8 @@ from defib.plan import Change, Plan
 from defib.planes import needs, needs_of_all
 from defib.ports import RecordChange, RecordKey, RecordSet
 from defib.runbook import Runbook, RunbookStep, load_runbook
-from defib.site import Site, load_site
-from defib.ways import PRIMARY, SECONDARY, SWITCH
+from defib.sites.site import Site, load_site
+from defib.users.ways import PRIMARY, SECONDARY, SWITCH
 from tests.stage import LAB, RUNBOOKS
 
 SWITCHED = "data: Amazon S3 in us-east-1 (the switch), no Route 53 control plane"

@@ -10,7 +10,7 @@ import pytest
 from defib.errors import InputError, RunbookInvalid
 from defib.objectives import Objectives, Phase, Plane
 from defib.runbook import load_runbook, parse_runbook
-from defib.site import load_site
+from defib.sites.site import load_site
 from tests.stage import LAB, PROCEDURES, RUNBOOKS
 
 GOOD = """---

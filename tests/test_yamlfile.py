@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from defib.errors import InputError
-from defib.site import Site
+from defib.sites.site import Site
 from defib.yamlfile import parse_model
 from tests.stage import RUNBOOKS
 

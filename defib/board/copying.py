@@ -19,8 +19,8 @@ from defib.replication import past
 from defib.report import words
 from defib.report.mirrors import MirrorFigures
 from defib.report.replicas import ReplicaFigures
-from defib.site import Site
-from defib.sitegit import repositories
+from defib.sites.git import repositories
+from defib.sites.site import Site
 
 Past = tuple[tuple[datetime, timedelta | None], ...]
 

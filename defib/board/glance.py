@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from defib import entries
-from defib.drilled import DRILL
+from defib.drills.drilled import DRILL
 from defib.objectives import Measure, Status
 from defib.report.figures import ObjectiveFigures, RunFigures
 from defib.report.mirrors import MirrorFigures

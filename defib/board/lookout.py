@@ -20,16 +20,16 @@ from defib.board.proving import FURTHEST, ROUNDS, Evidence, enough, prove
 from defib.board.runs import Group, Runs, Seen
 from defib.board.sites import Known, Written, is_for, known_sites, written_runbooks
 from defib.clock import Clock, Deadline
+from defib.drills.proofs import changed_from
 from defib.errors import EvidenceBroken
 from defib.history import JOURNAL
 from defib.home import Home
 from defib.objectives import Status
-from defib.proofs import changed_from
 from defib.ready.check import State
 from defib.ready.kept import GOOD_FOR, kept_at, read_kept
 from defib.report import words
 from defib.runbook import Runbook
-from defib.site import Site
+from defib.sites.site import Site
 
 READ_WITHIN = timedelta(seconds=20)
 """For reading runs; what could not be read by then is said to be unknown."""

@@ -11,8 +11,8 @@ from defib.board.glance import Glance, Unreadable
 from defib.board.model import Proof
 from defib.board.sites import Known, Written, objectives
 from defib.conduct import BY_OPERATOR
-from defib.drillcalendar import Ending
-from defib.drilled import MISSED, ending_of
+from defib.drills.calendar import Ending
+from defib.drills.drilled import MISSED, ending_of
 from defib.objectives import Measure, Status, Verdict
 from defib.ready.check import State, worst
 from defib.ready.proved import LONG_AGO

@@ -22,7 +22,7 @@ from defib import entries
 from defib.board.files import Files, stamp
 from defib.board.glance import Glance, Unreadable, glance_at_ends, glance_at_run
 from defib.clock import Deadline
-from defib.drilled import DRILL
+from defib.drills.drilled import DRILL
 from defib.entries import Entry
 from defib.errors import EvidenceBroken
 from defib.history import JOURNAL, is_alive

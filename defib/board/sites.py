@@ -13,8 +13,8 @@ from defib.history import digest
 from defib.home import Home
 from defib.objectives import Objectives
 from defib.runbook import Runbook, load_runbook
-from defib.site import Site, load_site
-from defib.sitevendors import AwsHost
+from defib.sites.site import Site, load_site
+from defib.sites.vendors import AwsHost
 
 _GROUND = "standby-prepare"
 """Makes what must stand before anything fails; it is no answer to a failure, and there is nothing to prove by it."""

@@ -33,7 +33,7 @@ from defib.building.output import check_output, digest
 from defib.building.tree import survey
 from defib.clock import Deadline
 from defib.errors import HomeUnwritable, Refused, StepFailed
-from defib.site import Page
+from defib.sites.site import Page
 
 NEWEST = 3
 """How many are kept, besides those in use."""

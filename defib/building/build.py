@@ -21,8 +21,8 @@ from defib.errors import BudgetSpent, HomeUnwritable, InputError, LeaseHeld, Lea
 from defib.home import Home
 from defib.lines import plain
 from defib.process import TAIL, run_command
-from defib.site import Site
-from defib.sitegit import Build
+from defib.sites.git import Build
+from defib.sites.site import Site
 
 _RESERVE = 10
 """The part of the time that is held back for an artefact, where there is one: one in this many."""

@@ -17,7 +17,7 @@ from defib.clock import Deadline
 from defib.errors import Refused
 from defib.observe.page import LONGEST_PAGE, Fetched, judge
 from defib.ports import Expect, Health
-from defib.site import Page
+from defib.sites.site import Page
 
 INDEX = "index.html"
 

@@ -28,7 +28,7 @@ from defib.report.board_now import Alarm
 from defib.report.board_page import BoardPage, ProofLine, SiteView, board_page
 from defib.report.page import SIGNS, Tone
 from defib.report.words import plain
-from defib.site import find_site
+from defib.sites.site import find_site
 from defib.wholefile import put
 
 _REFRESH, _REFRESH_AT_WORK = 30, 5

@@ -8,11 +8,11 @@ from itertools import takewhile
 from defib import entries
 from defib.cli.say import fold
 from defib.cli.seen import as_lines, seen, since_line
-from defib.looking import USERS
 from defib.plan import Plan
 from defib.report import outlook
 from defib.report.changed import blocks
 from defib.run import Run
+from defib.users.looking import USERS
 
 
 def briefing(run: Run, plan: Plan | None, since: datetime | None, *, by_watch: bool) -> str:

@@ -8,21 +8,21 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from defib.alert import AlertKind
+from defib.alerts.alert import AlertKind
+from defib.alerts.herald import outlets_of
 from defib.cli.desk import desk
 from defib.cli.drills import Rehearsed, Wanted, rehearse, with_surroundings, write_report
 from defib.cli.live import Lines
 from defib.cli.recover import Asked
 from defib.cli.say import aside, fold_parts, say, say_json, table
 from defib.clock import SystemClock
-from defib.drillagenda import Agenda, agenda, alone, calendar_of, settle
-from defib.drillcalendar import Calendar, Due, Missed
-from defib.drillhistory import drill_lines
-from defib.drillline import DrillLine, Unreadable
-from defib.drillnews import telling
-from defib.drillorder import DrillOrder, hindrance, open_drill, record_missed, skip
+from defib.drills.agenda import Agenda, agenda, alone, calendar_of, settle
+from defib.drills.calendar import Calendar, Due, Missed
+from defib.drills.history import drill_lines
+from defib.drills.line import DrillLine, Unreadable
+from defib.drills.news import telling
+from defib.drills.order import DrillOrder, hindrance, open_drill, record_missed, skip
 from defib.errors import HomeUnwritable
-from defib.herald import outlets_of
 from defib.objectives import Measure, Status
 from defib.redact import Redactor
 from defib.report import words
@@ -31,7 +31,7 @@ from defib.report.drills_page import drills_page, told
 from defib.report.figures import objective_figures
 from defib.report.summary import drill_summary
 from defib.runbook import load_runbook
-from defib.site import Site, load_site
+from defib.sites.site import Site, load_site
 from defib.start import Desk
 
 _HEAD = ("when (UTC)", "procedure", "ended", "RTO", "RPO", "score", "drill")

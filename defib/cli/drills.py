@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from defib.about import About, about
+from defib.alerts.herald import hush, outlets_of
 from defib.cli import labs, procedures
 from defib.cli.desk import desk, signals_interrupt
 from defib.cli.live import Lines
@@ -17,19 +18,18 @@ from defib.cli.lookup import must_match
 from defib.cli.recover import FAILBACK, Asked, by_flow, carry_out
 from defib.cli.say import aside, fold_parts, say
 from defib.clock import Deadline, SystemClock
-from defib.drill import Stage, run_drill
-from defib.drilled import Drill
 from defib.drillentries import PreconditionSeen
-from defib.drillhistory import drill_lines
-from defib.drillnews import telling
-from defib.drillorder import DrillOrder
+from defib.drills.drill import Stage, run_drill
+from defib.drills.drilled import Drill
+from defib.drills.history import drill_lines
+from defib.drills.news import telling
+from defib.drills.order import DrillOrder
+from defib.drills.preconditions import allowed, healthy, no_incident, quiet
 from defib.errors import InputError, Refused
-from defib.herald import hush, outlets_of
 from defib.lab.bench import LabBench
 from defib.lab.faults import EDGE_FAULTS, GIT_FAULTS, REPLICATION_FAULTS, Fault, check
 from defib.mirror.rehearsal import rehearse_loss
 from defib.objectives import Status
-from defib.preconditions import allowed, healthy, no_incident, quiet
 from defib.providers.open_alarms import open_alarms
 from defib.providers.secret import resolve
 from defib.ready.inspect import inspect
@@ -39,7 +39,7 @@ from defib.report.drillfigures import drill_exit_code, drill_figures
 from defib.report.summary import drill_summary
 from defib.report.write import write_drill
 from defib.runbook import load_runbook
-from defib.site import Site, load_site
+from defib.sites.site import Site, load_site
 from defib.start import Desk
 
 

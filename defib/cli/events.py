@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from defib import alarmbook
 from defib.about import About, about
-from defib.alarm import Alarm, Says, alarm
+from defib.alarms import alarmbook
+from defib.alarms.alarm import Alarm, Says, alarm
 from defib.cli.desk import desk, parse_time, signals_interrupt
 from defib.cli.say import say, say_json
 from defib.cli.starting import Ending, Starter, What
 from defib.cli.watching import FITTING
 from defib.clock import Clock, SystemClock
-from defib.drilled import DRILL
+from defib.drills.drilled import DRILL
 from defib.errors import EvidenceBroken, Interrupted
 from defib.history import JOURNAL, opening_of, status_of
 from defib.home import Home
@@ -28,7 +28,7 @@ from defib.observe.admission import RETRY, AutomaticStart, last_automatic_start
 from defib.observe.outage import KnownOutage, known_outage
 from defib.redact import Redactor
 from defib.runbook import load_runbook
-from defib.site import load_site
+from defib.sites.site import load_site
 from defib.start import Desk
 
 _GLANCE = timedelta(milliseconds=100)

@@ -8,20 +8,20 @@ from defib import entries
 from defib.audit import changes_as_approved
 from defib.cli.desk import runbooks_folder
 from defib.cli.say import say, say_json, table
-from defib.drilled import DRILL, Drill
-from defib.drillhistory import drill_lines
-from defib.drillline import DrillLine
+from defib.drills.drilled import DRILL, Drill
+from defib.drills.history import drill_lines
+from defib.drills.line import DrillLine
+from defib.drills.proofs import read_drill
 from defib.errors import EvidenceBroken, InputError
 from defib.history import as_it_was, is_alive, opening_of
 from defib.home import Home
 from defib.journal import Record, read_journal
-from defib.proofs import read_drill
 from defib.report import words
 from defib.report.as_json import as_json
 from defib.report.drillfigures import drill_figures
 from defib.report.figures import run_figures
 from defib.report.write import write_drill, write_run
-from defib.site import find_site
+from defib.sites.site import find_site
 from defib.timeline import Timeline, timeline
 
 BROKEN = "BROKEN"

@@ -32,7 +32,7 @@ def terraform(
     from defib.providers.standby.terraform import terraform as written  # noqa: PLC0415
     from defib.redeploy.groundwork import groundwork  # noqa: PLC0415
     from defib.redeploy.place import host_of  # noqa: PLC0415
-    from defib.site import load_site  # noqa: PLC0415
+    from defib.sites.site import load_site  # noqa: PLC0415
 
     known = load_site(desk(SystemClock(), REDACT).site_path(site))
     text = written(groundwork(known, host_of(known)))

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from defib.alert import Alert
+from defib.alerts.alert import Alert
+from defib.alerts.herald import Outlets, outlets_of
+from defib.alerts.sentinel import Finding, State, look, site_of
+from defib.alerts.telling import tell
 from defib.cli.desk import desk
 from defib.cli.say import say, say_json, table
 from defib.clock import Clock, SystemClock
 from defib.errors import HomeUnwritable
-from defib.herald import Outlets, outlets_of
 from defib.home import Home
 from defib.redact import Redactor
-from defib.sentinel import Finding, State, look, site_of
-from defib.telling import tell
 
 CONFIRMED_AFTER = timedelta(seconds=20)
 """A run that lives is told of when it is found so twice: a machine that stood still finds everything late, once."""

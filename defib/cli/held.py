@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from defib import entries
 from defib.journal import Record
-from defib.looking import USERS
 from defib.ports import Build, Health
 from defib.report import words
+from defib.users.looking import USERS
 
 
 class Held:

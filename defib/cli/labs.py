@@ -15,7 +15,7 @@ from defib.lab import process
 from defib.lab.control import LabStatus
 from defib.lab.plan import DEFAULT_NET
 from defib.lab.state import LabState
-from defib.site import load_site
+from defib.sites.site import load_site
 
 
 def start(home: Home, net: str, *, parent: int | None = None) -> LabState:

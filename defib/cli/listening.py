@@ -15,9 +15,12 @@ from pathlib import Path
 
 import uvicorn
 
-from defib import alarmbook
-from defib.alarm import Alarm, Says
-from defib.alert import Alert
+from defib.alarms import alarmbook
+from defib.alarms.alarm import Alarm, Says
+from defib.alarms.receiver import VENDORS, Receiver
+from defib.alerts.alert import Alert
+from defib.alerts.herald import outlets_of
+from defib.alerts.telling import tell
 from defib.cli import procedures
 from defib.cli.alarms import OWN_SECRET
 from defib.cli.desk import desk, signals_interrupt
@@ -26,17 +29,14 @@ from defib.cli.say import say, say_json
 from defib.clock import Clock, SystemClock
 from defib.detached import start_detached
 from defib.errors import DefibError, Interrupted, PortTaken, SecretMissing, Unavailable
-from defib.herald import outlets_of
 from defib.home import Home
 from defib.observe.failure import plain
 from defib.providers.alarm import uptimerobot
 from defib.providers.alarm.message import Message
 from defib.providers.alarm.sns import Sns
 from defib.providers.secret import resolve
-from defib.receiver import VENDORS, Receiver
 from defib.redact import Redactor
-from defib.site import Site, load_site
-from defib.telling import tell
+from defib.sites.site import Site, load_site
 
 GUARDED_EVERY = timedelta(seconds=30)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from defib import entries
 from defib.cli import procedures
-from defib.drilled import DRILL
+from defib.drills.drilled import DRILL
 from defib.errors import InputError
 from defib.history import JOURNAL, opening_of
 from defib.home import Home

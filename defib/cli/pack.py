@@ -21,7 +21,7 @@ from defib.pack.remembered import remember
 from defib.pack.wheels import closure, platform_name, repacked
 from defib.pack.written import Contents, must_be_free, write
 from defib.redact import Redactor
-from defib.site import load_site
+from defib.sites.site import load_site
 
 _MIB = 1024 * 1024
 

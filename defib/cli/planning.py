@@ -18,7 +18,6 @@ from defib.clock import SystemClock
 from defib.copyentries import PastWanted
 from defib.errors import DefibError
 from defib.history import SITE
-from defib.looking import USERS
 from defib.objectives import Mode
 from defib.observe.outage import known_outage
 from defib.plan import Plan
@@ -29,8 +28,9 @@ from defib.replication import pastwanted
 from defib.report import words
 from defib.report.outlook import forecast_figures
 from defib.run import PlanReady, Run
-from defib.site import load_site
+from defib.sites.site import load_site
 from defib.start import Order, plan_run
+from defib.users.looking import USERS
 
 
 @dataclass(frozen=True)

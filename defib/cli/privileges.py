@@ -18,7 +18,7 @@ from defib.privilege.scope import Scope
 from defib.providers.permissions import ACTIVITIES, Needed, needed
 from defib.providers.scopes import scopes
 from defib.redact import Redactor
-from defib.site import Site, load_site
+from defib.sites.site import Site, load_site
 
 ALL = "all"
 """What stands for every procedure together."""

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from defib import entries
-from defib.alarm import Alarm
+from defib.alarms.alarm import Alarm
+from defib.alerts.herald import Outlet
 from defib.conduct import Outcome
 from defib.errors import InputError
-from defib.herald import Outlet
 from defib.run import Run
 
 

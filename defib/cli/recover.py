@@ -12,6 +12,7 @@ from textwrap import indent
 
 from defib import entries
 from defib.about import About, about
+from defib.alerts.herald import heralded, outlets_for
 from defib.approval import Nobody
 from defib.cli import procedures
 from defib.cli.desk import approver, desk, insist_on_somebody, parse_time, signals_interrupt
@@ -23,7 +24,6 @@ from defib.clock import Deadline, SystemClock
 from defib.conduct import Outcome, roll_back
 from defib.copyentries import PastWanted
 from defib.errors import BudgetSpent, DefibError, InputError, Interrupted, Refused
-from defib.herald import heralded, outlets_for
 from defib.history import JOURNAL, SITE, opening_of, recovered_changes, status_of
 from defib.journal import read_journal
 from defib.objectives import Mode, Phase, Status
@@ -37,11 +37,11 @@ from defib.report.summary import next_commands, summary
 from defib.report.write import write_run
 from defib.run import Run
 from defib.runbook import load_runbook
-from defib.served import worse_off
-from defib.site import load_site
-from defib.sitegit import repositories
+from defib.sites.git import repositories
+from defib.sites.site import load_site
 from defib.start import Desk, Order, new_run, take_up
 from defib.timeline import Timeline, timeline
+from defib.users.served import worse_off
 
 FAILBACK = "failback"
 

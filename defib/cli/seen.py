@@ -9,10 +9,10 @@ from datetime import datetime
 from defib import entries
 from defib.cli.say import Json
 from defib.journal import Record
-from defib.looking import ORIGIN, USERS, Judged, judge
 from defib.ports import Health, Observation
-from defib.site import Site
-from defib.ways import ways
+from defib.sites.site import Site
+from defib.users.looking import ORIGIN, USERS, Judged, judge
+from defib.users.ways import ways
 
 UNKNOWN_SINCE = "since unknown: give --since"
 

@@ -115,7 +115,7 @@ def _known(sites: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     """The sites, once each has a file that can be read, as nothing is started for a slip of the pen; and the lab's."""
     from defib.cli.desk import desk  # noqa: PLC0415
     from defib.clock import SystemClock  # noqa: PLC0415
-    from defib.site import load_site  # noqa: PLC0415
+    from defib.sites.site import load_site  # noqa: PLC0415
 
     at = desk(SystemClock(), REDACT)
     for site in sites:

@@ -16,8 +16,8 @@ from defib.redact import Redactor
 from defib.redeploy.place import host_of
 from defib.releases.retention import Release, may_go, previous_of, releases, remove
 from defib.report import words
-from defib.site import Site, load_site
-from defib.sitevendors import AwsHost
+from defib.sites.site import Site, load_site
+from defib.sites.vendors import AwsHost
 
 _WITHIN = timedelta(seconds=30)
 _TO_REMOVE = timedelta(minutes=10)

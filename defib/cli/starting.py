@@ -20,7 +20,6 @@ from defib.errors import DefibError, EvidenceBroken
 from defib.history import JOURNAL, is_alive, opening_of, run_asked_for, status_of, unfinished
 from defib.home import Home
 from defib.journal import read_journal
-from defib.looking import USERS
 from defib.objectives import Status
 from defib.observe.admission import RETRY, admit, withdraw
 from defib.observe.detect import Decision
@@ -28,7 +27,8 @@ from defib.observe.failure import plain
 from defib.observe.outage import KnownOutage
 from defib.redact import Redactor
 from defib.report import words
-from defib.site import Site
+from defib.sites.site import Site
+from defib.users.looking import USERS
 
 _MOST_OF_A_TRIGGER = 300
 """Of what detection saw goes onto the command line of the run."""

@@ -14,11 +14,11 @@ from defib.cli.live import STOPPING, describe
 from defib.cli.say import aside
 from defib.clock import Clock
 from defib.journal import Record
-from defib.looking import USERS
 from defib.objectives import Phase
 from defib.report import words
 from defib.run import Run
 from defib.runbook import RunbookStep
+from defib.users.looking import USERS
 
 if TYPE_CHECKING:
     from rich.console import Group, JustifyMethod

@@ -10,7 +10,7 @@ from defib.home import Home
 from defib.lease import operator
 from defib.observe.killswitch import KillSwitch, clear_kill_switch, kill_switch, set_kill_switch, switch_path
 from defib.redact import Redactor
-from defib.site import load_site
+from defib.sites.site import load_site
 
 
 def on(site: str, why: str, *, as_json: bool) -> int:

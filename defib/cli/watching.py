@@ -14,9 +14,8 @@ from defib.cli.desk import desk, signals_interrupt
 from defib.cli.say import say, say_json
 from defib.cli.starting import Starter, What
 from defib.clock import Clock, SystemClock
-from defib.drill import EVIDENCE
+from defib.drills.drill import EVIDENCE
 from defib.errors import DefibError
-from defib.lastbuild import BuildKeeper
 from defib.monitor import Word
 from defib.observe.detect import Decision, Detector, State
 from defib.observe.failure import plain
@@ -27,7 +26,8 @@ from defib.ports import Health, Observation
 from defib.redact import Redactor
 from defib.report import words
 from defib.runbook import load_runbook
-from defib.site import load_site
+from defib.sites.site import load_site
+from defib.users.lastbuild import BuildKeeper
 
 FITTING = (("cdn-failover", "cdns"), ("dns-switch", "hosts"))
 """What answers the failure of which part of a site, in the order in which it is tried: the smaller change comes first."""

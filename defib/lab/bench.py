@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from defib.clock import Clock
-from defib.drilled import Witnessed
+from defib.drills.drilled import Witnessed
 from defib.lab import process
 from defib.lab.eyewitness import TIME_LIMIT, log_name, outages, read_looks
 

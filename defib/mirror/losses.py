@@ -13,7 +13,7 @@ from defib.objectives import Mode
 from defib.plan import Change, Plan
 from defib.ports import RecordChange
 from defib.run import Step
-from defib.steering import approve
+from defib.users.steering import approve
 
 _SHOWN = 3
 

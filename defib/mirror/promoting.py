@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from defib.errors import InputError, Refused
-from defib.looking import insist
 from defib.mirror.copies import Copy
 from defib.mirror.mirroring import ask_everybody, mirrors_of
 from defib.mirror.port import LOCAL
@@ -14,7 +13,8 @@ from defib.mirror.sources import source_key, taken_from
 from defib.plan import Change, Plan
 from defib.ports import RecordChange
 from defib.run import Run, Step
-from defib.steering import approve
+from defib.users.looking import insist
+from defib.users.steering import approve
 
 _SHOWN = 3
 

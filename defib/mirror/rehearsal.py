@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from defib.drill import Stage
-from defib.drilled import Drill
+from defib.drills.drill import Stage
+from defib.drills.drilled import Drill
+from defib.drills.quiet import QuietDrill
 from defib.errors import StepFailed
 from defib.mirror.copies import Mirrors
 from defib.objectives import Status
-from defib.quietdrill import QuietDrill
 from defib.redeploy.source import choose
 
 _ASK_WITHIN_BUDGET_OF = "ask-the-remotes"

@@ -21,8 +21,8 @@ from defib.observe.fetch import trust_of
 from defib.observe.loop import LoopThread
 from defib.observe.question import Reply, ask
 from defib.ports import Answer, RecordKey
-from defib.site import Site
-from defib.sitevendors import FailoverSwitch, Server
+from defib.sites.site import Site
+from defib.sites.vendors import FailoverSwitch, Server
 
 _NAMES = {"CNAME", "NS", "PTR", "DNAME"}
 """Types whose value is a name, in which the case of letters means nothing (RFC 4343)."""

@@ -12,8 +12,8 @@ from defib.errors import InputError, ProviderError, Unavailable
 from defib.monitor import Monitor, Sessions, Sighting, Signal, Word
 from defib.observe.failure import plain
 from defib.ports import Health
-from defib.site import Site
-from defib.sitemonitors import MonitorOfSite, SentrySessions
+from defib.sites.monitors import MonitorOfSite, SentrySessions
+from defib.sites.site import Site
 
 ASK_WITHIN = timedelta(seconds=5)
 """For one question to a vendor."""

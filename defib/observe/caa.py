@@ -16,8 +16,8 @@ from defib.observe.failure import NoAnswer, connection_reason, seconds
 from defib.observe.fetch import trust_of
 from defib.observe.loop import LoopThread
 from defib.observe.question import Reply, ask
-from defib.site import Site
-from defib.trust import CaaPolicy, CaaRecord
+from defib.sites.site import Site
+from defib.users.trust import CaaPolicy, CaaRecord
 
 _USABLE = {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}
 

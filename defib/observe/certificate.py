@@ -18,8 +18,8 @@ from defib.observe.fetch import Connection, Place, Progress, connect, is_address
 from defib.observe.loop import LoopThread
 from defib.observe.question import addresses
 from defib.ports import Health
-from defib.site import Site
-from defib.trust import SeenCertificate
+from defib.sites.site import Site
+from defib.users.trust import SeenCertificate
 
 
 def judge_certificate(

@@ -23,7 +23,7 @@ from defib.monitor import Word
 from defib.observe.hearing import Heard, Hearing
 from defib.observe.witness import Onset, Witness, looks_under_way
 from defib.ports import Health, Observation
-from defib.site import Detection
+from defib.sites.site import Detection
 
 
 class State(StrEnum):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from defib.clock import Clock, Deadline
 from defib.observe.failure import plain, seconds
 from defib.ports import Aim, Answer, Build, Health, Observation, RecordKey, RecordSet
-from defib.trust import CaaPolicy, SeenCertificate
+from defib.users.trust import CaaPolicy, SeenCertificate
 
 _TOOK = timedelta(milliseconds=20)
 

@@ -21,8 +21,8 @@ from defib.observe.failure import NoAnswer
 from defib.observe.fetch import is_address, trust_of
 from defib.observe.loop import LoopThread
 from defib.observe.question import addresses
-from defib.site import Site
-from defib.sitevendors import Server
+from defib.sites.site import Site
+from defib.sites.vendors import Server
 
 PATIENCE = timedelta(seconds=1)
 """How long this machine's own DNS is waited for: a resolver that is gone would be asked for half a minute."""

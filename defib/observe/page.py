@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from defib.ports import Build, Expect, Health
-from defib.site import Page
+from defib.sites.site import Page
 
 _HTTP_OK = 200
 _SERVER_ERROR = 500

@@ -22,7 +22,7 @@ import dns.rdatatype
 from defib.clock import Deadline
 from defib.observe import fetch
 from defib.observe.failure import NoAnswer, connection_reason, is_ours
-from defib.sitevendors import Server
+from defib.sites.vendors import Server
 
 _PAYLOAD = 1232  # the size that fits every path unfragmented: DNS Flag Day 2020
 _PATIENCE = 4  # the part of the deadline that one silent way has to itself: a quarter

@@ -22,7 +22,7 @@ from defib.observe.detect import Decision, Detector
 from defib.observe.looks import Looks, Online, ThreadedLooks
 from defib.observe.witness import looks_under_way
 from defib.ports import Aim, Health, Observation, Observers
-from defib.site import Site
+from defib.sites.site import Site
 
 
 def _ignore(_seen: object) -> None:

@@ -29,8 +29,8 @@ from defib.observe.loop import LoopThread
 from defib.observe.page import Fetched, Judgement, judge
 from defib.observe.question import addresses
 from defib.ports import Aim, Expect, Health, Observation
-from defib.site import Site
-from defib.sitevendors import Server
+from defib.sites.site import Site
+from defib.sites.vendors import Server
 
 _ALWAYS = (("User-Agent", "defib-observer"), ("Accept", "text/html,*/*"), ("Accept-Encoding", "gzip"))
 _PAST_CACHE = (("Cache-Control", "no-cache"), ("Pragma", "no-cache"))

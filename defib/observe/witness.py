@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from defib.ports import Health
-from defib.site import Detection
+from defib.sites.site import Detection
 
 
 def looks_under_way(settings: Detection) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 import defib
 from defib.about import About, about
 from defib.clock import Clock, Deadline
+from defib.drills.proofs import last_proof
 from defib.history import JOURNAL, digest
 from defib.home import Home
 from defib.pack import records
@@ -21,12 +22,11 @@ from defib.pack.howto import Holds, howto
 from defib.pack.secrets import known, refuse_secrets, wanted
 from defib.pack.sheet import sheet
 from defib.pack.written import Contents
-from defib.proofs import last_proof
 from defib.redact import Redactor
 from defib.redeploy.place import find_host
 from defib.runbook import Runbook, load_runbook
-from defib.site import Site, load_site
-from defib.sitegit import repositories
+from defib.sites.git import repositories
+from defib.sites.site import Site, load_site
 
 _STARTER = ("defib", "verify", "install.py")
 _SOURCES = ("defib", "flows")

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from defib.pack.values import FIXED, MOMENT, Values
 from defib.runbook import Runbook
-from defib.site import Site
-from defib.sitegit import repositories
+from defib.sites.git import repositories
+from defib.sites.site import Site
 
 _CODE = re.compile(r"(?<!`)`[^`]+`(?!`)|^(?: {4}.*\n?)+", re.MULTILINE)
 _WORD = re.compile(r"(?<![A-Za-z0-9_./-])\$?[A-Z][A-Z_]+(?![A-Za-z0-9_])|(?<=[/=:?@])[A-Z][A-Z_]+(?![A-Za-z0-9_])")

@@ -13,7 +13,7 @@ from defib.pack.secrets import Wanted
 from defib.report import words
 from defib.report.as_markdown import escape
 from defib.runbook import Runbook
-from defib.site import Site
+from defib.sites.site import Site
 
 _WHEN: Mapping[str, str] = {
     "cdn-failover": "The CDN fails, and the host behind it serves",

@@ -13,9 +13,9 @@ from itertools import permutations
 
 from defib.ports import RecordChange, RecordSet
 from defib.providers.dns.route53_format import to_route53
-from defib.site import Site
-from defib.sitevendors import DnsZoneConfig, FailoverSwitch, Rfc2136Zone, Route53Zone
-from defib.ways import SWITCH, Way, by_cdn, leads_at, to_host, ways
+from defib.sites.site import Site
+from defib.sites.vendors import DnsZoneConfig, FailoverSwitch, Rfc2136Zone, Route53Zone
+from defib.users.ways import SWITCH, Way, by_cdn, leads_at, to_host, ways
 
 HEADING = "### The record sets, way by way"
 

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 from defib.errors import EvidenceBroken
 from defib.history import digest
 from defib.home import Home
-from defib.site import load_site
+from defib.sites.site import load_site
 from defib.wholefile import put
 
 _FILE = "pack.json"

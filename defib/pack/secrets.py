@@ -10,7 +10,7 @@ from defib.errors import Refused, SecretMissing
 from defib.providers.permissions import ACTIVITIES, Needed, needed, references
 from defib.providers.secret import resolve
 from defib.redact import Redactor
-from defib.site import Site
+from defib.sites.site import Site
 
 
 @dataclass(frozen=True)

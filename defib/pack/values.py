@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from defib.redeploy.place import find_host
-from defib.site import Site
-from defib.sitegit import repositories
-from defib.sitevendors import CloudflareZone, FailoverSwitch, Route53Zone, Server
-from defib.ways import by_cdn, to_host
+from defib.sites.git import repositories
+from defib.sites.site import Site
+from defib.sites.vendors import CloudflareZone, FailoverSwitch, Route53Zone, Server
+from defib.users.ways import by_cdn, to_host
 
 MOMENT: Mapping[str, str] = {
     "DIGEST": "what the plan prints",

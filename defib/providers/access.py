@@ -12,10 +12,10 @@ from defib.providers.open import Secrets, aws_access
 from defib.ready.access import Access, Claims
 from defib.redeploy.groundwork import Audit, groundwork
 from defib.replication.evidence import Sides
-from defib.site import Site
-from defib.sitealerts import S3StatusPage
-from defib.sitereplication import Replicated
-from defib.sitevendors import (
+from defib.sites.alerts import S3StatusPage
+from defib.sites.replication import Replicated
+from defib.sites.site import Site
+from defib.sites.vendors import (
     AwsHost,
     CdnOfSite,
     CloudflareZone,
@@ -27,7 +27,7 @@ from defib.sitevendors import (
     Route53Zone,
     VercelHost,
 )
-from defib.ways import ways
+from defib.users.ways import ways
 
 
 def open_accesses(site: Site, secrets: Secrets) -> tuple[Access, ...]:

@@ -31,7 +31,7 @@ from defib.errors import Conflict, Denied
 from defib.ports import RecordKey
 from defib.providers.dns.exchange import NameServer, exchange
 from defib.ready.access import Grant
-from defib.sitevendors import Server
+from defib.sites.vendors import Server
 
 
 class Rfc2136Access:

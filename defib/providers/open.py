@@ -31,10 +31,10 @@ from defib.providers.wrappers import (
 from defib.providers.wrappers.fenced import Check, FencedCdn, FencedHost, FencedZone
 from defib.redeploy.groundwork import Audit, groundwork
 from defib.redeploy.place import LastResort, find_host
-from defib.site import Site
-from defib.sitegit import Repository, repositories
-from defib.sitevalues import Aws
-from defib.sitevendors import (
+from defib.sites.git import Repository, repositories
+from defib.sites.site import Site
+from defib.sites.values import Aws
+from defib.sites.vendors import (
     AwsHost,
     CloudflareDistribution,
     CloudflareZone,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from defib.blocking import Alarms
+from defib.drills.blocking import Alarms
 from defib.providers.open import Secrets, aws_access
-from defib.site import Site
+from defib.sites.site import Site
 
 
 def open_alarms(site: Site, secrets: Secrets) -> tuple[Alarms, ...]:

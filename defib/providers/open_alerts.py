@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from defib.alert import Channel, StatusPage
+from defib.alerts.alert import Channel, StatusPage
 from defib.providers.open import Secrets, aws_access
-from defib.site import Site
-from defib.sitealerts import AlertChannel, AtlassianStatuspage, S3StatusPage
+from defib.sites.alerts import AlertChannel, AtlassianStatuspage, S3StatusPage
+from defib.sites.site import Site
 
 
 def open_channel(config: AlertChannel, secrets: Secrets) -> Channel:

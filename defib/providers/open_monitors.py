@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from defib.monitor import Monitor, Signal
 from defib.providers.open import Secrets
-from defib.sitemonitors import MonitorOfSite, SentrySessions, UptimeRobotMonitor
+from defib.sites.monitors import MonitorOfSite, SentrySessions, UptimeRobotMonitor
 
 
 def open_monitor(config: MonitorOfSite, secrets: Secrets) -> Monitor:

@@ -14,8 +14,8 @@ from defib.replication.jobs import Jobs
 from defib.replication.pair import Pair, Replicas
 from defib.replication.port import WritableBucket
 from defib.replication.proofs import Proofs
-from defib.site import Site
-from defib.sitereplication import BucketAt, Replicated
+from defib.sites.replication import BucketAt, Replicated
+from defib.sites.site import Site
 
 if TYPE_CHECKING:
     from pathlib import Path

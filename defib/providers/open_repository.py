@@ -10,7 +10,7 @@ from defib.providers.git.github import API as GITHUB
 from defib.providers.git.github import GitHubRepository
 from defib.providers.git.gitlab import API as GITLAB
 from defib.providers.git.gitlab import GitLabProject
-from defib.sitegit import Remote
+from defib.sites.git import Remote
 
 
 def open_repository(remote: Remote, secrets: Callable[[str], str]) -> HostedRepository | None:

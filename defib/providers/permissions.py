@@ -28,13 +28,13 @@ from defib.providers.standby import zone as standby
 from defib.providers.status import s3 as status
 from defib.redeploy.groundwork import groundwork
 from defib.redeploy.place import find_host
-from defib.site import Site
-from defib.sitealerts import S3StatusPage
-from defib.sitegit import repositories
-from defib.sitereplication import BucketAt, Replicated
-from defib.sitevalues import Aws, secret_reference
-from defib.sitevendors import AwsHost, CdnOfSite, CloudFrontDistribution, FailoverSwitch, HostOfSite, Route53Zone
-from defib.ways import SWITCH, Way, leads_at, to_host, ways
+from defib.sites.alerts import S3StatusPage
+from defib.sites.git import repositories
+from defib.sites.replication import BucketAt, Replicated
+from defib.sites.site import Site
+from defib.sites.values import Aws, secret_reference
+from defib.sites.vendors import AwsHost, CdnOfSite, CloudFrontDistribution, FailoverSwitch, HostOfSite, Route53Zone
+from defib.users.ways import SWITCH, Way, leads_at, to_host, ways
 
 DEFAULT = ""
 """The credentials of who has no keys in the site file: those that AWS's own default chain finds."""

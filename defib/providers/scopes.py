@@ -9,11 +9,11 @@ from defib.privilege.scope import Scope
 from defib.providers.access_cloudflare import DNS_EDIT, GROUPS, PURGE
 from defib.providers.access_hosts import NEEDED
 from defib.providers.git.github import SETTINGS
-from defib.site import Site
-from defib.sitealerts import AtlassianStatuspage
-from defib.sitegit import Remote, repositories
-from defib.sitemonitors import MonitorOfSite, SentrySessions, UptimeRobotMonitor
-from defib.sitevendors import (
+from defib.sites.alerts import AtlassianStatuspage
+from defib.sites.git import Remote, repositories
+from defib.sites.monitors import MonitorOfSite, SentrySessions, UptimeRobotMonitor
+from defib.sites.site import Site
+from defib.sites.vendors import (
     CdnOfSite,
     CloudflareDistribution,
     CloudflareZone,
@@ -23,7 +23,7 @@ from defib.sitevendors import (
     Rfc2136Zone,
     VercelHost,
 )
-from defib.ways import ways
+from defib.users.ways import ways
 
 _CLOUDFLARE = "https://developers.cloudflare.com/fundamentals/api/reference/permissions/"
 _GITHUB = "https://docs.github.com/en/rest/authentication/permissions-required-for-fine-grained-personal-access-tokens"

@@ -9,13 +9,13 @@ from functools import partial
 
 from defib.clock import Deadline
 from defib.errors import EvidenceBroken
-from defib.lastbuild import last_build, remember
-from defib.looking import Judged, judge, users
 from defib.ports import Aim, Build, Expect
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Scene
 from defib.report import words
-from defib.ways import Way, ways
+from defib.users.lastbuild import last_build, remember
+from defib.users.looking import Judged, judge, users
+from defib.users.ways import Way, ways
 
 _CONNECTING = timedelta(seconds=2)
 _LOOKS = 2

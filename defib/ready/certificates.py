@@ -12,10 +12,10 @@ from defib.clock import Deadline
 from defib.ports import Health
 from defib.ready.check import Check, Question, State, lasting
 from defib.ready.scene import Scene
-from defib.site import Site
-from defib.sitevendors import CloudFrontDistribution, HostOfSite
-from defib.trust import SeenCertificate
-from defib.ways import SWITCH, Lead, ways
+from defib.sites.site import Site
+from defib.sites.vendors import CloudFrontDistribution, HostOfSite
+from defib.users.trust import SeenCertificate
+from defib.users.ways import SWITCH, Lead, ways
 
 _AMAZON = ("amazon.com", "amazontrust.com", "awstrust.com", "amazonaws.com")
 """Any one will do (https://docs.aws.amazon.com/acm/latest/userguide/setup-caa.html)."""

@@ -29,7 +29,7 @@ from defib.ready.check import Check, Question, Readiness, State
 from defib.ready.scene import FreeSpace, Here, Scene, free_space
 from defib.redeploy.groundwork import Audit
 from defib.replication.evidence import Sides
-from defib.site import Site, load_site
+from defib.sites.site import Site, load_site
 from defib.start import Desk
 
 OPENING = timedelta(seconds=3)
@@ -57,7 +57,7 @@ def inspect(desk: Desk, name: str, instruments: Instruments | None = None) -> Re
     """Everything that would stop a recovery of the site `name` now. Changes nothing outside.
 
     It takes at most some 15 s, whatever hangs. The build that users are seen to have is remembered
-    (:mod:`defib.lastbuild`). Raises for a site file that cannot be used, and where the lab is needed and not up.
+    (:mod:`defib.users.lastbuild`). Raises for a site file that cannot be used, and where the lab is needed and not up.
     """
     tools = instruments or Instruments()
     path = desk.site_path(name)

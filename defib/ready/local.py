@@ -15,7 +15,7 @@ from defib.providers.open_alerts import open_channel
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Here
 from defib.report import words
-from defib.sitealerts import AlertChannel, AtlassianStatuspage
+from defib.sites.alerts import AlertChannel, AtlassianStatuspage
 
 _MEGABYTE = 1_000_000
 FULL = 100 * _MEGABYTE

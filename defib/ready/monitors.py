@@ -13,7 +13,7 @@ from defib.ports import Health
 from defib.providers.open_monitors import open_monitor, open_signal
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Here
-from defib.sitemonitors import MonitorOfSite, SentrySessions
+from defib.sites.monitors import MonitorOfSite, SentrySessions
 
 NAME = "monitors"
 _SHARE_OF_RTO = 10

@@ -10,7 +10,7 @@ from defib.errors import ProviderError
 from defib.ports import Attachment, EdgeStatus
 from defib.ready.check import Check, Question, State, lasting, worst
 from defib.ready.scene import Scene
-from defib.sitevendors import CdnOfSite, HostOfSite
+from defib.sites.vendors import CdnOfSite, HostOfSite
 
 
 def questions(scene: Scene) -> Iterator[Question]:

@@ -7,8 +7,8 @@ from datetime import timedelta
 from functools import partial
 
 from defib.clock import Deadline
+from defib.drills.proofs import changed_since, last_proof
 from defib.fate import readiness
-from defib.proofs import changed_since, last_proof
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Here
 from defib.report import words

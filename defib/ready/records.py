@@ -10,9 +10,9 @@ from defib.clock import Deadline
 from defib.ports import DnsZone, RecordKey, RecordSet
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Scene
-from defib.site import Site
-from defib.sitevendors import DnsZoneConfig, FailoverSwitch
-from defib.ways import Held, Lead, Way, leads_at, way_of, ways
+from defib.sites.site import Site
+from defib.sites.vendors import DnsZoneConfig, FailoverSwitch
+from defib.users.ways import Held, Lead, Way, leads_at, way_of, ways
 
 LONGEST_TTL = timedelta(seconds=300)
 """What resolvers keep for longer keeps users from their recovery."""

@@ -11,7 +11,7 @@ from defib.ready.check import Check, Question, State
 from defib.ready.scene import Scene
 from defib.replication.audit import audit
 from defib.replication.evidence import Sides, gather
-from defib.sitereplication import Replicated
+from defib.sites.replication import Replicated
 
 NAME = "replication"
 

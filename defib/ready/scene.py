@@ -13,7 +13,7 @@ from defib.outside import Outside
 from defib.ready.access import Access, Claims
 from defib.redeploy.groundwork import Audit
 from defib.replication.evidence import Sides
-from defib.site import Site
+from defib.sites.site import Site
 
 FreeSpace = Callable[[Path], int]
 """How many bytes are free where a folder is."""

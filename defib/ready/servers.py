@@ -9,9 +9,9 @@ from defib.clock import Deadline
 from defib.ports import Answer, RecordKey
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Scene
-from defib.site import Site
-from defib.sitevendors import DnsZoneConfig, FailoverSwitch
-from defib.ways import SWITCH, ways
+from defib.sites.site import Site
+from defib.sites.vendors import DnsZoneConfig, FailoverSwitch
+from defib.users.ways import SWITCH, ways
 
 NETWORK = "network"
 """The finding that makes whatever was not reached our own fault."""

@@ -18,8 +18,8 @@ from defib.clock import Deadline
 from defib.errors import InputError
 from defib.plan import GROUND_VENDOR, Change
 from defib.ports import RecordChange, RecordKey, RecordSet
-from defib.site import Site
-from defib.sitevendors import AwsHost, CloudFrontDistribution
+from defib.sites.site import Site
+from defib.sites.vendors import AwsHost, CloudFrontDistribution
 
 VENDOR = GROUND_VENDOR
 """The vendor of these resources in a plan; the zone is the bucket's name."""

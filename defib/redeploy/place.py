@@ -8,8 +8,8 @@ from defib.errors import InputError
 from defib.ports import DnsZone
 from defib.redeploy.groundwork import Audit
 from defib.releases.store import ReleaseStore
-from defib.site import Site
-from defib.sitevendors import AwsHost
+from defib.sites.site import Site
+from defib.sites.vendors import AwsHost
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from defib.errors import BudgetSpent, ProviderError, Refused
-from defib.looking import Judged, look_at_users, look_through
 from defib.plan import Change, Plan
 from defib.ports import Build, RecordChange
-from defib.propagation import moves_the_page
 from defib.redeploy.place import host_of
 from defib.redeploy.pointer import path_of, pointer_key, pointing_at
 from defib.releases.crowd import Crowd
@@ -23,8 +21,10 @@ from defib.releases.retention import previous_of, releases
 from defib.releases.tree import files_of
 from defib.releases.verify import verify
 from defib.run import Step
-from defib.sitevendors import CloudFrontDistribution
-from defib.ways import to_host
+from defib.sites.vendors import CloudFrontDistribution
+from defib.users.looking import Judged, look_at_users, look_through
+from defib.users.propagation import moves_the_page
+from defib.users.ways import to_host
 
 _ASK_WITHIN = timedelta(seconds=15)
 

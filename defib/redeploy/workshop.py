@@ -14,7 +14,7 @@ from defib.clock import Deadline
 from defib.home import Home
 from defib.redeploy.offer import Offers
 from defib.releases.crowd import Crowd
-from defib.site import Site
+from defib.sites.site import Site
 
 
 class Sources(Protocol):

@@ -30,7 +30,7 @@ from defib.replication.progress import Progress
 from defib.replication.rules import BucketSettings, leading
 from defib.replication.spotcheck import turns_for
 from defib.run import PlanReady, Run, Step
-from defib.site import Site
+from defib.sites.site import Site
 
 _PAIRS_AT_ONCE = 4
 _TOLD = 100

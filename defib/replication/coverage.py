@@ -9,7 +9,7 @@ from defib.ready.check import Check, State
 from defib.replication import remedies
 from defib.replication.evidence import Evidence
 from defib.replication.rules import BucketSettings, Rule, leading, rule_of
-from defib.sitereplication import Replicated
+from defib.sites.replication import Replicated
 
 
 def configuration(seen: Evidence, source: BucketSettings) -> Iterator[Check]:

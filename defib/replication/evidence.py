@@ -13,7 +13,7 @@ from defib.ready.check import State
 from defib.replication.authority import Authority, Key, Role
 from defib.replication.needs import keys_at_replica, keys_at_source, needs
 from defib.replication.rules import BucketSettings
-from defib.sitereplication import Replicated
+from defib.sites.replication import Replicated
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from defib.replication.coverage import effective, made_otherwise
 from defib.replication.evidence import Evidence
 from defib.replication.needs import ENFORCED
 from defib.replication.rules import BucketSettings
-from defib.sitereplication import BucketAt
+from defib.sites.replication import BucketAt
 
 
 def versioning_of_source(seen: Evidence, source: BucketSettings) -> Iterator[Check]:

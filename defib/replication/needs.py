@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from defib.replication.authority import Key, Need, partition_of
 from defib.replication.rules import BucketSettings, Rule, leading
-from defib.sitereplication import Replicated
+from defib.sites.replication import Replicated
 
 ENFORCED = "BucketOwnerEnforced"
 """The setting of a bucket whose owner owns all that is in it, replicas too, without a permission to change their owner.

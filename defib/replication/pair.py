@@ -18,7 +18,7 @@ from defib.replication.port import WritableBucket
 from defib.replication.proofs import Proofs
 from defib.replication.sameness import Sameness
 from defib.replication.spread import SpreadOf
-from defib.sitereplication import Replicated
+from defib.sites.replication import Replicated
 
 _ALL = 2**62
 

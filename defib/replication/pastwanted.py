@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from defib.copyentries import PastWanted
 from defib.errors import InputError
-from defib.site import Site
-from defib.sitereplication import BucketAt, Replicated
+from defib.sites.replication import BucketAt, Replicated
+from defib.sites.site import Site
 
 PROCEDURE = "asset-restore"
 SOURCE, REPLICA = "source", "replica"

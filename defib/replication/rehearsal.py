@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from defib.clock import Deadline
 from defib.copyentries import ReplicaSeen
-from defib.drill import Stage
-from defib.drilled import Drill
+from defib.drills.drill import Stage
+from defib.drills.drilled import Drill
+from defib.drills.quiet import QuietDrill
 from defib.errors import StepFailed
 from defib.objectives import Measure, Status, Verdict
-from defib.quietdrill import QuietDrill
 from defib.replication.canary import sweep
 from defib.replication.findings import Kind
 from defib.replication.pair import Pair

@@ -15,7 +15,7 @@ from defib.replication.objects import OBJECT, object_key
 from defib.replication.port import NULL
 from defib.replication.restorable import insist_on_versions
 from defib.run import Step
-from defib.steering import approve
+from defib.users.steering import approve
 
 COPIED = frozenset({Kind.DIFFERENT, Kind.UNLIKE, Kind.MISSING, Kind.HIDDEN, Kind.FAILED, Kind.NOT_COVERED, Kind.NOT_ASKED})
 """What a copy of the source's object mends, where it is what the key holds now."""

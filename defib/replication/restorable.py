@@ -8,7 +8,6 @@ from shlex import join
 
 from defib.copyentries import ObjectLeft, PastWanted
 from defib.errors import ProviderError, Refused
-from defib.looking import insist
 from defib.replication.moment import expiring
 from defib.replication.pair import Pair
 from defib.replication.pastwanted import REPLICA, SOURCE, stamp
@@ -16,6 +15,7 @@ from defib.replication.port import Cursor, WritableBucket
 from defib.replication.rewinding import MOST, Left, Loss, Rewound
 from defib.replication.rules import BucketSettings, Expiry
 from defib.run import Step
+from defib.users.looking import insist
 
 _SHOWN = 3
 _TOLD = 100

@@ -25,7 +25,7 @@ from defib.replication.restorable import (
 from defib.replication.rewinding import Apart, Rewinder, Rewound
 from defib.report import words
 from defib.run import Run, Step
-from defib.steering import approve
+from defib.users.steering import approve
 
 _SHOWN = 3
 

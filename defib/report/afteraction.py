@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from defib.drilled import Drill
+from defib.drills.drilled import Drill
+from defib.drills.score import over_budget, runs, score, warnings
 from defib.report import words
 from defib.report.as_markdown import escape
-from defib.score import over_budget, runs, score, warnings
 
 FILE = "after-action.md"
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from defib.about import About
-from defib.drilled import Drill
+from defib.drills.drilled import Drill
+from defib.drills.score import score
 from defib.objectives import Phase
 from defib.ports import RecordSet
 from defib.question import Question
@@ -17,7 +18,6 @@ from defib.report import words
 from defib.report.as_markdown import as_markdown, escape, paragraph
 from defib.report.changed import blocks
 from defib.report.run_page import run_page
-from defib.score import score
 from defib.timeline import StepLine, Timeline
 
 _MARKS = {True: "✓ met", False: "✗ **not met**", None: "? **unknown**"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from defib import drilled
-from defib.drilled import Drill
-from defib.drillline import DrillLine
+from defib.drills import drilled
+from defib.drills.drilled import Drill
+from defib.drills.line import DrillLine
 from defib.entries import EyewitnessSaw
 from defib.objectives import Measure, Verdict
 from defib.report import parts, words

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from defib import drilled
 from defib.about import About
-from defib.drilled import Drill
+from defib.drills import drilled
+from defib.drills.drilled import Drill
+from defib.drills.score import score
 from defib.objectives import Measure, Status, Verdict
 from defib.report.figures import ObjectiveFigures, PhaseFigures, exit_code, objective_figures, phase_figures, prefect_figures
 from defib.report.words import seconds
-from defib.score import score
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class PointFigures:
 
 @dataclass(frozen=True)
 class ScoreFigures:
-    """The share of the objectives and checks that were met, each counting the same (:mod:`defib.score`)."""
+    """The share of the objectives and checks that were met, each counting the same (:mod:`defib.drills.score`)."""
 
     percent: int
     points: tuple[PointFigures, ...]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from defib.drillcalendar import Ending
-from defib.drillline import DrillLine, Unreadable
+from defib.drills.calendar import Ending
+from defib.drills.line import DrillLine, Unreadable
 from defib.objectives import Measure
 from defib.report import words
 from defib.report.page import Cell, Page, Section, Table, Tile, Tone, cells, code

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from defib.drilled import Drill
-from defib.drillline import DrillLine
+from defib.drills.drilled import Drill
+from defib.drills.line import DrillLine
+from defib.drills.score import score
 from defib.report import words
 from defib.report.afteraction import FILE, deviations
 from defib.report.page import Cell, Section, Table, Tone, cells
 from defib.report.trend import trend
-from defib.score import score
 
 _TONES = {True: Tone.GOOD, False: Tone.BAD, None: Tone.UNKNOWN}
 _WORDS = {True: "met", False: "not met", None: words.UNKNOWN}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from defib.about import About
-from defib.drilled import Drill
+from defib.drills.drilled import Drill
 from defib.objectives import Measure, Status, Verdict
 from defib.plan import SPLIT
 from defib.report import words

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from defib.drillline import DrillLine
+from defib.drills.line import DrillLine
 from defib.objectives import Measure
 from defib.report import words
 from defib.report.page import Bar, Chart, Tick, Tone, tone_of

@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from defib.drilled import Drill
-from defib.drillline import DrillLine
+from defib.drills.drilled import Drill
+from defib.drills.line import DrillLine
 from defib.errors import HomeUnwritable
 from defib.report.afteraction import FILE, after_action
 from defib.report.as_html import as_html

@@ -15,8 +15,8 @@ from defib.building.build import build_site
 from defib.building.built import Built, Checkout
 from defib.clock import Deadline, SystemClock
 from defib.home import Home
-from defib.site import Site, load_site
-from defib.sitegit import Build
+from defib.sites.git import Build
+from defib.sites.site import Site, load_site
 from tests.stage import LAB
 
 COMMIT = "c0ffee" * 6 + "c0de"

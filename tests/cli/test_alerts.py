@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from defib import entries
+from defib.alerts.herald import FAREWELL
 from defib.clock import SystemClock
-from defib.herald import FAREWELL
 from defib.home import Home
 from defib.journal import read_journal
 from defib.lab import process

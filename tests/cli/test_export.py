@@ -8,7 +8,7 @@ from pathlib import Path
 from defib.providers.standby.terraform import terraform
 from defib.redeploy.groundwork import groundwork
 from defib.redeploy.place import host_of
-from defib.site import load_site
+from defib.sites.site import load_site
 from tests.conftest import ROOT, Defib
 
 SITE = load_site(ROOT / "runbooks" / "sites" / "lab-aws.yaml")

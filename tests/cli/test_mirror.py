@@ -16,7 +16,7 @@ from defib.providers.git.lfs_http import Login
 from defib.providers.git.lfs_pointers import Pointer
 from defib.providers.git.lfs_store import LfsStore
 from defib.providers.secret import resolve
-from defib.site import load_site
+from defib.sites.site import load_site
 from tests.conftest import Defib, LabMaker
 from tests.providers.git.repository import Repository, git
 

@@ -16,7 +16,7 @@ from defib.lab import furniture, process
 from defib.ports import DnsZone, RecordChange, RecordKey, RecordSet
 from defib.providers.open import open_zone
 from defib.providers.secret import resolve
-from defib.site import Site, load_site
+from defib.sites.site import Site, load_site
 from tests.conftest import Defib, Ended, LabMaker
 
 NET = "127.97"

@@ -14,7 +14,7 @@ from defib.providers.open_replicas import open_replicas
 from defib.providers.secret import resolve
 from defib.replication.canary import sweep
 from defib.replication.pair import Pair
-from defib.site import load_site
+from defib.sites.site import load_site
 from tests.conftest import Defib, LabMaker
 
 NET = "127.85"

@@ -18,7 +18,7 @@ from defib.observe.detect import Complaint, Decision, Detector, State
 from defib.observe.outage import KnownOutage, OutageMemory
 from defib.ports import Health, Observation
 from defib.redact import Redactor
-from defib.sitevendors import Server
+from defib.sites.vendors import Server
 from tests.observe.loopback import free_port, site_with
 
 NOISE = "x" * 1000

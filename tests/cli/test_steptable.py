@@ -16,9 +16,9 @@ from defib.cli.live import Lines
 from defib.cli.say import fold
 from defib.cli.steptable import Scene
 from defib.journal import Record
-from defib.looking import USERS
 from defib.ports import Build, Health, Observation
 from defib.run import Run
+from defib.users.looking import USERS
 from tests.stage import BUILD, DEAD, REFUSED, START, Stage, seconds
 
 OBSERVERS = ("north", "east", "south")

@@ -1,4 +1,4 @@
-"""What every :class:`defib.alert.Channel` keeps, whatever is behind it."""
+"""What every :class:`defib.alerts.alert.Channel` keeps, whatever is behind it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from defib.alert import Alert, AlertKind, Channel, Severity
+from defib.alerts.alert import Alert, AlertKind, Channel, Severity
 from defib.clock import Clock, Deadline, SystemClock
 from defib.errors import Denied, ProviderError, Unavailable
 

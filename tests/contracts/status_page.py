@@ -1,4 +1,4 @@
-"""What every :class:`defib.alert.StatusPage` keeps, whatever is behind it."""
+"""What every :class:`defib.alerts.alert.StatusPage` keeps, whatever is behind it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from defib.alert import Notice, Stage, StatusPage
+from defib.alerts.alert import Notice, Stage, StatusPage
 from defib.clock import Clock, Deadline, SystemClock
 from defib.errors import Denied, NotFound, Unavailable
 

@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from defib import drillentries, entries
-from defib.alert import AlertKind
+from defib.alerts.alert import AlertKind
+from defib.alerts.herald import Outlet, Outlets
 from defib.approval import Automatic
-from defib.drillnews import telling
-from defib.drillorder import DrillOrder, conclude, hindrance, open_drill, skip
-from defib.herald import Outlet, Outlets
+from defib.drills.news import telling
+from defib.drills.order import DrillOrder, conclude, hindrance, open_drill, skip
 from defib.objectives import Status
 from defib.providers.alert.memory import MemoryChannel
 from defib.runbook import load_runbook
-from defib.site import load_site
+from defib.sites.site import load_site
 from tests.stage import GOOD, LAB, REFUSED, Stage
 
 WITH_USERS = ("cdn-failover", "dns-switch")

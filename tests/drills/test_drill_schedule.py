@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from defib.drillcalendar import Calendar, Ending, PastDrill
-from defib.sitedrills import Drills
+from defib.drills.calendar import Calendar, Ending, PastDrill
+from defib.sites.drills import Drills
 from tests.conftest import ROOT
 
 ALL = ("cdn-failover", "dns-switch", "aws-redeploy", "git-mirror", "replication-check")

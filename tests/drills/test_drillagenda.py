@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from defib import drillentries
-from defib.alert import AlertKind
+from defib.alerts.alert import AlertKind
 from defib.clock import Deadline
-from defib.drillagenda import agenda, alone, calendar_of, settle
-from defib.drillcalendar import Due, Ending
-from defib.drillhistory import drill_lines, past_drills
-from defib.drillorder import DrillOrder, open_drill, record_missed, skip
+from defib.drills.agenda import agenda, alone, calendar_of, settle
+from defib.drills.calendar import Due, Ending
+from defib.drills.history import drill_lines, past_drills
+from defib.drills.order import DrillOrder, open_drill, record_missed, skip
+from defib.drills.proofs import Proof, changed_since, last_proof, proofs, read_drill
 from defib.errors import InputError, Refused
 from defib.objectives import Status
-from defib.proofs import Proof, changed_since, last_proof, proofs, read_drill
 from defib.runbook import load_runbook
-from defib.site import load_site
+from defib.sites.site import load_site
 from tests.drills.drill_stage import DrillStage
 
 TUESDAY = datetime(2026, 1, 13, 9, tzinfo=UTC)

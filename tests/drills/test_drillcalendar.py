@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from defib.drillcalendar import PUNCTUAL, Calendar, Due, Ending, Missed, PastDrill, day_of
-from defib.sitedrills import Drills
+from defib.drills.calendar import PUNCTUAL, Calendar, Due, Ending, Missed, PastDrill, day_of
+from defib.sites.drills import Drills
 
 ALL = ("cdn-failover", "dns-switch", "aws-redeploy", "git-mirror", "replication-check")
 BERLIN = ZoneInfo("Europe/Berlin")

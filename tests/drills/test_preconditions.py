@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from defib.blocking import AlarmSeen
 from defib.clock import Deadline
 from defib.drillentries import PreconditionSeen
-from defib.drillorder import hindrance
+from defib.drills.blocking import AlarmSeen
+from defib.drills.order import hindrance
+from defib.drills.preconditions import allowed, healthy, no_incident, quiet
+from defib.drills.proofs import read_drill
 from defib.errors import SecretMissing, Unavailable
 from defib.objectives import Mode
 from defib.observe.killswitch import set_kill_switch
 from defib.observe.outage import KnownOutage, note_outage
-from defib.preconditions import allowed, healthy, no_incident, quiet
-from defib.proofs import read_drill
 from defib.providers.blocking.memory import MemoryAlarms
 from defib.ready.check import Check, Readiness, State
 from tests.drills.drill_stage import DrillStage
@@ -162,7 +162,7 @@ def test_a_look_that_fails_is_a_reason_of_its_own(stage: DrillStage) -> None:
 
 def test_every_look_is_in_the_journal(stage: DrillStage) -> None:
     """Also those that are not in the way, and those after the first that is."""
-    from defib.drillorder import open_drill  # noqa: PLC0415
+    from defib.drills.order import open_drill  # noqa: PLC0415
     from defib.runbook import load_runbook  # noqa: PLC0415
 
     seen = (

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from defib import entries
-from defib.drilled import Drill
+from defib.drills.drilled import Drill
+from defib.drills.score import score
 from defib.objectives import Measure, Status
 from defib.report.afteraction import deviations
-from defib.score import score
 from defib.timeline import Timeline
 from tests.report import samples
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from defib.errors import SiteInvalid
-from defib.site import load_site
+from defib.sites.site import load_site
 from tests.stage import LAB
 
 CALENDAR = """drills:

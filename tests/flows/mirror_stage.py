@@ -24,7 +24,7 @@ from defib.outside import Fence, Outside
 from defib.plan import Plan
 from defib.providers.open import open_mirrors
 from defib.run import PlanReady, Run
-from defib.site import Site
+from defib.sites.site import Site
 from defib.start import Desk, Order, new_run, plan_run, take_up
 from flows.engine import perform
 from flows.git_mirror import PROCEDURE

@@ -27,7 +27,7 @@ from defib.replication.listing import versions
 from defib.replication.pair import Pair, Replicas
 from defib.replication.port import Bucket, Cursor, Version
 from defib.run import Run
-from defib.site import Site, load_site
+from defib.sites.site import Site, load_site
 from defib.start import Desk, Order, new_run, take_up
 from flows.asset_restore import PROCEDURE
 from flows.engine import perform

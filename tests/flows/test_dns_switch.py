@@ -14,7 +14,7 @@ from defib.objectives import Status, Verdict
 from defib.ports import Attachment, Health, Quota, RecordChange, RecordKey, RecordSet
 from defib.providers.dns.memory import MemoryZone
 from defib.timeline import timeline
-from defib.trust import SeenCertificate
+from defib.users.trust import SeenCertificate
 from flows import dns_switch
 from tests.flows.dns_switch_stage import (
     APEX,

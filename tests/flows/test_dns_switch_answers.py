@@ -15,7 +15,7 @@ from defib.objectives import Status, Verdict
 from defib.ports import Build, Health, RecordKey
 from defib.providers.dns.memory import MemoryZone
 from defib.timeline import timeline
-from defib.trust import CaaPolicy, CaaRecord, SeenCertificate
+from defib.users.trust import CaaPolicy, CaaRecord, SeenCertificate
 from tests.flows.dns_switch_stage import (
     APEX,
     WWW,

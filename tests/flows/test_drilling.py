@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from defib.drills.proofs import drill_folders
 from defib.history import is_alive
 from defib.home import Home
 from defib.lab import process
-from defib.proofs import drill_folders
 from tests.conftest import LabMaker
 from tests.drills.schedule import schedules
 from tests.flows.prefect_server import serving

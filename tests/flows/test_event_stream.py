@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from defib import entries
-from defib.alarm import Says, alarm
-from defib.alert import Alert, AlertKind, Severity
+from defib.alarms.alarm import Says, alarm
+from defib.alerts.alert import Alert, AlertKind, Severity
 from defib.clock import Deadline, SystemClock
 from defib.errors import Denied, Unavailable
 from flows.events import EMIT_WITHIN, EventStream, emit_alarm, outlets

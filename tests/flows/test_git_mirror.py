@@ -16,7 +16,7 @@ from defib.objectives import Status, Verdict
 from defib.providers.open import open_sources
 from defib.redeploy.offer import BUNDLE
 from defib.redeploy.source import choose
-from defib.site import load_site
+from defib.sites.site import load_site
 from defib.timeline import timeline
 from tests.flows.mirror_stage import MirrorStage, mirror_stage, notes, seen
 from tests.providers.git.repository import NOON, git

@@ -24,9 +24,9 @@ from defib.providers.aws import AwsAccess
 from defib.providers.dns.route53 import Route53
 from defib.providers.dns.s3_switch import S3Switch
 from defib.providers.open import open_zone
-from defib.site import load_site
-from defib.sitevendors import FailoverSwitch
-from defib.ways import leads_at, to_host
+from defib.sites.site import load_site
+from defib.sites.vendors import FailoverSwitch
+from defib.users.ways import leads_at, to_host
 from tests.lab.lab_stage import Stage, running_world
 from tests.lab.test_lab_world import wait_until
 

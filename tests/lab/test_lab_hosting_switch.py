@@ -23,7 +23,7 @@ from defib.providers.aws import AwsAccess
 from defib.providers.dns.cloudflare import CloudflareDns
 from defib.providers.dns.rfc2136 import Rfc2136
 from defib.providers.dns.route53 import Route53
-from defib.sitevendors import Server
+from defib.sites.vendors import Server
 from tests.lab.lab_stage import Stage, running_world
 
 CLOCK = SystemClock()

@@ -32,8 +32,8 @@ from defib.ready.board import ask_all
 from defib.ready.check import Check
 from defib.ready.check import State as Found
 from defib.ready.scene import Here
-from defib.site import Site, load_site
-from defib.sitevendors import Server
+from defib.sites.site import Site, load_site
+from defib.sites.vendors import Server
 from tests.lab.lab_stage import Stage
 from tests.lab.test_lab_world import wait_until
 from tests.observe.loopback import Loopback, Zone, loopback

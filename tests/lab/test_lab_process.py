@@ -22,7 +22,7 @@ from defib.lab import process
 from defib.lab.eyewitness import log_name, outages, read_looks
 from defib.lab.state import LabState
 from defib.processid import ProcessId
-from defib.site import load_site
+from defib.sites.site import load_site
 from tests.lab.lab_stage import PUBLIC, free_net
 
 CLOCK = SystemClock()

@@ -15,9 +15,9 @@ from defib.ports import RecordChange, RecordKey, RecordSet
 from defib.providers.aws import AwsAccess
 from defib.providers.dns.route53 import Route53
 from defib.providers.dns.s3_switch import S3Switch
-from defib.site import Site, load_site
-from defib.sitevendors import FailoverSwitch, Route53Zone
-from defib.ways import SWITCH, to_host, ways
+from defib.sites.site import Site, load_site
+from defib.sites.vendors import FailoverSwitch, Route53Zone
+from defib.users.ways import SWITCH, to_host, ways
 from tests.lab.lab_stage import Stage, running_world
 from tests.lab.test_lab_world import SITES, ask, wait_until
 

@@ -28,8 +28,8 @@ from defib.redeploy.groundwork import groundwork
 from defib.releases.deploy import deploy
 from defib.releases.plan import Before
 from defib.releases.tree import files_of
-from defib.site import load_site
-from defib.sitevendors import AwsHost, Route53Zone
+from defib.sites.site import load_site
+from defib.sites.vendors import AwsHost, Route53Zone
 from tests.lab.lab_stage import PUBLIC, Stage, running_world
 
 SITES = Path(__file__).parents[2] / "runbooks" / "sites"

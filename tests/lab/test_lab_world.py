@@ -24,8 +24,8 @@ from mypy_boto3_route53.client import Route53Client
 from defib.clock import Deadline, SystemClock
 from defib.errors import InputError
 from defib.lab import furniture
-from defib.site import Site, load_site
-from defib.sitevendors import (
+from defib.sites.site import Site, load_site
+from defib.sites.vendors import (
     AwsHost,
     CloudflareDistribution,
     CloudflareZone,

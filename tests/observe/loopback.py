@@ -22,8 +22,8 @@ import trustme
 
 from defib.clock import Deadline, SystemClock
 from defib.observe.loop import LoopThread
-from defib.site import Site
-from defib.sitevendors import Server
+from defib.sites.site import Site
+from defib.sites.vendors import Server
 
 NAME = "www.pulse.test"
 BUILD = "a" * 40

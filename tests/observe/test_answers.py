@@ -12,7 +12,7 @@ import pytest
 from defib.clock import SystemClock
 from defib.observe.answers import DnsAnswers
 from defib.ports import Answer, RecordKey
-from defib.sitevendors import Server
+from defib.sites.vendors import Server
 from tests.observe.loopback import NAME, Loopback, Zone, free_port, loopback, site_with, within
 
 KEY = RecordKey(f"{NAME}.", "CNAME")

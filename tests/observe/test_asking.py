@@ -15,9 +15,9 @@ from defib.monitor import Monitor, Sighting, Word
 from defib.observe.asking import AskedMonitors, same_page
 from defib.ports import Health
 from defib.providers.monitor.memory import MemoryMonitor, MemorySignal
-from defib.site import Site
-from defib.sitemonitors import MonitorOfSite
-from defib.sitevendors import Server
+from defib.sites.monitors import MonitorOfSite
+from defib.sites.site import Site
+from defib.sites.vendors import Server
 from tests.observe.loopback import NAME, free_port, site_with
 
 PAGE = f"https://{NAME}/"

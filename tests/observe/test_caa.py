@@ -16,9 +16,9 @@ from defib.lab.dns.resolver import Resolver
 from defib.lab.dns.zone import PublishedSet, PublishedZone
 from defib.observe.caa import CaaLookup, climb
 from defib.observe.failure import NoAnswer
-from defib.site import Site, load_site
-from defib.sitevendors import Server
-from defib.trust import CaaPolicy, CaaRecord
+from defib.sites.site import Site, load_site
+from defib.sites.vendors import Server
+from defib.users.trust import CaaPolicy, CaaRecord
 from tests.lab.lab_stage import Stage, running_world
 
 SITES = Path(__file__).parents[2] / "runbooks" / "sites"

@@ -16,8 +16,8 @@ from defib.lab.hosting.project import HeldName
 from defib.lab.plan import WEB_PORT
 from defib.observe.certificate import CertificateProbe, judge_certificate
 from defib.ports import Health
-from defib.site import Site, load_site
-from defib.trust import SeenCertificate
+from defib.sites.site import Site, load_site
+from defib.users.trust import SeenCertificate
 from tests.lab.lab_stage import Stage, running_world
 from tests.observe.loopback import Zone, closing, loopback, site_with
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from defib.observe.detect import Decision, Detector, State
 from defib.ports import Health, Observation
-from defib.site import Detection
+from defib.sites.site import Detection
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NAMES = ("north", "east", "south")

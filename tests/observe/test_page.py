@@ -9,7 +9,7 @@ import pytest
 
 from defib.observe.page import Fetched, Judgement, judge
 from defib.ports import Build, Health
-from defib.site import Page
+from defib.sites.site import Page
 
 PAGE = Page(
     url="https://www.pulse.test/",

@@ -21,8 +21,8 @@ from defib.observe.memory import HANG, MemoryObservers, Sight
 from defib.observe.watch import Watcher
 from defib.observe.web import WebObservers
 from defib.ports import Aim, Health, Observation
-from defib.site import Site
-from defib.sitevendors import Server
+from defib.sites.site import Site
+from defib.sites.vendors import Server
 from tests.observe.loopback import NAME, Zone, free_port, hanging, loopback, serving, site_with
 
 GOOD = Sight(Health.GOOD)

@@ -16,7 +16,7 @@ from defib.observe.memory import MemoryObservers, Sight
 from defib.observe.watch import Watcher
 from defib.ports import Health
 from defib.providers.monitor.memory import MemoryMonitor, MemorySignal
-from defib.site import Site
+from defib.sites.site import Site
 from tests.observe.test_asking import MINUTE, PAGE
 from tests.observe.test_watch import GOOD, REFUSED, seconds
 from tests.observe.test_watch import site as watched_site

@@ -10,7 +10,7 @@ from defib.pack import records
 from defib.pack.filled import fill, words_of
 from defib.pack.values import FIXED, Values
 from defib.runbook import Runbook, load_runbook, parse_runbook
-from defib.site import Site, load_site
+from defib.sites.site import Site, load_site
 from tests.stage import RUNBOOKS
 
 PROCEDURES = sorted(path.stem for path in RUNBOOKS.glob("*.md"))

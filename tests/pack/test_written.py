@@ -13,7 +13,7 @@ from defib.errors import InputError, Refused
 from defib.pack.secrets import known, refuse_secrets, wanted
 from defib.pack.sheet import sheet
 from defib.pack.written import INSIDE, SUMS, write
-from defib.site import load_site
+from defib.sites.site import load_site
 from tests.stage import RUNBOOKS
 
 CONTENTS = {"defib": b"#!/bin/sh\n", "sites/a.yaml": b"site: a\n", "b/c.txt": b"c"}

@@ -20,7 +20,7 @@ from defib.objectives import Status
 from defib.providers.open_replicas import open_replicas
 from defib.providers.secret import resolve
 from defib.replication.port import Status as Replicating
-from defib.site import load_site
+from defib.sites.site import load_site
 from tests.conftest import Defib, Ended, LabMaker
 from tests.privilege.iam import Statement, allows, covers
 from tests.privilege.wire import ACCOUNT, Asked, Call, asked

@@ -26,7 +26,7 @@ from defib.providers.dns import route53
 from defib.providers.permissions import ACTIVITIES, needed, references
 from defib.providers.scopes import scopes
 from defib.providers.simulation import wanted_by
-from defib.site import Site
+from defib.sites.site import Site
 from tests.privilege.iam import allows
 from tests.privilege.wire import Asked
 from tests.stage import RUNBOOKS

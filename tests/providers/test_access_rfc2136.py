@@ -21,7 +21,7 @@ from defib.lab.names import TSIG_NAME
 from defib.lab.plan import DNS_PORT
 from defib.ports import RecordKey, RecordSet
 from defib.providers.access_rfc2136 import Rfc2136Access, harmless
-from defib.sitevendors import Server
+from defib.sites.vendors import Server
 from tests.lab.lab_stage import running_world
 from tests.providers.dns import bind
 

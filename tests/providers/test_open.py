@@ -17,9 +17,9 @@ from defib.lab.alone import serve_aws, serve_cloudflare
 from defib.lab.furniture import DISTRIBUTION_DOMAIN
 from defib.ports import RecordChange
 from defib.providers.open import open_cdn, open_zone
-from defib.site import Site, load_site
-from defib.sitevalues import Aws
-from defib.sitevendors import CloudflareDistribution, CloudflareZone, CloudFrontDistribution, Rfc2136Zone, Route53Zone
+from defib.sites.site import Site, load_site
+from defib.sites.values import Aws
+from defib.sites.vendors import CloudflareDistribution, CloudflareZone, CloudFrontDistribution, Rfc2136Zone, Route53Zone
 from tests.contracts.dns_zone import WWW
 from tests.providers.dns.test_rfc2136 import SECRET, running_primary, server
 

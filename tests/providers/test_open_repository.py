@@ -17,7 +17,7 @@ from defib.mirror.settings_difference import Kind
 from defib.providers.git.github import GitHubRepository
 from defib.providers.git.gitlab import GitLabProject
 from defib.providers.open_repository import open_repository
-from defib.sitegit import Remote
+from defib.sites.git import Remote
 
 
 def remote(api: dict[str, Any] | None, token: str | None = "env:GIT") -> Remote:

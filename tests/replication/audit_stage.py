@@ -13,8 +13,8 @@ from defib.replication.audit import audit
 from defib.replication.authority import Key, Role
 from defib.replication.evidence import Evidence
 from defib.replication.rules import BucketSettings, Rule
-from defib.sitereplication import BucketAt, Replicated
-from defib.sitevalues import Aws
+from defib.sites.replication import BucketAt, Replicated
+from defib.sites.values import Aws
 
 ROLE = "arn:aws:iam::111111111111:role/service-role/copies"
 ELSEWHERE = "222222222222"

@@ -25,8 +25,8 @@ from defib.replication.port import Cursor, Original, Status
 from defib.replication.progress import Progress
 from defib.replication.proofs import Proofs
 from defib.replication.rules import BucketSettings, Rule
-from defib.sitereplication import BucketAt, Replicated
-from defib.sitevalues import Aws
+from defib.sites.replication import BucketAt, Replicated
+from defib.sites.values import Aws
 
 SOURCE, REPLICA, LABORATORY = "assets", "assets-replica", "assets-laboratory"
 RULE = Rule("all", enabled=True, destination=REPLICA)

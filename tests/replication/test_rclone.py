@@ -23,8 +23,8 @@ from defib.replication.findings import Kind
 from defib.replication.pair import Pair
 from defib.replication.progress import Progress
 from defib.replication.proofs import Proofs
-from defib.sitereplication import BucketAt, Replicated
-from defib.sitevalues import Aws
+from defib.sites.replication import BucketAt, Replicated
+from defib.sites.values import Aws
 from tests.replication.buckets import Generous, Silent
 from tests.replication.rclone_stage import DIFFERS, EXTRA, MISSING, REGION, Told, program, serving
 

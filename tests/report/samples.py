@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from defib import drillentries, entries
 from defib.clock import SimulatedClock
-from defib.drilled import Drill, drill
+from defib.drills.drilled import Drill, drill
 from defib.journal import Journal
 from defib.objectives import Mode, Phase, Plane, Status
 from defib.plan import Change, Plan

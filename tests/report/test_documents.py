@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from defib.drilled import Drill
+from defib.drills.drilled import Drill
 from defib.objectives import Verdict
 from defib.report.as_html import as_html
 from defib.report.as_json import as_json

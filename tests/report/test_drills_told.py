@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from defib.drillcalendar import Ending
-from defib.drilled import Drill
-from defib.drillline import DrillLine, Unreadable, line_of
+from defib.drills.calendar import Ending
+from defib.drills.drilled import Drill
+from defib.drills.line import DrillLine, Unreadable, line_of
 from defib.objectives import Measure, Status
 from defib.report.afteraction import FILE, after_action
 from defib.report.as_html import as_html

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from defib.drilled import Drill
+from defib.drills.drilled import Drill
 from defib.objectives import EXIT_UNKNOWN, Measure, Verdict
 from defib.report.as_json import as_json
 from defib.report.drillfigures import drill_figures

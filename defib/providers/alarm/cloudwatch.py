@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from defib.alarm import Alarm, Says, alarm
+from defib.alarms.alarm import Alarm, Says, alarm
 from defib.providers.alarm.payload import Payload, read_json
 
 VENDOR = "cloudwatch"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from defib.alert import AlertKind, Severity
+from defib.alerts.alert import AlertKind, Severity
 from defib.providers.alarm.payload import Payload, read_json
 
 _LONGEST_TITLE = 200

@@ -6,7 +6,7 @@ sends no header of ours, so the secret is in its address.
 
 from __future__ import annotations
 
-from defib.alarm import Alarm, Says, alarm
+from defib.alarms.alarm import Alarm, Says, alarm
 from defib.providers.alarm.payload import Payload, moment, read_json
 
 VENDOR = "pingdom"

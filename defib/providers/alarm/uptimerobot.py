@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from urllib.parse import parse_qsl
 
-from defib.alarm import Alarm, Says, alarm
+from defib.alarms.alarm import Alarm, Says, alarm
 from defib.errors import InputError
 from defib.providers.alarm.payload import Payload, moment, read_json
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import apprise
 from apprise.conversion import convert_between
 
-from defib.alert import Alert, Severity
+from defib.alerts.alert import Alert, Severity
 from defib.clock import Deadline
 from defib.errors import Denied, NotFound, ProviderError, SecretMissing, Unavailable
 from defib.providers.bounded import bounded
@@ -69,7 +69,8 @@ _logger.propagate = False
 class AppriseChannel:
     """One Apprise URL under a name. Each alert goes out by a new service object: old ones would pace themselves.
 
-    Fulfils :class:`defib.alert.Channel`. :class:`SecretMissing` where Apprise cannot read the URL, which is not repeated.
+    Fulfils :class:`defib.alerts.alert.Channel`. :class:`SecretMissing` where Apprise cannot read the URL, which is not
+    repeated.
     """
 
     def __init__(self, name: str, url: str) -> None:

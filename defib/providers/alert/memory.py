@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 
-from defib.alert import Alert
+from defib.alerts.alert import Alert
 from defib.clock import Deadline
 from defib.providers.failures import Failures, meet, refuse_if_spent
 
 
 class MemoryChannel:
-    """Fulfils :class:`defib.alert.Channel`; `sent` is every alert that arrived, in order."""
+    """Fulfils :class:`defib.alerts.alert.Channel`; `sent` is every alert that arrived, in order."""
 
     def __init__(self, name: str) -> None:
         self.failures = Failures()

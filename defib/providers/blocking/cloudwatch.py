@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from defib.blocking import AlarmSeen
 from defib.clock import Deadline
+from defib.drills.blocking import AlarmSeen
 from defib.privilege.permission import Permission
 from defib.providers.aws import AwsAccess
 from defib.providers.aws_errors import asked
@@ -26,7 +26,7 @@ _QUIET = {"OK": True, "ALARM": False}
 
 
 class CloudWatchAlarms:
-    """Fulfils :class:`defib.blocking.Alarms` in one region."""
+    """Fulfils :class:`defib.drills.blocking.Alarms` in one region."""
 
     def __init__(self, names: Sequence[str], access: AwsAccess) -> None:
         self.where = f"CloudWatch in {access.region}"

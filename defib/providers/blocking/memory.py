@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from defib.blocking import AlarmSeen
 from defib.clock import Deadline
+from defib.drills.blocking import AlarmSeen
 from defib.providers.failures import Failures, meet, refuse_if_spent
 
 
 class MemoryAlarms:
-    """Fulfils :class:`defib.blocking.Alarms`; `states` may be set at any time."""
+    """Fulfils :class:`defib.drills.blocking.Alarms`; `states` may be set at any time."""
 
     def __init__(self, *states: AlarmSeen) -> None:
         self.states = states

@@ -14,7 +14,7 @@ import dns.tsig
 from defib.clock import Deadline
 from defib.errors import Conflict, Denied, NotFound, ProviderError, Unavailable
 from defib.providers.bounded import bounded
-from defib.sitevendors import Server
+from defib.sites.vendors import Server
 
 _PREREQUISITES = {dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.YXDOMAIN}
 

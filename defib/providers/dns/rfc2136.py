@@ -22,7 +22,7 @@ from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
 from defib.providers.dns.exchange import NameServer, exchange
 from defib.providers.dns.records import canonical, canonical_key, check, compare
 from defib.providers.dns.update import update_message
-from defib.sitevendors import Server
+from defib.sites.vendors import Server
 
 _SERIALS = 1 << 32
 _LATEST = "latest"

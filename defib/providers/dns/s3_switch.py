@@ -20,7 +20,7 @@ from defib.privilege.permission import Permission
 from defib.providers.aws import AwsAccess, Clients
 from defib.providers.aws_errors import asked, code_of
 from defib.providers.dns.records import canonical_key, check, compare, same
-from defib.ways import PRIMARY, SECONDARY, SWITCH
+from defib.users.ways import PRIMARY, SECONDARY, SWITCH
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -51,9 +51,9 @@ def permissions(bucket: str, key: str) -> tuple[Permission, ...]:
 class S3Switch:
     """Fulfils :class:`defib.ports.DnsZone` for one switch and the `names` that it turns, in place of their record sets.
 
-    Each name reads as a record set of type :data:`defib.ways.SWITCH` with the value ``primary``, or ``secondary`` while the
-    object is there, whoever put it there and whatever it says. One object turns all names, so a batch must turn all of them
-    the same way; any other is :class:`NotFound` and is not sent.
+    Each name reads as a record set of type :data:`defib.users.ways.SWITCH` with the value ``primary``, or ``secondary``
+    while the object is there, whoever put it there and whatever it says. One object turns all names, so a batch must turn
+    all of them the same way; any other is :class:`NotFound` and is not sent.
 
     Compare-and-set is S3's own. To the secondary: ``PutObject`` with ``If-None-Match: *``, one call. To the primary:
     ``GetObject`` for the ETag, then ``DeleteObject`` with ``If-Match``, which needs s3:GetObject beside s3:DeleteObject

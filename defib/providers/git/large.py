@@ -12,7 +12,7 @@ from defib.providers.git.lfs import Absent, LfsRemote
 from defib.providers.git.lfs_http import Login
 from defib.providers.git.lfs_pointers import Pointer, pointers
 from defib.providers.git.lfs_store import LfsStore
-from defib.sitegit import Remote
+from defib.sites.git import Remote
 from defib.wholefile import put
 
 _SHOWN = 3

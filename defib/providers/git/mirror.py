@@ -37,7 +37,7 @@ from defib.providers.git.store import GitStore
 from defib.providers.git.submodules import submodules_of
 from defib.providers.open_repository import open_repository
 from defib.redeploy.offer import Trouble
-from defib.sitegit import Remote, Repository
+from defib.sites.git import Remote, Repository
 
 ANSWER_WITHIN = timedelta(seconds=20)
 """A remote that has not said by then what it holds is taken for dead."""

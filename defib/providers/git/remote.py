@@ -23,7 +23,7 @@ from defib.providers.git.trouble import read_trouble
 from defib.providers.proxy import on_loopback
 from defib.redact import Redactor
 from defib.redeploy.offer import Trouble
-from defib.sitegit import Remote
+from defib.sites.git import Remote
 
 _LISTED = re.compile(r"^([0-9a-f]{40}(?:[0-9a-f]{24})?)\t([^\t\n]+)$", re.MULTILINE)
 _ONLY = {"refs/heads/": "--heads", "refs/tags/": "--tags"}

@@ -13,7 +13,7 @@ from defib.providers.git.remote import GitRemote, Troubled
 from defib.providers.git.store import GitStore, is_commit
 from defib.providers.git.unbundle import take_branch
 from defib.redeploy.offer import BUNDLE, Deployed, Offer, Offers, Tip, Trouble
-from defib.sitegit import Remote
+from defib.sites.git import Remote
 
 ANSWER_WITHIN = timedelta(seconds=20)
 """A remote that has not said by then what it holds is taken for dead."""

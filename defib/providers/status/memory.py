@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, replace
 
-from defib.alert import Notice
+from defib.alerts.alert import Notice
 from defib.clock import Deadline
 from defib.providers.failures import Failures, meet, refuse_if_spent
 
@@ -20,7 +20,7 @@ class MemoryIncident:
 
 
 class MemoryStatusPage:
-    """Fulfils :class:`defib.alert.StatusPage`; `incidents` is all that was ever on it, in order."""
+    """Fulfils :class:`defib.alerts.alert.StatusPage`; `incidents` is all that was ever on it, in order."""
 
     def __init__(self, name: str) -> None:
         self.failures = Failures()

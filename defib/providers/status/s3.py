@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import ValidationError
 
-from defib.alert import Notice
+from defib.alerts.alert import Notice
 from defib.clock import Deadline
 from defib.errors import NotFound
 from defib.privilege.permission import Permission
@@ -44,7 +44,7 @@ def permissions(bucket: str, prefix: str) -> tuple[Permission, ...]:
 
 
 class S3StatusPage:
-    """Fulfils :class:`defib.alert.StatusPage` for the site called `title`; `prefix` is "" or ends with a slash."""
+    """Fulfils :class:`defib.alerts.alert.StatusPage` for the site called `title`; `prefix` is "" or ends with a slash."""
 
     def __init__(self, name: str, title: str, bucket: str, prefix: str, access: AwsAccess) -> None:
         self._name, self._title, self._bucket, self._prefix = name, title, bucket, prefix

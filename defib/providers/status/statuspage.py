@@ -11,7 +11,7 @@ from http import HTTPStatus
 import httpx
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from defib.alert import Notice, Stage
+from defib.alerts.alert import Notice, Stage
 from defib.clock import Deadline
 from defib.errors import Denied, NotFound, ProviderError, Unavailable
 from defib.providers.bounded import bounded
@@ -38,7 +38,7 @@ _INCIDENTS = TypeAdapter(list[_Incident])
 
 
 class Statuspage:
-    """Fulfils :class:`defib.alert.StatusPage` for `site`; `components` go down with it and come up when it is resolved."""
+    """Fulfils :class:`defib.alerts.alert.StatusPage` for `site`; `components` go down and come up with it."""
 
     def __init__(self, name: str, site: str, page: str, components: tuple[str, ...], token: str, api: str) -> None:
         self._name, self._site, self._page, self._components = name, site, page, components

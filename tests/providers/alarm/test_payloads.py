@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from defib.alarm import LONGEST_AGO, Alarm, Says, alarm
+from defib.alarms.alarm import LONGEST_AGO, Alarm, Says, alarm
 from defib.errors import InputError
 from defib.providers.alarm import cloudwatch, pingdom, uptimerobot
 

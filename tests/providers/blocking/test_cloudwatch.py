@@ -9,8 +9,8 @@ from typing import Any
 import boto3
 import pytest
 
-from defib.blocking import AlarmSeen
 from defib.clock import Deadline, SystemClock
+from defib.drills.blocking import AlarmSeen
 from defib.errors import Denied, Unavailable
 from defib.lab.alone import RunningAws, serve_aws
 from defib.lab.faults import Fault

@@ -21,8 +21,8 @@ from defib.providers.bucket.settings import ConfiguredBucket
 from defib.ready.check import Check, State, worst
 from defib.replication.audit import audit
 from defib.replication.evidence import Sides, gather
-from defib.sitereplication import BucketAt, Replicated
-from defib.sitevalues import Aws
+from defib.sites.replication import BucketAt, Replicated
+from defib.sites.values import Aws
 from tests.lab.replication_stage import client, rule
 
 OK, WARN, UNKNOWN, FAIL = State.OK, State.WARN, State.UNKNOWN, State.FAIL

@@ -22,7 +22,7 @@ from defib.replication.findings import Kind
 from defib.replication.listing import pages
 from defib.replication.pair import Pair
 from defib.replication.port import Bucket, Cursor, Version
-from defib.site import load_site
+from defib.sites.site import load_site
 from tests.providers.bucket.inventory_stage import InventoryDesk
 from tests.stage import LAB
 

@@ -17,7 +17,7 @@ from defib.lab.background import BackgroundLoop
 from defib.lab.dns.endpoint import Endpoint, Via
 from defib.lab.dns.messages import RequestReader, TsigKey, reply_to
 from defib.providers.dns.exchange import NameServer, exchange
-from defib.sitevendors import Server
+from defib.sites.vendors import Server
 from tests.providers.dns.test_rfc2136 import KEY, SECRET
 
 READER = RequestReader([TsigKey("defib", SECRET)])

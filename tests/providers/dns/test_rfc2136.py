@@ -30,7 +30,7 @@ from defib.providers.dns.exchange import NameServer, exchange
 from defib.providers.dns.records import canonical
 from defib.providers.dns.rfc2136 import Rfc2136
 from defib.providers.dns.update import update_message
-from defib.sitevendors import Server
+from defib.sites.vendors import Server
 from tests.contracts.dns_zone import SEED, WWW, WWW_B, ZONE, DnsZoneContract, ZoneWorld, change, record
 from tests.providers.dns.bind import named, serve
 

@@ -12,8 +12,8 @@ from defib.lab.alone import serve_aws
 from defib.lab.furniture import ZONE_ID
 from defib.ports import RecordKey
 from defib.providers.open import open_zone
-from defib.sitevalues import Aws
-from defib.sitevendors import Route53Zone, Server
+from defib.sites.values import Aws
+from defib.sites.vendors import Route53Zone, Server
 
 KEYS = tuple(RecordKey(f"{name}.pulse-trading.test.", "A") for name in ("www", "wwx", "wwy"))
 

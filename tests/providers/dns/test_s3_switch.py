@@ -11,15 +11,15 @@ from datetime import timedelta
 
 import pytest
 
-from defib import ways
 from defib.errors import Conflict, LeaseLost, NotFound, ProviderError
 from defib.lab.alone import RunningAws, serve_aws
 from defib.lab.faults import Fault
 from defib.ports import DnsZone, RecordChange, RecordKey, RecordSet
 from defib.providers.dns.s3_switch import S3Switch
 from defib.providers.open import open_zone
-from defib.sitevalues import Aws
-from defib.sitevendors import FailoverSwitch
+from defib.sites.values import Aws
+from defib.sites.vendors import FailoverSwitch
+from defib.users import ways
 from tests.providers.dns.s3_switch_stage import (
     BACK,
     KEY,

@@ -15,7 +15,7 @@ from defib.errors import SecretMissing
 from defib.providers.git.sources import GitSources
 from defib.redeploy.offer import Offer, Offers, Trouble
 from defib.redeploy.source import Choice, choose
-from defib.sitegit import Remote
+from defib.sites.git import Remote
 from tests.providers.git.repository import Repository
 from tests.providers.git.server import GitServer, serving
 

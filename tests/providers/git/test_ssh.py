@@ -18,7 +18,7 @@ from defib.clock import Deadline, SystemClock
 from defib.providers.git.command import GitCommand
 from defib.providers.git.remote import GitRemote, Troubled
 from defib.redeploy.offer import Trouble
-from defib.sitegit import Remote
+from defib.sites.git import Remote
 from tests.providers.git.repository import Repository, git
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")

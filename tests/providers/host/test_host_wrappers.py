@@ -17,7 +17,7 @@ from defib.lab.hosting.alone import serve_netlify, serve_vercel
 from defib.ports import Host
 from defib.providers.open import open_host
 from defib.providers.wrappers import FencedHost, Rate, RateLimitedHost, ReadOnlyHost, RetryingHost
-from defib.sitevendors import HostRecords, NetlifyHost, VercelHost
+from defib.sites.vendors import HostRecords, NetlifyHost, VercelHost
 from tests.contracts.described import NETLIFY, VERCEL, compared
 from tests.contracts.host import HostContract, HostWorld
 from tests.providers.host.test_host_memory import FREE, HELD, TAKEN, memory_host, memory_world

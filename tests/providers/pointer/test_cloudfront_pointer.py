@@ -24,7 +24,7 @@ from defib.ports import DnsZone, RecordChange, RecordKey, RecordSet
 from defib.providers.open import open_pointer
 from defib.providers.pointer.distribution import pointed_origin
 from defib.redeploy.pointer import VENDOR, path_of, pointer_key, pointing_at
-from defib.sitevendors import AwsHost
+from defib.sites.vendors import AwsHost
 from tests.providers.host.aws_stage import NEW, OLD, AwsStage, fresh_stage, soon
 
 T = TypeVar("T")

@@ -16,8 +16,8 @@ from defib.lab.alone import RunningAws, serve_aws
 from defib.lease import Holder, Lease
 from defib.providers.open import open_standby
 from defib.redeploy.groundwork import ORDER, provisioning
-from defib.site import load_site
-from defib.sitevendors import AwsHost
+from defib.sites.site import load_site
+from defib.sites.vendors import AwsHost
 from tests.providers.standby.standby_stage import Account, fresh_account, soon
 
 SITE = load_site(Path(__file__).parents[3] / "runbooks" / "sites" / "lab.yaml")

@@ -14,8 +14,8 @@ from defib.lab.furniture import SECURITY_HEADERS
 from defib.providers.standby.hcl import Attribute, Block, Call, Reference, block, quoted, render, within
 from defib.providers.standby.terraform import terraform
 from defib.redeploy.groundwork import Groundwork, Limit, groundwork
-from defib.site import load_site
-from defib.sitevendors import AwsHost
+from defib.sites.site import load_site
+from defib.sites.vendors import AwsHost
 
 TERRAFORM = shutil.which("terraform") or ""
 PLUGINS = os.environ.get("DEFIB_TERRAFORM_PLUGINS", "")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from defib.alert import Notice, Stage
+from defib.alerts.alert import Notice, Stage
 from defib.clock import SystemClock
 from defib.lab.alone import RunningAws, serve_aws
 from defib.lab.furniture import STATUS_BUCKET, status_bucket

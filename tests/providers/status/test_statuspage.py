@@ -8,7 +8,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from defib.alert import Notice, Stage
+from defib.alerts.alert import Notice, Stage
 from defib.errors import NotFound, Unavailable
 from defib.lab.alone import RunningStatuspage, serve_statuspage
 from defib.lab.faults import Fault

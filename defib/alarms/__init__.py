@@ -1,0 +1,1 @@
+"""What others say of a site: alarms from outside, each answered once."""

@@ -1,0 +1,1 @@
+"""What people are told, over channels that never delay a recovery."""
