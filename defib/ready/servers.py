@@ -24,8 +24,8 @@ def questions(scene: Scene) -> Iterator[Question]:
         if key is not None and not isinstance(config, FailoverSwitch):
             about = f"{config.provider} {config.zone}"
             yield Question("name-servers", about, partial(_authoritative, scene, config, key))
-    yield Question("resolvers", "of the site file", partial(_resolvers, scene))
-    yield Question("observers", "of the site file", partial(_observers, scene))
+    yield Question("resolvers", "the site file", partial(_resolvers, scene))
+    yield Question("observers", "the site file", partial(_observers, scene))
 
 
 def _keys(site: Site, config: DnsZoneConfig) -> Iterator[RecordKey]:
@@ -88,7 +88,7 @@ def _resolvers(scene: Scene, within: Deadline) -> Iterator[Check]:
         text += f"; over HTTPS alone, port 53 is closed: {', '.join(closed)}"
     state = State.FAIL if len(answers) - len(silent) < needed else State.WARN if silent or closed else State.OK
     yield Check(
-        "resolvers", "of the site file", state, text, "" if state is State.OK else "see whether the network lets DNS out"
+        "resolvers", "the site file", state, text, "" if state is State.OK else "see whether the network lets DNS out"
     )
 
 
@@ -101,10 +101,10 @@ def _observers(scene: Scene, within: Deadline) -> Iterator[Check]:
         text += f"; offline: {', '.join(offline)}"
     state = State.FAIL if online < quorum else State.WARN if offline else State.OK
     then = "" if state is State.OK else "nothing can be detected or verified from there: see to its network and resolver"
-    yield Check("observers", "of the site file", state, text, then)
+    yield Check("observers", "the site file", state, text, then)
     if not online:
         text = "no observer reaches even the sites of other people: it is our own network that is down"
-        yield Check(NETWORK, "of this machine", State.FAIL, text, "check from elsewhere, or see to the network")
+        yield Check(NETWORK, "this machine", State.FAIL, text, "check from elsewhere, or see to the network")
 
 
 def _names(names: Sequence[str], online: Sequence[bool]) -> list[str]:
