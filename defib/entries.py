@@ -249,13 +249,17 @@ class PurgeIntended:
 
 @dataclass(frozen=True)
 class AnswersMoved:
-    """From `at`, every authoritative server and enough resolvers give the new answer."""
+    """From `at`, every authoritative server that answers, and enough resolvers, give the new answer.
+
+    `stale` are resolvers with another answer, `silent` are servers of either kind without one.
+    """
 
     at: datetime
     authoritative: int
     resolvers: int
     resolvers_asked: int
     stale: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

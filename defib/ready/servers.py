@@ -37,7 +37,7 @@ def _keys(site: Site, config: DnsZoneConfig) -> Iterator[RecordKey]:
 
 
 def _authoritative(scene: Scene, config: DnsZoneConfig, key: RecordKey, within: Deadline) -> Iterator[Check]:
-    """A run is not done before every one of them gives the new answer, so a single silent one is a failure."""
+    """A run waits for every one of them, for one that is silent in vain, and cannot tell what that one gives to others."""
     about = f"{config.provider} {config.zone}"
     answers = scene.outside.answers.authoritative(key, within=within, at=config.provider)
     if not answers:
@@ -47,7 +47,7 @@ def _authoritative(scene: Scene, config: DnsZoneConfig, key: RecordKey, within: 
     said = {each.values for each in answers if each.values is not None}
     if silent:
         text = f"{len(silent)} of {len(answers)} do not answer: {', '.join(silent)}"
-        yield Check("name-servers", about, State.FAIL, text, "a run waits for every one of them: repair or remove it")
+        yield Check("name-servers", about, State.FAIL, text, "a run waits for it in vain: repair or remove it")
     elif len(said) > 1:
         text = f"they differ about {key}: {'; '.join(_said(each) for each in answers)}"
         yield Check("name-servers", about, State.FAIL, text, "see why a change does not reach all of them")
