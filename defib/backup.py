@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from defib.clock import Deadline
 from defib.errors import ProviderError, Refused
 from defib.looking import insist, judge
+from defib.platforms import how_to_attach
 from defib.ports import Aim, Build, Expect, Health
 from defib.run import Step
 from defib.sitevendors import HostOfSite
@@ -78,7 +79,7 @@ def _ask_the_platform(step: Step, way: Way, host: HostOfSite) -> None:
             insist(
                 step,
                 f"{each.name} is not {what} at {host.name}{f': {each.problem}' if each.problem else ''}",
-                then=f"have it {what} there, or --force where it is seen to be served",
+                then=f"{how_to_attach(step.site.site, host)}; or --force where it is seen to be served",
             )
 
 
