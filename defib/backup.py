@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -10,7 +10,7 @@ from defib.clock import Deadline
 from defib.errors import ProviderError, Refused
 from defib.looking import insist, judge
 from defib.platforms import how_to_attach
-from defib.ports import Aim, Build, Expect, Health
+from defib.ports import Aim, Build, Expect, Health, Observation
 from defib.run import Step
 from defib.sitevendors import HostOfSite
 from defib.standby import prove_standby
@@ -53,12 +53,17 @@ def refuse_behind_the_same_proxy(step: Step, way: Way) -> None:
     525 and 526 cannot follow where the backup's certificate was proved: the proxy asks for the same name.
     """
     seen = step.look(way.name, Aim(step.site.page.url, connect_to=way.connect_to))
-    if any(each.server.lower() == _AT_THE_EDGE for each in seen):
+    if behind_cloudflare(seen):
         insist(
             step,
             f"{way.name} is behind Cloudflare itself: a name that Cloudflare proxies would be answered with 1014",
             then="make the record DNS only first, or --force",
         )
+
+
+def behind_cloudflare(seen: Sequence[Observation]) -> bool:
+    """Whether looks at a place came back through Cloudflare."""
+    return any(each.server.lower() == _AT_THE_EDGE for each in seen)
 
 
 def _ask_the_platform(step: Step, way: Way, host: HostOfSite) -> None:

@@ -19,7 +19,7 @@ from defib.ports import Build, DnsZone, RecordChange, RecordKey, RecordSet
 from defib.run import PlanReady, Run, Step
 from defib.site import Site
 from defib.sitevendors import DnsZoneConfig, FailoverSwitch
-from defib.ways import Lead, Way, leads_at, way_named, way_of, ways
+from defib.ways import Lead, Way, is_proxied, leads_at, way_named, way_of, ways
 
 _ASK_WITHIN = timedelta(seconds=15)
 """For one question to a DNS vendor: a person's budget is not the vendor's."""
@@ -83,8 +83,7 @@ def _moves(
 
 def proxies(plan: Plan) -> bool:
     """Whether a name of the plan reaches users through Cloudflare's proxy."""
-    records = [record.before for change in plan.changes for record in change.records if record.before]
-    return any(name.startswith("proxied") and value == "true" for record in records for name, value in record.attributes)
+    return any(is_proxied(record.before) for change in plan.changes for record in change.records)
 
 
 def refuse_forgotten(step: Step, way: Way) -> None:

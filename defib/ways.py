@@ -101,6 +101,11 @@ def answered_as_written(lead: Lead, record: RecordSet | None, zone: str) -> bool
     return not lead.attributes and "proxied" not in told and not flattened and lead.key.type != SWITCH
 
 
+def is_proxied(record: RecordSet | None) -> bool:
+    """Whether users of a record set at Cloudflare come through its proxy."""
+    return record is not None and any(_NUMBERED.sub("", name) == "proxied" for name, _ in record.attributes)
+
+
 def alias_of(attributes: Collection[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The attributes that say where an alias leads, none where the record set is no alias."""
     return tuple(sorted(pair for pair in attributes if pair[0].startswith(_ALIAS)))

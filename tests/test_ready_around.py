@@ -360,3 +360,20 @@ def test_a_zone_that_not_all_of_its_providers_sign(
     stage.servers[0].problem = "no answer" if silent else ""
     (check,) = [check for check in ready(stage).checks if check.name == "dnssec"]
     assert check.state is state, check
+
+
+@pytest.mark.parametrize(
+    ("proxied", "server", "state"),
+    [(True, "cloudflare", State.FAIL), (True, "Netlify", State.OK), (False, "cloudflare", None)],
+)
+def test_a_proxied_name_and_a_backup_behind_the_same_proxy(
+    tmp_path: Path, proxied: bool, server: str, state: State | None
+) -> None:
+    """D5: 1014 is seen before the incident, and only of names that are proxied."""
+    stage = Stage(tmp_path / "home", Path(__file__).parents[1] / "runbooks" / "sites" / "lab-cloudflare.yaml")
+    if proxied:
+        marked = [replace(each, attributes=(("proxied", "true"),)) for each in stage.memory.records]
+        stage.memory = stage.zone = stage.memories[0] = MemoryZone(stage.site.dns[0].zone, marked, vendor="cloudflare")
+    stage.edges["netlify"] = replace(stage.edges["netlify"], server=server)
+    told = [check for check in ready(stage).checks if check.name == "proxy" and check.about.endswith(" at netlify")]
+    assert {check.state for check in told} == ({state} if state else set())
