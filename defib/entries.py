@@ -25,7 +25,7 @@ from defib.copyentries import (
 )
 from defib.drillentries import DrillAsked, PreconditionSeen
 from defib.objectives import Mode, Phase, Plane, Status
-from defib.plan import Change
+from defib.plan import Change, LeftOut
 from defib.ports import Build, Observation
 from defib.question import ApprovalAwaited
 
@@ -364,6 +364,7 @@ Entry = (
     | Observed
     | UsersHad
     | RecoveryPointRead
+    | LeftOut
     | Planned
     | Forecast
     | ApprovalAwaited

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from defib import entries
+from defib.changes import left_out
 from defib.clock import Deadline
 from defib.errors import BudgetSpent, ProviderError, StepFailed
 from defib.looking import look_at_users
@@ -58,10 +59,13 @@ _NOBODY = Moved((), {}, {}, {})
 
 
 class _Memory:
-    """What name servers said last: one that fell silent after an old answer may still have it."""
+    """What name servers said last: one that fell silent after an old answer may still have it.
 
-    def __init__(self) -> None:
-        self._old: dict[str, str] = {}
+    Those of a provider that the plan leaves out have it until they are heard to give the new one.
+    """
+
+    def __init__(self, unchanged: Iterable[str]) -> None:
+        self._old = dict.fromkeys(unchanged, "not changed, as its provider could not be asked")
 
     def hear(self, moved: Moved) -> None:
         """Take note of a round."""
@@ -98,7 +102,7 @@ def watch_answers(step: Step, way: Way, plan: Plan, *, old_is_dead: bool) -> ent
     kept = longest_ttl(way, plan)
     expires = Deadline.after(step.clock, kept + rules.interval)
     patience = Deadline.after(step.clock, min(kept, step.within.remaining() / 2) + rules.interval)
-    memory, waiting = _Memory(), ""
+    memory, waiting = _Memory(_unchanged(step)), ""
     while leads:
         resolvers = _ask(step, _to_resolvers(step, of_resolvers)) if of_resolvers else _NOBODY
         moved_here = resolvers.have(own, step.site.page.name) or not page_is_told
@@ -173,6 +177,14 @@ def _comparable(step: Step, way: Way, plan: Plan) -> tuple[tuple[Lead, ...], fro
     elsewhere = {(key.name, provider) for key, provider in left_out}
     told_otherwise = {key.name for key, at in found if any(name == key.name and other != at for name, other in elsewhere)}
     return tuple(found.values()), frozenset(told_otherwise)
+
+
+def _unchanged(step: Step) -> Iterator[str]:
+    """The name servers of the providers that the plan leaves out."""
+    left = {(each.vendor, each.zone) for each in left_out(step.run.journal.records)}
+    for zone in step.site.dns:
+        if not isinstance(zone, FailoverSwitch) and (zone.provider, zone.zone) in left:
+            yield from (server.name for server in zone.servers)
 
 
 def _standing(step: Step, zone: DnsZone, leads: Sequence[Lead]) -> Mapping[RecordKey, RecordSet | None]:

@@ -14,7 +14,7 @@ from defib.forecast import foresee
 from defib.forgotten import is_address, left_behind, routed
 from defib.looking import insist, look_through
 from defib.objectives import Mode
-from defib.plan import Change, Decides, Plan
+from defib.plan import Change, Decides, LeftOut, Plan
 from defib.ports import Build, DnsZone, RecordChange, RecordKey, RecordSet
 from defib.run import PlanReady, Run, Step
 from defib.site import Site
@@ -54,6 +54,7 @@ def steering_plan(step: Step, way: Way, known: Sequence[Way]) -> Plan:
             raise trouble  # nobody else holds it, or nobody else can be asked: that is no plan without changes
         text = f"{config.provider} cannot be asked ({trouble}): only the other providers of {config.zone} would be switched"
         insist(step, f"{text}, and users get one or the other by chance", then="change it by hand there, then --force")
+        step.record(LeftOut(config.provider, config.zone, tuple(lead.key for lead in _deciding(config, way))))
     return Plan(run.runbook.procedure, run.site.site, tuple(changes))
 
 
