@@ -38,11 +38,15 @@ class Platform:
 
     @property
     def ready(self) -> bool | None:
-        """Whether users could be sent there by its own word; None where it gives none."""
+        """Whether users could be sent there by its own word; None where it gives none.
+
+        Nothing is live at the last resort until it is needed.
+        """
         if self.trouble:
             return None
         suspended = self.quota is not None and self.quota.suspended is True
-        return self.live is not None and not suspended and all(each.ready for each in self.names)
+        serves = self.live is not None or isinstance(self.host, AwsHost)
+        return serves and not suspended and all(each.ready for each in self.names)
 
 
 @dataclass(frozen=True)

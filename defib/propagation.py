@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -220,13 +221,16 @@ def _resolved(answers: Answers, key: RecordKey, within: Deadline) -> Sequence[An
 
 
 def _ask(step: Step, questions: Iterator[Question]) -> Moved:
-    """Ask everybody everything; a server is right when all its answers are."""
+    """Ask everybody everything, all at once; a server is right when all its answers are."""
     wrong: dict[str, str] = {}
     silent: dict[str, str] = {}
     not_of: defaultdict[str, set[str]] = defaultdict(set)
     servers: dict[str, str] = {}
-    for name, wanted, question in questions:
-        for answer in question(step.within.sooner(_ROUND)):
+    asked, limit = tuple(questions), step.within.sooner(_ROUND)
+    with ThreadPoolExecutor(max(len(asked), 1), "defib-answers") as pool:
+        answered = tuple(pool.map(lambda each: each[2](limit), asked))
+    for (name, wanted, _), answers in zip(asked, answered, strict=True):
+        for answer in answers:
             servers[answer.server] = answer.via
             if answer.values is None:
                 silent.setdefault(answer.server, answer.problem or "no answer")

@@ -52,6 +52,13 @@ def test_the_one_that_failed_keeps_no_other_from_being_told_of(stage: Stage) -> 
     assert found["netlify"].ready is True
 
 
+def test_the_last_resort_has_nothing_live_until_it_is_needed(stage: Stage) -> None:
+    """What it serves is made by aws-redeploy."""
+    names = [Attachment(name, attached=True, verified=True, certificate_until=UNTIL) for name in (WWW, APEX)]
+    stage.hosts["aws"] = MemoryHost("distribution", [], "", names)
+    assert (told(stage)["aws"].live, told(stage)["aws"].ready) == (None, True)
+
+
 @pytest.mark.parametrize("wrong", ["suspended", "nothing live", "a name"])
 def test_what_keeps_users_away(stage: Stage, wrong: str) -> None:
     """A suspended account, nothing published, or a name without certificate: not ready."""

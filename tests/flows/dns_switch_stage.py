@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -133,6 +134,30 @@ class Flattened:
         if key != RecordKey(APEX, "A"):
             return found
         return tuple(replace(each, values=("192.0.2.77",)) if number % 2 else each for number, each in enumerate(found))
+
+
+@dataclass
+class Together:
+    """Answers that come once every name is asked for: of resolvers, and of name servers while a run watches."""
+
+    inner: Answers
+    names: int
+
+    def __post_init__(self) -> None:
+        self._resolvers, self._servers = (threading.Barrier(self.names, timeout=30) for _ in range(2))
+        self.watching = False
+
+    def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
+        """When the others are asked for, too."""
+        if self.watching and at:
+            self._servers.wait()
+        return self.inner.authoritative(key, within=within, at=at)
+
+    def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
+        """When the others are asked for, too."""
+        if self.watching:
+            self._resolvers.wait()
+        return self.inner.resolvers(key, within=within, only=only)
 
 
 def at_cloudflare(plain: Site) -> None:

@@ -11,6 +11,7 @@ import pytest
 from defib import entries
 from defib.clock import Deadline
 from defib.errors import Unavailable
+from defib.journal import Record
 from defib.objectives import Status, Verdict
 from defib.ports import Build, Health, RecordKey
 from defib.providers.dns.memory import MemoryZone
@@ -24,6 +25,7 @@ from tests.flows.dns_switch_stage import (
     Flattened,
     ReadOnceChanged,
     Site,
+    Together,
     Unheard,
     at_cloudflare,
     netlify,
@@ -163,6 +165,20 @@ class TestWarnings:
         assert "asked over HTTPS: resolver-1" in notes(stage)
         assert "nobody can tell what these name servers hold: ns-1 (no answer within 2 s), ns-2" in notes(stage)
         assert stage.clock.now() - began < timedelta(minutes=1)
+
+    def test_all_names_are_asked_for_at_once(self, stage: Stage) -> None:
+        """D8: where nobody answers, a round takes as long as one name does, and no look at users waits for more."""
+        run = stage.begin("dns-switch")
+        answers = Together(run.outside.answers, len(BACKUP))
+        run.outside = replace(run.outside, answers=answers)
+
+        def watch(record: Record) -> None:
+            if isinstance(record.entry, entries.StepStarted):
+                answers.watching = record.entry.step == "watch-the-answers"
+
+        run.journal.follow(watch)
+        outcome = stage.play(run)
+        assert outcome.status is Status.RECOVERED
 
     def test_one_name_server_is_dead(self, stage: Stage) -> None:
         """D6: one of four that answers nobody sends nobody to what failed: waited for as long as the old TTL, and named."""
