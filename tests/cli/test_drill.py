@@ -13,7 +13,7 @@ from tests.conftest import Defib, Ended, LabMaker
 
 NET = "127.94"
 RATIO = 1.5
-"""How many times the detection window, probe deadline and TTL together an outage may last: the promise of both procedures."""
+"""How many times the detection window, probe deadline and TTL together an outage may last: the promise of both."""
 
 STEERED = {"cdn-failover", "dns-switch"}
 
