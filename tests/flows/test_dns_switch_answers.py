@@ -99,6 +99,22 @@ class TestWarnings:
         assert (outcome.status, stands(stage.memory)[f"*.{APEX}", "A"]) == (Status.RECOVERED, ("127.77.9.1",))
         assert "*.pulse-trading.test. are not served" not in notes(stage)
 
+    def test_wildcard_without_a_certificate_at_the_backup(self, tmp_path: Path) -> None:
+        """D14: a name of it that was never attached would show a certificate error: told, as others may be attached."""
+        stage = world(tmp_path, with_a_wildcard)
+        look = stage.trust.look
+
+        def as_servers_do(url: str, connect_to: str = "", *, within: Deadline) -> tuple[SeenCertificate, ...]:
+            if "defib-looks-for-any-name.pulse-trading.test" in url:
+                return (SeenCertificate("127.77.9.1", Health.BAD, problem="for *.netlify.app"),)
+            return look(url, connect_to, within=within)
+
+        stage.trust.look = as_servers_do  # type: ignore[method-assign]
+        _, outcome = stage.recover("dns-switch")
+        assert outcome.status is Status.RECOVERED
+        told = "not every name of *.pulse-trading.test. has a certificate at netlify (127.77.9.1): for *.netlify.app"
+        assert told in notes(stage)
+
     def test_platform_does_not_answer(self, stage: Stage) -> None:
         """What the backup serves decides; that its API is silent is told."""
         netlify(stage).failures.schedule(Unavailable("down"), calls=9)
