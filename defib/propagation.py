@@ -104,7 +104,7 @@ def watch_answers(step: Step, way: Way, plan: Plan, *, old_is_dead: bool) -> ent
     expires = Deadline.after(step.clock, kept + rules.interval)
     patience = Deadline.after(step.clock, min(kept, step.within.remaining() / 2) + rules.interval)
     memory, waiting = _Memory(_unchanged(step)), ""
-    while leads:
+    while leads or memory.old:
         resolvers = _ask(step, _to_resolvers(step, of_resolvers)) if of_resolvers else _NOBODY
         moved_here = resolvers.have(own, step.site.page.name) or not page_is_told
         if not old_is_dead or moved_here or not moves_the_page(step.site, plan):

@@ -24,6 +24,7 @@ from tests.flows.dns_switch_stage import (
     WWW,
     ControlPlaneDown,
     Site,
+    at_cloudflare,
     notes,
     stands,
     two_providers,
@@ -93,6 +94,21 @@ class TestTwoProviders:
         outcome = stage.play(run)
         assert (outcome.status, outcome.reason.startswith("SPLIT STATE")) == (Status.FAILED, True)
         assert "ns-1 (not changed, as its provider could not be asked)" in outcome.reason
+
+    def test_one_provider_is_gone_and_no_answer_can_be_compared(self, tmp_path: Path) -> None:
+        """D5, D9: where every name is proxied no server tells that the other half was done: that is no success either."""
+
+        def proxied_at_cloudflare(plain: Site) -> None:
+            two_providers(plain)
+            at_cloudflare(first := {"dns": plain["dns"][0]})
+            plain["dns"] = [first["dns"], plain["dns"][1]]
+
+        stage = world(tmp_path, proxied_at_cloudflare)
+        records = [replace(each, attributes=(("proxied", "true"),)) for each in stage.memory.records]
+        stage.memories = [MemoryZone(APEX, records, vendor=vendor) for vendor in ("cloudflare", "rfc2136")]
+        stage.memory, stage.zone = stage.memories[0], ControlPlaneDown(stage.memories[0])
+        outcome = stage.play(stage.begin("dns-switch", forced=True))
+        assert (outcome.status, outcome.reason.startswith("SPLIT STATE")) == (Status.FAILED, True), outcome
 
     def test_one_provider_is_changed_by_hand(self, tmp_path: Path) -> None:
         """D9: what a person did where Defib could not is seen at its servers: recovered, and nothing is called split."""
