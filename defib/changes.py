@@ -14,7 +14,7 @@ from defib.door import Door
 from defib.errors import BudgetSpent, DefibError, ForeignChange, Interrupted, ProviderError, Refused, StepFailed
 from defib.journal import Journal, Record
 from defib.lease import Lease
-from defib.plan import SPLIT, Change
+from defib.plan import SPLIT, Change, LeftOut
 from defib.ports import DnsZone, RecordChange, RecordKey, RecordSet
 
 UNDO_BUDGET = timedelta(minutes=2)
@@ -172,10 +172,23 @@ def standing(records: Sequence[Record]) -> tuple[tuple[int, Change], ...]:
     return tuple(sorted(found.items(), key=lambda pair: pair[0]))
 
 
+def left_out(records: Sequence[Record]) -> tuple[LeftOut, ...]:
+    """The providers that the last plan leaves out, because they could not be asked."""
+    found: list[LeftOut] = []
+    pending: list[LeftOut] = []
+    for record in records:
+        if isinstance(record.entry, LeftOut):
+            pending.append(record.entry)
+        elif isinstance(record.entry, entries.Planned):
+            found, pending = pending, []
+    return tuple(found)
+
+
 def split(records: Sequence[Record]) -> str:
     """Which names are changed at one provider and not at another that holds them too; "" where none is.
 
-    Users then get the one or the other answer, by chance.
+    Users then get the one or the other answer, by chance. One that could not be asked counts as not changed, until every
+    server was seen to give the new answer: a person may have changed it by hand.
     """
     plans = [record.entry for record in records if isinstance(record.entry, entries.Planned)]
     planned = plans[-1].changes if plans else ()
@@ -184,6 +197,10 @@ def split(records: Sequence[Record]) -> str:
     for change in planned:
         for key in change.keys:
             at.setdefault(key, {True: [], False: []})[change.target in stands].append(change.vendor)
+    if not any(isinstance(record.entry, entries.AnswersMoved) for record in records):
+        for left in left_out(records):
+            for key in filter(at.__contains__, left.keys):
+                at[key][False].append(f"{left.vendor}, which could not be asked")
     told = [
         f"{key} is changed at {', '.join(by[True])} and not at {', '.join(by[False])}"
         for key, by in at.items()

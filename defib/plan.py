@@ -100,6 +100,15 @@ class Change:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """In the journal: a provider of a zone could not be asked, so the next plan leaves these names as they are there."""
+
+    vendor: str
+    zone: str
+    keys: tuple[RecordKey, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """The ordered changes of one run. Empty when everything is already as wanted."""
 

@@ -101,6 +101,16 @@ class DnsZoneContract:
         keys = [RecordKey(WWW.key.name, "A"), RecordKey(API.key.name, "TXT"), RecordKey(ZONE, "A")]
         assert world.zone.read(keys, within=world.soon()) == (None, None, None)
 
+    def test_reads_absence_of_https_records(self, world: ZoneWorld) -> None:
+        """D4: every vendor can be asked for what browsers ask for first, alone and beside addresses."""
+        https = RecordKey(API.key.name, "HTTPS")
+        assert world.zone.read([https], within=world.soon()) == (None,)
+        assert world.zone.read([RecordKey(WWW.key.name, "HTTPS"), API6.key, https], within=world.soon()) == (
+            None,
+            API6,
+            None,
+        )
+
     def test_names_do_not_depend_on_case(self, world: ZoneWorld) -> None:
         """A name in capitals is the same name."""
         key = RecordKey(WWW.key.name.upper(), "CNAME")
