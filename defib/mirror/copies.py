@@ -31,6 +31,8 @@ class Copy:
 
     of: Mirrored
     known: Known = field(default_factory=Known)
+    remembered: bool = True
+    """Whether what is known is written down; not where that would take the place of what nobody could read."""
     looked: datetime | None = None
     listings: Mapping[str, Listing] = field(default_factory=dict)
     source: Mapping[str, str] | None = None
@@ -49,6 +51,8 @@ class Copy:
     submodules: tuple[str, ...] = ()
     bundle: str = ""
     problems: dict[str, list[str]] = field(default_factory=dict)
+    waits: set[str] = field(default_factory=set)
+    """Those of the problems that are nothing but the wait for a person."""
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -59,6 +63,11 @@ class Copy:
         """Nothing is taken from the source, and nothing is sent."""
         self.stopped = why
         self.trouble("", why)
+
+    def wait_for_a_person(self, what: str) -> None:
+        """Something waits for a person to decide, and nothing is wrong with it beside that."""
+        self.waits.add(what)
+        self.trouble("", what)
 
     def trouble(self, place: str, text: str) -> None:
         """Something is not as it must be; `place` is "" for the repository as a whole."""

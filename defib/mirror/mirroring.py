@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 from defib import copyentries
-from defib.errors import DefibError, InputError, Interrupted, Refused, StepFailed
+from defib.errors import DefibError, EvidenceBroken, InputError, Interrupted, Refused
 from defib.mirror import lag
 from defib.mirror.copies import Copy, Mirrors, going, together
-from defib.mirror.port import LOCAL, Listing, Sent
+from defib.mirror.port import LOCAL, Listing, Mirrored, Sent
+from defib.mirror.problems import must_be_well
 from defib.objectives import Mode
 from defib.run import Run, Step
 
@@ -38,7 +40,17 @@ def copies_of(run: Run) -> tuple[Copy, ...]:
     for each in mirrors.repositories:
         if sources[each.name] != each.source:  # it was promoted between the opening of the site and the lease
             raise Refused(f"{each.name} is now taken from {sources[each.name]}", seen=each.source, then="run it again")
-    return tuple(Copy(each, lag.read_known(mirrors.known_at(each.name))) for each in mirrors.repositories)
+    return tuple(_copy(each, mirrors.known_at(each.name)) for each in mirrors.repositories)
+
+
+def _copy(of: Mirrored, known_at: Path) -> Copy:
+    """A copy to be; what an earlier run wrote of it and nobody can read is told, left alone, and keeps nothing from going."""
+    try:
+        return Copy(of, lag.read_known(known_at))
+    except EvidenceBroken as error:
+        copy = Copy(of, remembered=False)
+        copy.trouble("", str(error))
+        return copy
 
 
 def ask_everybody(step: Step, copies: Sequence[Copy]) -> None:
@@ -99,7 +111,7 @@ def _plain(url: str) -> str:
 
 
 def _take_in(step: Step, copy: Copy) -> None:
-    problem = copy.of.take_in(copy.listings[copy.of.source].refs, within=step.within)
+    problem = copy.of.take_in(copy.listings[copy.of.source].refs, within=step.within, dry=step.run.mode is Mode.PLAN)
     if problem:
         copy.stop(f"its source {copy.of.source} cannot be taken in: {problem}")
         return
@@ -232,8 +244,9 @@ def compare(step: Step, copies: Sequence[Copy]) -> None:
             problems = tuple(copy.problems.get("", ())) or ("it was not compared",)
             unknown = copyentries.MirrorSeen(copy.of.name, copy.of.source, place, 0, 0, None, None, problems)
             step.record(copy.seen.setdefault(place, unknown))
-        lag.write_known(mirrors_of(step.run).known_at(copy.of.name), _known(copy, step.clock.now()))
-    _must_be_well(step, copies)
+        if copy.remembered:
+            lag.write_known(mirrors_of(step.run).known_at(copy.of.name), _known(copy, step.clock.now()))
+    must_be_well(step, copies)
 
 
 def _compare(step: Step, copy: Copy) -> None:
@@ -267,14 +280,3 @@ def _known(copy: Copy, now: datetime) -> lag.Known:
     seen += [copy.of.source] if copy.source is not None else []  # it may be a mirror one day
     looked = {**copy.known.looked, **{place: copy.looked for place in seen if copy.looked is not None}}
     return lag.Known(looked, {place: refs for place, refs in waiting.items() if refs}, (*past, *looks))
-
-
-def _must_be_well(step: Step, copies: Sequence[Copy]) -> None:
-    wrong = [(copy, place, text) for copy in copies for place, texts in copy.problems.items() for text in texts]
-    if not wrong:
-        return
-    told = [f"{copy.of.name}{f' at {place}' if place else ''}: {text}" for copy, place, text in wrong]
-    for text in told:
-        step.note(text, warning=True)
-    kind = Refused if all(copy.stopped or "waits for a person" in text for copy, _, text in wrong) else StepFailed
-    raise kind("not every mirror holds everything", seen="; ".join(told[:_SHOWN]), then=f"defib report {step.run.id}")

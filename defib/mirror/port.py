@@ -24,10 +24,11 @@ REF = "REF"
 
 @dataclass(frozen=True)
 class Listing:
-    """What a remote said that it holds, by ref; with a `problem` nobody knows."""
+    """What a remote said that it holds, by ref; with a `problem` nobody knows. `denied` is one that did not let us in."""
 
     refs: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
+    denied: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,11 @@ class Mirrored(Protocol):
         """
         ...
 
-    def take_in(self, refs: Mapping[str, str], *, within: Deadline) -> str:
-        """Bring what the source has into the store, beside the local copy; why that could not be, or "". Idempotent."""
+    def take_in(self, refs: Mapping[str, str], *, within: Deadline, dry: bool = False) -> str:
+        """Bring what the source has into the store, beside the local copy; why that could not be, or "". Idempotent.
+
+        A `dry` one brings it aside, for this object alone to look at: what a run took in stays, also while one is under way.
+        """
         ...
 
     def taken_in(self, *, within: Deadline) -> Mapping[str, str]:

@@ -28,6 +28,12 @@ class Promotion:
     after: str
 
 
+def command(site: str, promoted: str) -> str:
+    """What a person types for the promotion ``<repository>@<remote>``."""
+    repository, _, to = promoted.partition("@")
+    return f"git promote --site {site} --repository {repository} --to {to}"
+
+
 def promotion_of(run: Run, copies: Sequence[Copy]) -> tuple[Promotion, Copy]:
     """What somebody asked for; :class:`InputError` for a repository or a mirror that the site file does not name."""
     name, _, to = run.promoted.partition("@")
@@ -44,7 +50,7 @@ def confirm_the_loss(step: Step, copies: Sequence[Copy]) -> Promotion:
     ask_everybody(step, (copy,))
     if copy.stopped:
         step.note(f"{wanted.repository}: {copy.stopped}")
-        if "denied" in copy.listings[wanted.before].problem:
+        if copy.listings[wanted.before].denied:
             text = f"{wanted.before} answers, and does not let us in: that is no loss"
             insist(step, text, then="renew its token or key; --force where it cannot be had any more")
         return wanted
@@ -94,4 +100,5 @@ def take_from_there(step: Step, plan: Plan, wanted: Promotion) -> None:
     """The change, and what a person does next."""
     step.apply(plan)
     step.note(f"next: defib mirror --site {step.site.site} brings the others to what {wanted.after} has")
-    step.note(f"write into the site file: source: {wanted.after}; the way back is this procedure, to {wanted.before}")
+    way_back = command(step.site.site, f"{wanted.repository}@{wanted.before}")
+    step.note(f"write into the site file: source: {wanted.after}; the way back: defib {way_back}")

@@ -132,6 +132,20 @@ def test_one_repository_whose_store_is_broken(stage: MirrorStage) -> None:
     assert (told["other", "gitlab"].equal, told["other", "gitlab"].behind) == (3, timedelta(0))
 
 
+def test_what_was_behind_cannot_be_read(stage: MirrorStage) -> None:
+    """A damaged note of one repository is told and left as it is; every repository is mirrored all the same."""
+    stage.mirror()
+    known = stage.desk.home.mirrors("lab", lab=True) / "pulse.json"
+    known.write_text("{torn", encoding="utf-8")
+    new = stage.at["github"].commit({"index.html": "4"}, stage.refs("github")[MAIN], at=timedelta(minutes=2))
+    for _ in range(2):
+        _, outcome = stage.mirror()
+        assert (outcome.status, str(known) in outcome.reason) == (Status.FAILED, True)
+        assert (stage.refs("gitlab")[MAIN], known.read_text(encoding="utf-8")) == (new, "{torn")
+    known.unlink()
+    assert stage.mirror()[1].status is Status.RECOVERED
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

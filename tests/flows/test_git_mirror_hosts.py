@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from defib.clock import Deadline
 from defib.objectives import Status
+from defib.providers.open import open_mirrors
+from defib.site import load_site
 from tests.flows.mirror_stage import MirrorStage, mirror_stage, notes, seen
 from tests.providers.git.git_stage import everything_in
 from tests.providers.git.repository import git
@@ -101,6 +105,18 @@ def test_a_token_that_has_expired(stage: MirrorStage, host: str) -> None:
     assert outcome.status in {Status.FAILED, Status.REFUSED}
     assert "denied: the token is missing, expired" in notes(run)
     assert seen(run)["gitlab"].behind is None
+
+
+def test_who_does_not_let_us_in_is_told_from_who_says_so(stage: MirrorStage) -> None:
+    """A log-in that fails is a denial; a gateway that fails and speaks of one is not, so its repository may be lost."""
+    mirrors = open_mirrors(load_site(stage.site_path), stage.desk.home, stage.tokens.__getitem__)
+    assert mirrors is not None
+    soon = Deadline.after(stage.clock, timedelta(seconds=20))
+    stage.hosts["github"].status, stage.hosts["github"].says = 503, "denied by the gateway"
+    stage.hosts["gitlab"].token = "another-one-that-is-valid"
+    told = mirrors.repositories[0].ask(within=soon)
+    assert "denied by the gateway" in told["github"].problem
+    assert (told["github"].denied, told["gitlab"].denied) == (False, True)
 
 
 def test_a_repository_that_was_renamed(stage: MirrorStage) -> None:

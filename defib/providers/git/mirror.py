@@ -1,7 +1,8 @@
 """One repository, taken from its source into a store of this machine, and sent on to its mirrors.
 
-The store is bare. Under ``refs/incoming`` stands what the source had when it was last taken in; ``refs/heads`` and
-``refs/tags`` are the local copy, a mirror like the others, of which bundles are made; under ``refs/archive`` stand old tips.
+The store is bare. Under ``refs/incoming`` stands what the source had when it was last taken in (in a plan, under
+``refs/planned``); ``refs/heads`` and ``refs/tags`` are the local copy, a mirror like the others, of which bundles are made;
+under ``refs/archive`` stand old tips.
 Only the source is ever fetched from: what the store holds, the source once had.
 """
 
@@ -24,7 +25,7 @@ from defib.mirror.weigh import ARCHIVE, archived
 from defib.ports import DnsZone
 from defib.providers.git.advance import advance
 from defib.providers.git.examine import examine
-from defib.providers.git.inventory import INCOMING, Inventory
+from defib.providers.git.inventory import Inventory
 from defib.providers.git.keeping import Bundles
 from defib.providers.git.large import LargeFiles
 from defib.providers.git.listing import Reading
@@ -118,24 +119,27 @@ class GitMirror:
                 soon = within.sooner(ANSWER_WITHIN)
                 return Listing(self._places[place].refs(*(f"refs/{kind}" for kind in self._kinds), within=soon))
         except Troubled as trouble:
-            return Listing(problem=trouble.problem)
+            return Listing(problem=trouble.problem, denied=trouble.trouble is Trouble.DENIED)
 
-    def take_in(self, refs: Mapping[str, str], *, within: Deadline) -> str:
+    def take_in(self, refs: Mapping[str, str], *, within: Deadline, dry: bool = False) -> str:
         self._hold(within)
+        if dry:
+            self._inventory.look_aside()
         try:
-            return self._take_in(refs, within)
+            return self._take_in(refs, within, dry=dry)
         except Troubled as trouble:
             return trouble.problem
 
-    def _take_in(self, refs: Mapping[str, str], within: Deadline) -> str:
+    def _take_in(self, refs: Mapping[str, str], within: Deadline, *, dry: bool) -> str:
         before = self._inventory.held(within).incoming
         if refs == before:
             return ""
         changed = [ref for ref, commit in refs.items() if before.get(ref) != commit]
         gone = [ref for ref in before if ref not in refs]
-        self._keep_what_was_not_sent(before, [*changed, *gone], within)
+        if not dry:
+            self._keep_what_was_not_sent(before, [*changed, *gone], within)
         for some in _some(gone):
-            self._places[LOCAL].push([f":{_incoming(ref)}" for ref in some], within=within)
+            self._places[LOCAL].push([f":{self._inventory.incoming(ref)}" for ref in some], within=within)
         if not changed:
             return ""
         said = self._fetched([(ref, before.get(ref, ""), refs[ref]) for ref in changed], within)
@@ -153,10 +157,12 @@ class GitMirror:
         source = self._places[self.source]
         try:
             with self._gate:
-                if moved and source.brought([(_incoming(ref), old, new) for ref, old, new in moves], within=within):
+                if moved and source.brought(
+                    [(self._inventory.incoming(ref), old, new) for ref, old, new in moves], within=within
+                ):
                     return ""
                 tips = [before for _, before, _ in moves] if moved else []
-                return source.fetch([f"+{name}:{_incoming(name)}" for name in names], tips, within=within)
+                return source.fetch([f"+{name}:{self._inventory.incoming(name)}" for name in names], tips, within=within)
         finally:
             self._inventory.forget()
 
@@ -203,7 +209,9 @@ class GitMirror:
         # By name git compares every name with every ref of the place; what differs is found faster by a pattern.
         wanted = [f"refs/{kind}*" for kind in self._kinds] if len(refs) > _ONE_BY_ONE else refs
         with self._gate:
-            told = self._places[place].push([f"{_incoming(ref)}:{ref}" for ref in wanted], within=within, dry=dry)
+            told = self._places[place].push(
+                [f"{self._inventory.incoming(ref)}:{ref}" for ref in wanted], within=within, dry=dry
+            )
         among = set(refs)
         pushed = [each for each in told if each.ref in among]
         declined = [each.ref for each in pushed if each.why and not each.ours and _DECLINED.search(each.why)]
@@ -220,7 +228,7 @@ class GitMirror:
         there = [commit for commit in self._listed[place].refs.values() if self.held(commit, within=within)]
         steps = Steps(self._store.git, there, self._limit)
         for ref in refs:
-            for commit in steps.towards(_incoming(ref), within) if ref.startswith("refs/heads/") else ():
+            for commit in steps.towards(self._inventory.incoming(ref), within) if ref.startswith("refs/heads/") else ():
                 with self._gate:
                     self._places[place].push([f"{commit}:{ref}"], within=within)
 
@@ -278,10 +286,6 @@ class GitMirror:
 
     def examine(self, *, within: Deadline) -> str:
         return examine(self._store.git, self._inventory.held(within).loose, within)
-
-
-def _incoming(ref: str) -> str:
-    return f"{INCOMING}{ref.removeprefix('refs/')}"
 
 
 def _some(refs: Sequence[Item]) -> Iterator[Sequence[Item]]:
