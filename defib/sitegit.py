@@ -102,10 +102,11 @@ class Repository(Part):
     """One repository: where it is, which of its remotes it is taken from, and what its mirrors must never do by themselves.
 
     `remotes` stand in the order of preference where they are equally new; the `source` is the first of them where none is
-    named, all others are mirrors of it. `bundle` is relative to ``$DEFIB_HOME``; "" keeps it at
-    ``mirrors/<site>/<name>.bundle``; what came since it was made is beside it (``.bundle.added``). Above `most_lost`, the
-    share of a mirror's refs that would be deleted or moved back at once, a person decides; about the `branch` one always
-    does. `push_limit` is what one push may bring, in bytes, where a host limits that; 0 is no limit.
+    named, all others are mirrors of it; of one that has none a bundle is kept all the same. `bundle` is relative to
+    ``$DEFIB_HOME``; "" keeps it at ``mirrors/<site>/<name>.bundle``; what came since it was made is beside it
+    (``.bundle.added``). Above `most_lost`, the share of a mirror's refs that would be deleted or moved back at once, a
+    person decides; about the `branch` one always does. `push_limit` is what one push may bring, in bytes, where a host
+    limits that; 0 is no limit.
     """
 
     name: Literal[""] | Name = ""

@@ -16,7 +16,7 @@ from defib import copyentries
 from defib.errors import DefibError, EvidenceBroken, InputError, Interrupted, Refused
 from defib.mirror import lag
 from defib.mirror.copies import Copy, Mirrors, going, together
-from defib.mirror.port import LOCAL, Listing, Mirrored, Sent
+from defib.mirror.port import LOCAL, Listing, Mirrored, Sent, compared
 from defib.mirror.problems import must_be_well
 from defib.objectives import Mode
 from defib.run import Run, Step
@@ -28,7 +28,7 @@ _MOST_SUBMODULES = 20
 def mirrors_of(run: Run) -> Mirrors:
     """The repositories of the site; :class:`InputError` where it has none."""
     if run.outside.mirrors is None:
-        expected = "git: in its file, with two remotes or more"
+        expected = "git: in its file"
         raise InputError(f"the site {run.site.site} has nothing to mirror", where=f"{run.site.site}.yaml", expected=expected)
     return run.outside.mirrors
 
@@ -44,7 +44,7 @@ def copies_of(run: Run) -> tuple[Copy, ...]:
 
 
 def _copy(of: Mirrored, known_at: Path) -> Copy:
-    """A copy to be; what an earlier run wrote of it and nobody can read is told, left alone, and keeps nothing from going."""
+    """What an earlier run wrote of it and nobody can read is told, left alone, and keeps no ref from going."""
     try:
         return Copy(of, lag.read_known(known_at))
     except EvidenceBroken as error:
@@ -161,7 +161,7 @@ def send_what_is_new(step: Step, copies: Sequence[Copy]) -> None:
 def _look_around(step: Step, copy: Copy) -> Sent:
     """What is missing at the mirrors waits from here on; and which submodules are needed."""
     try:
-        for place in copy.of.mirrors:
+        for place in compared(copy.of):
             if not copy.listings[place].problem:
                 copy.waiting[place] = _waiting(step, copy, place, copy.source or {}, copy.listings[place].refs)
                 copy.was[place] = lag.behind(copy.waiting[place], step.clock.now())
@@ -227,7 +227,7 @@ def keep_bundles(step: Step, copies: Sequence[Copy]) -> None:
 
 
 def _ask_again(step: Step, copy: Copy) -> None:
-    touched = [place for place in copy.of.mirrors if place in copy.touched]
+    touched = [place for place in compared(copy.of) if place in copy.touched or place == LOCAL]
     try:
         copy.again = copy.of.ask(*touched, within=step.within) if touched else {}
     except Interrupted:
@@ -240,7 +240,7 @@ def compare(step: Step, copies: Sequence[Copy]) -> None:
     """Compare ref by ref, by everybody's own answers after the last push; whatever is not as it must be, fails the run."""
     _each(copies, lambda copy: _compare(step, copy))
     for copy in copies:
-        for place in copy.of.mirrors:
+        for place in compared(copy.of):
             problems = tuple(copy.problems.get("", ())) or ("it was not compared",)
             unknown = copyentries.MirrorSeen(copy.of.name, copy.of.source, place, 0, 0, None, None, problems)
             step.record(copy.seen.setdefault(place, unknown))
@@ -252,7 +252,7 @@ def compare(step: Step, copies: Sequence[Copy]) -> None:
 def _compare(step: Step, copy: Copy) -> None:
     now = {**copy.listings, **copy.again}
     source = copy.source if copy.source is not None else copy.of.taken_in(within=step.within)
-    for place in copy.of.mirrors:
+    for place in compared(copy.of):
         listing = now.get(place) or Listing(problem=copy.stopped or "it was not asked")
         if listing.problem:
             copy.trouble(place, listing.problem)

@@ -125,6 +125,11 @@ class Mirrored(Protocol):
         ...
 
 
+def compared(of: Mirrored) -> tuple[str, ...]:
+    """The places that must be as their source: the mirrors, or where there is none the local copy, which bundles are of."""
+    return of.mirrors or (LOCAL,)
+
+
 def ref_key(ref: str) -> RecordKey:
     """The key under which a ref stands in a plan."""
     return RecordKey(ref, REF)
