@@ -37,6 +37,8 @@ class Copy:
     listings: Mapping[str, Listing] = field(default_factory=dict)
     source: Mapping[str, str] | None = None
     stopped: str = ""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """What refs of the source lead to that could not be taken in."""
     given_up: Collection[str] = ()
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
     waiting: dict[str, dict[str, datetime | None]] = field(default_factory=dict)
@@ -58,6 +60,11 @@ class Copy:
     def places(self) -> tuple[str, ...]:
         """Where the refs go: the local copy, and every mirror."""
         return (LOCAL, *self.of.mirrors)
+
+    @property
+    def wanted(self) -> Mapping[str, str]:
+        """What every mirror is to have: what was taken in, and what could not be."""
+        return {**(self.source or {}), **self.left_out} if self.left_out else self.source or {}
 
     def stop(self, why: str) -> None:
         """Nothing is taken from the source, and nothing is sent."""

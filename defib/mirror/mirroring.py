@@ -111,13 +111,19 @@ def _plain(url: str) -> str:
 
 
 def _take_in(step: Step, copy: Copy) -> None:
-    problem = copy.of.take_in(copy.listings[copy.of.source].refs, within=step.within, dry=step.run.mode is Mode.PLAN)
-    if problem:
-        copy.stop(f"its source {copy.of.source} cannot be taken in: {problem}")
+    there = copy.listings[copy.of.source].refs
+    taken = copy.of.take_in(there, within=step.within, dry=step.run.mode is Mode.PLAN)
+    if taken.problem:
+        copy.stop(f"its source {copy.of.source} cannot be taken in: {taken.problem}")
         return
+    copy.left_out = {ref: there[ref] for ref in taken.left_out}
+    for why in dict.fromkeys(taken.left_out.values()):
+        refs = [ref for ref, each in taken.left_out.items() if each == why]
+        more = f" and {len(refs) - _SHOWN} more" if len(refs) > _SHOWN else ""
+        copy.trouble(copy.of.source, f"{', '.join(refs[:_SHOWN])}{more} cannot be taken in: {why}")
     copy.source = copy.of.taken_in(within=step.within)
     branch = f"refs/heads/{copy.of.branch}"
-    if copy.source and branch not in copy.source and branch not in copy.listings[LOCAL].refs:
+    if copy.source and branch not in copy.wanted and branch not in copy.listings[LOCAL].refs:
         copy.trouble("", f"its source has no branch {copy.of.branch}, which the site file says that it is built from")
     copy.given_up = copy.of.given_up(within=step.within)
     for text in copy.of.bring_large(within=step.within) if step.run.mode is not Mode.PLAN else ():
@@ -130,7 +136,8 @@ def _waiting(
     before = {**copy.known.waiting.get(place, {}), **copy.waiting.get(place, {})}
     missing = lag.lacking(source, there, copy.given_up)
     new = [source[ref] for ref in missing if ref in source and ref not in before]
-    made = copy.of.first_made(new, tuple(there.values()), within=step.within) if new else None
+    dated = new and not any(ref in copy.left_out for ref in missing)  # when those were made, nobody here can tell
+    made = copy.of.first_made(new, tuple(there.values()), within=step.within) if dated else None
     return lag.waiting_since(missing, before, copy.known.looked.get(place), copy.looked or step.clock.now(), made)
 
 
@@ -163,7 +170,7 @@ def _look_around(step: Step, copy: Copy) -> Sent:
     try:
         for place in compared(copy.of):
             if not copy.listings[place].problem:
-                copy.waiting[place] = _waiting(step, copy, place, copy.source or {}, copy.listings[place].refs)
+                copy.waiting[place] = _waiting(step, copy, place, copy.wanted, copy.listings[place].refs)
                 copy.was[place] = lag.behind(copy.waiting[place], step.clock.now())
         copy.submodules = copy.of.submodules(within=step.within)
     except Interrupted:
@@ -251,7 +258,7 @@ def compare(step: Step, copies: Sequence[Copy]) -> None:
 
 def _compare(step: Step, copy: Copy) -> None:
     now = {**copy.listings, **copy.again}
-    source = copy.source if copy.source is not None else copy.of.taken_in(within=step.within)
+    source = copy.wanted if copy.source is not None else copy.of.taken_in(within=step.within)
     for place in compared(copy.of):
         listing = now.get(place) or Listing(problem=copy.stopped or "it was not asked")
         if listing.problem:

@@ -45,6 +45,14 @@ class Sent:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class TakenIn:
+    """What became of what the source has: with a `problem` nothing came; `left_out` says why single refs did not."""
+
+    problem: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
 class Mirrored(Protocol):
     """A repository, the remote that it is taken from, and its mirrors. Nothing but the zones' `replace` ever loses a ref.
 
@@ -66,10 +74,11 @@ class Mirrored(Protocol):
         """
         ...
 
-    def take_in(self, refs: Mapping[str, str], *, within: Deadline, dry: bool = False) -> str:
-        """Bring what the source has into the store, beside the local copy; why that could not be, or "". Idempotent.
+    def take_in(self, refs: Mapping[str, str], *, within: Deadline, dry: bool = False) -> TakenIn:
+        """Bring what the source has into the store, beside the local copy. Idempotent.
 
-        A `dry` one brings it aside, for this object alone to look at: what a run took in stays, also while one is under way.
+        A ref that leads to something damaged is left out, and stays what it was when it was last taken in. A `dry` one
+        brings it aside, for this object alone to look at: what a run took in stays, also while one is under way.
         """
         ...
 

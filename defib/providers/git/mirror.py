@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
@@ -19,7 +20,7 @@ from typing import TypeVar
 
 from defib.clock import Deadline
 from defib.errors import ProviderError, SecretMissing
-from defib.mirror.port import LOCAL, Listing, Sent
+from defib.mirror.port import LOCAL, Listing, Sent, TakenIn
 from defib.mirror.settings import RepositorySettings, Unknown
 from defib.mirror.weigh import ARCHIVE, archived
 from defib.ports import DnsZone
@@ -52,6 +53,15 @@ _AT_ONCE = 5000
 _MOST_PUSHES = 64
 _DECLINED = re.compile(r"pre-receive hook declined|exceeds|too large|declined", re.IGNORECASE)
 _ARCHIVED = re.compile(rf"{ARCHIVE}/\d{{4}}-\d\d-\d\d/(.+)/[0-9a-f]+")
+
+_MOST_FETCHES = 24
+"""Fetches that fail for the sake of something damaged, after which what is left waits for the next run."""
+
+_OF_ALL = frozenset({Trouble.DENIED, Trouble.NO_REPOSITORY})
+"""What is no matter of single refs."""
+
+_IN_VAIN = 4
+"""The same where none of them brought anything."""
 
 Item = TypeVar("Item")
 
@@ -121,19 +131,19 @@ class GitMirror:
         except Troubled as trouble:
             return Listing(problem=trouble.problem, denied=trouble.trouble is Trouble.DENIED)
 
-    def take_in(self, refs: Mapping[str, str], *, within: Deadline, dry: bool = False) -> str:
+    def take_in(self, refs: Mapping[str, str], *, within: Deadline, dry: bool = False) -> TakenIn:
         self._hold(within)
         if dry:
             self._inventory.look_aside()
         try:
             return self._take_in(refs, within, dry=dry)
         except Troubled as trouble:
-            return trouble.problem
+            return TakenIn(trouble.problem)
 
-    def _take_in(self, refs: Mapping[str, str], within: Deadline, *, dry: bool) -> str:
+    def _take_in(self, refs: Mapping[str, str], within: Deadline, *, dry: bool) -> TakenIn:
         before = self._inventory.held(within).incoming
         if refs == before:
-            return ""
+            return TakenIn()
         changed = [ref for ref, commit in refs.items() if before.get(ref) != commit]
         gone = [ref for ref in before if ref not in refs]
         if not dry:
@@ -141,19 +151,42 @@ class GitMirror:
         for some in _some(gone):
             self._places[LOCAL].push([f":{self._inventory.incoming(ref)}" for ref in some], within=within)
         if not changed:
-            return ""
-        said = self._fetched([(ref, before.get(ref, ""), refs[ref]) for ref in changed], within)
+            return TakenIn()
+        said, damaged = self._fetched([(ref, before.get(ref, ""), refs[ref]) for ref in changed], within)
         now = self._inventory.held(within).incoming
         # A shallow repository is no failure to git: it warns, leaves out the branch, and ends with 0.
-        left_out = [ref for ref in changed if now.get(ref) in {None, before.get(ref)}]
-        if left_out:
-            return f"{Trouble.DAMAGED}: git does not take {', '.join(left_out[:3])} of {self.source}: {said.strip()[:300]}"
-        return ""
+        shallow = [ref for ref in changed if ref not in damaged and now.get(ref) in {None, before.get(ref)}]
+        if shallow:
+            told = f"git does not take {', '.join(shallow[:3])} of {self.source}: {said.strip()[:300]}"
+            return TakenIn(f"{Trouble.DAMAGED}: {told}")
+        return TakenIn(left_out=damaged) if len(damaged) < len(refs) else TakenIn(damaged[changed[0]])
 
-    def _fetched(self, moves: Sequence[Move], within: Deadline) -> str:
-        """Bring what the source has, and move what was taken in to that; what was said meanwhile."""
+    def _fetched(self, moves: Sequence[Move], within: Deadline) -> tuple[str, dict[str, str]]:
+        """Bring what the source has, and move what was taken in to that; what was said meanwhile.
+
+        Git brings nothing where one ref leads to something that is damaged, or that the source has lost: then part after
+        part, until that one is found. Gives also why refs were left out. Where no part can be had, it is given up soon.
+        """
+        said, damaged, parts, asked = "", dict[str, str](), deque([moves]), 0
+        while parts:
+            some = parts.popleft()
+            try:
+                said = self._fetched_at_once(some, within, by_name=asked > 0)
+            except Troubled as trouble:
+                if trouble.trouble in _OF_ALL:
+                    raise
+                asked += 1
+                nothing_came = len(damaged) + sum(map(len, parts)) + len(some) == len(moves)
+                if len(some) == 1 or asked >= (_IN_VAIN if nothing_came else _MOST_FETCHES):
+                    damaged |= {ref: trouble.problem for ref, _, _ in some}
+                else:
+                    parts.extend(_halves(some))
+        return said, damaged
+
+    def _fetched_at_once(self, moves: Sequence[Move], within: Deadline, *, by_name: bool) -> str:
         moved = all(before for _, before, _ in moves) and len(moves) <= _ONE_BY_ONE
-        names = [f"refs/{kind}*" for kind in self._kinds] if len(moves) > _ONE_BY_ONE else [ref for ref, _, _ in moves]
+        every = len(moves) > _ONE_BY_ONE and not by_name
+        names = [f"refs/{kind}*" for kind in self._kinds] if every else [ref for ref, _, _ in moves]
         source = self._places[self.source]
         try:
             with self._gate:
@@ -286,6 +319,13 @@ class GitMirror:
 
     def examine(self, *, within: Deadline) -> str:
         return examine(self._store.git, self._inventory.held(within).loose, within)
+
+
+def _halves(moves: Sequence[Move]) -> Iterator[Sequence[Move]]:
+    """Two halves, or where these are more than one command takes, as many parts as that takes."""
+    size = min((len(moves) + 1) // 2, _AT_ONCE // 2)
+    for first in range(0, len(moves), size):
+        yield moves[first : first + size]
 
 
 def _some(refs: Sequence[Item]) -> Iterator[Sequence[Item]]:
