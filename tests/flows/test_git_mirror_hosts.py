@@ -96,6 +96,20 @@ def test_a_file_that_is_too_large(stage: MirrorStage) -> None:
     assert set(stage.refs("gitlab")) == {MAIN, "refs/heads/one", "refs/heads/two"}
 
 
+def test_a_host_that_is_stricter_than_we_are(stage: MirrorStage) -> None:
+    """It refuses a whole push for the sake of one flaw of an old tool, in words of its own; all other refs go."""
+    source = stage.at["github"].folder
+    tree, who = git(source, "rev-parse", "main^{tree}").strip(), "somebody <a@b.test> 1700000000 +051800"
+    flawed = f"tree {tree}\nauthor {who}\ncommitter {who}\n\nof an old tool\n".encode()
+    commit = git(source, "hash-object", "-t", "commit", "-w", "--stdin", "--literally", given=flawed).strip()
+    git(source, "update-ref", "refs/heads/old", commit)
+    git(stage.at["gitlab"].folder, "config", "receive.fsckObjects", "true")
+    _, outcome = stage.mirror()
+    assert (outcome.status, "refs/heads/old was rejected" in outcome.reason) == (Status.FAILED, True)
+    assert "badTimezone" in outcome.reason
+    assert set(stage.refs("gitlab")) == {MAIN, "refs/heads/one", "refs/heads/two"}
+
+
 @pytest.mark.parametrize("host", ["github", "gitlab"])
 def test_a_token_that_has_expired(stage: MirrorStage, host: str) -> None:
     """G6: red with the word denied, at the source as at the mirror; never skipped."""

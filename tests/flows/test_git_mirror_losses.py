@@ -113,6 +113,15 @@ class TestForcePushed:
         assert stage.mirror()[1].status is Status.RECOVERED
         assert stage.refs("gitlab")["refs/heads/b3"] == new
 
+    def test_a_mirror_that_knows_no_atomic_push(self, stage: MirrorStage) -> None:
+        """It says so in git's words, and follows all the same: ref by ref, each only from where it was seen."""
+        git(stage.at["gitlab"].folder, "config", "receive.advertiseAtomic", "false")
+        tips = [self.push_over(stage, branch) for branch in ("b3", "b4")]
+        _, outcome = stage.mirror()
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert [stage.refs("gitlab")[f"refs/heads/{branch}"] for branch in ("b3", "b4")] == [new for _, new in tips]
+        assert archived(stage, "gitlab") == {old for old, _ in tips}
+
     def test_what_waited_for_a_person_is_not_forgotten(self, stage: MirrorStage) -> None:
         """A tip that was held back and is pushed over in its turn stays in the local store under a dated ref."""
         _, second = self.push_over(stage)

@@ -51,7 +51,6 @@ _AT_ONCE = 5000
 """Refs that are deleted here at once, at some 100 bytes each: what the system takes as arguments of one command."""
 
 _MOST_PUSHES = 64
-_DECLINED = re.compile(r"pre-receive hook declined|exceeds|too large|declined", re.IGNORECASE)
 _ARCHIVED = re.compile(rf"{ARCHIVE}/\d{{4}}-\d\d-\d\d/(.+)/[0-9a-f]+")
 
 _MOST_FETCHES = 24
@@ -238,7 +237,10 @@ class GitMirror:
             self._inventory.forget()
 
     def _push(self, place: str, refs: Sequence[str], within: Deadline, most: int, *, dry: bool) -> list[Pushed]:
-        """Push; where the place declines all for the sake of one, half of them, until that one is found."""
+        """Push; where the place declines all, maybe for the sake of one, half of them, until that one is found.
+
+        Whatever words it has for that: hosts differ in them.
+        """
         # By name git compares every name with every ref of the place; what differs is found faster by a pattern.
         wanted = [f"refs/{kind}*" for kind in self._kinds] if len(refs) > _ONE_BY_ONE else refs
         with self._gate:
@@ -247,7 +249,7 @@ class GitMirror:
             )
         among = set(refs)
         pushed = [each for each in told if each.ref in among]
-        declined = [each.ref for each in pushed if each.why and not each.ours and _DECLINED.search(each.why)]
+        declined = [each.ref for each in pushed if each.why and not each.ours]
         if len(declined) < 2 or most <= 1 or len(declined) < len([each for each in pushed if not each.ours]):  # noqa: PLR2004
             return pushed
         half = len(declined) // 2
