@@ -129,6 +129,13 @@ class Mirrored(Protocol):
         """What each remote tells by its vendor's API, for those of which the site file says how to ask. Reads only."""
         ...
 
+    def keep_settings(self, place: str, settings: RepositorySettings, *, within: Deadline) -> str:
+        """Write down beside the bundle what a remote told, and copy it where the bundle is copied; what was done, in words.
+
+        :class:`StepFailed`, or what the store of copies raises, where it could not be.
+        """
+        ...
+
     def examine(self, *, within: Deadline) -> str:
         """Examine every object of the store, where that is due; what is wrong, or ""."""
         ...

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import defib
 from defib.about import About, about
@@ -153,7 +153,9 @@ class Packing:
         """Where commands that are run from the pack look for them."""
         for site in sites:
             for repository in repositories(site.site, site.git):
-                for path in (repository.bundle, f"{repository.bundle}.added"):
+                folder = PurePosixPath(repository.bundle).parent
+                settings = (folder / f"{repository.name}.{remote.name}.settings.json" for remote in repository.remotes)
+                for path in (repository.bundle, f"{repository.bundle}.added", *map(str, settings)):
                     if (self.home.path / path).is_file():
                         yield f"home/{path}", (self.home.path / path).read_bytes()
 

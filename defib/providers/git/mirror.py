@@ -14,7 +14,9 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +24,7 @@ from defib.clock import Deadline
 from defib.errors import ProviderError, SecretMissing
 from defib.mirror.port import LOCAL, Listing, Sent, TakenIn
 from defib.mirror.settings import RepositorySettings, Unknown
+from defib.mirror.settings_file import write_settings
 from defib.mirror.weigh import ARCHIVE, archived
 from defib.ports import DnsZone
 from defib.providers.git.advance import advance
@@ -40,6 +43,7 @@ from defib.providers.git.submodules import submodules_of
 from defib.providers.open_repository import open_repository
 from defib.redeploy.offer import Trouble
 from defib.sitegit import Remote, Repository
+from defib.wholefile import put
 
 ANSWER_WITHIN = timedelta(seconds=20)
 """A remote that has not said by then what it holds is taken for dead."""
@@ -318,6 +322,17 @@ class GitMirror:
             return hosted.settings(within=within) if hosted else Unknown("the site file does not say how to ask")
         except (ProviderError, SecretMissing) as error:
             return Unknown(str(error))
+
+    def keep_settings(self, place: str, settings: RepositorySettings, *, within: Deadline) -> str:
+        suffix = f".{place}.settings.json"
+        file = self._bundle.with_name(f"{self.name}{suffix}")
+        put(file, write_settings(settings).encode(), "the settings")
+        if self._offsite is None:
+            return ""
+        self._before_write()
+        # When they were asked for is no difference: every run asks.
+        told = write_settings(replace(settings, asked=datetime.min.replace(tzinfo=UTC)))
+        return self._offsite.keep_part(file, suffix, sha256(told.encode()).hexdigest(), within=within)
 
     def examine(self, *, within: Deadline) -> str:
         return examine(self._store.git, self._inventory.held(within).loose, within)
