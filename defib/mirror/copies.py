@@ -41,6 +41,8 @@ class Copy:
     """What refs of the source lead to that could not be taken in."""
     given_up: Collection[str] = ()
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    rejected: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By place, the refs that it did not take the last time, and why."""
     waiting: dict[str, dict[str, datetime | None]] = field(default_factory=dict)
     was: dict[str, timedelta | None] = field(default_factory=dict)
     seen: dict[str, copyentries.MirrorSeen] = field(default_factory=dict)
@@ -99,6 +101,13 @@ class Mirrors:
     def known_at(self, name: str) -> Path:
         """The file that says what is known of a repository."""
         return self.folder / f"{name}.json"
+
+
+def rejections(copy: Copy) -> None:
+    """What places did not take is a problem there, once nothing more is sent."""
+    for place, refs in copy.rejected.items():
+        for ref, why in refs.items():
+            copy.trouble(place, f"{ref} was rejected: {why}")
 
 
 def together(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from defib.approval import Automatic
 from defib.errors import DefibError, Interrupted
 from defib.mirror.copies import Copy, going
+from defib.mirror.mirroring import send_once_more
 from defib.mirror.port import LOCAL, VENDOR, leading_to
 from defib.mirror.problems import must_be_well, tell
 from defib.mirror.weigh import Loss, Weighed, alarm, weigh
@@ -88,6 +89,7 @@ def follow(step: Step, copies: Sequence[Copy], plan: Plan) -> None:
         copy.touched.add(place)
         try:
             step.apply(plan, only=lambda each: each is change)  # noqa: B023 - called at once
+            send_once_more(step, copy, place)
         except Interrupted:
             raise
         except DefibError as error:

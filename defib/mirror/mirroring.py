@@ -15,7 +15,7 @@ from pathlib import Path
 from defib import copyentries
 from defib.errors import DefibError, EvidenceBroken, InputError, Interrupted, Refused
 from defib.mirror import lag
-from defib.mirror.copies import Copy, Mirrors, going, together
+from defib.mirror.copies import Copy, Mirrors, going, rejections, together
 from defib.mirror.port import LOCAL, Listing, Mirrored, Sent, compared
 from defib.mirror.problems import must_be_well
 from defib.objectives import Mode
@@ -148,21 +148,41 @@ def send_what_is_new(step: Step, copies: Sequence[Copy]) -> None:
     """
     dry = step.run.mode is Mode.PLAN
     orders = [(copy, place, tuple(_differing(copy, place))) for copy, place in going(copies)]
-    for copy, place, refs in orders:
-        if refs and place != LOCAL and not dry:
-            there, source = copy.listings[place].refs, copy.source or {}
-            moves = tuple(f"{ref} {there.get(ref, 'none')} {source[ref]}" for ref in refs)
-            step.record(copyentries.RefsIntended(step.name, copy.of.name, place, moves))
-            copy.touched.add(place)
+    for copy, place, refs in orders if not dry else ():
+        _intend(step, copy, place, refs)
     taken = [copy for copy in copies if copy.source is not None]
     sends = [partial(_send, step, *order, dry=dry) for order in orders]
     sent = together(lambda work: work(), [*sends, *(partial(_look_around, step, copy) for copy in taken)])[: len(orders)]
     for (copy, place, refs), told in zip(orders, sent, strict=True):
+        copy.kept[place] = told.kept
         _told(step, copy, place, told, "would be" if dry else "were")
-        if refs and place != LOCAL and not dry:
-            answer = copyentries.RefsSent(step.name, copy.of.name, place, told.taken, told.rejected, told.problem)
-            step.record(answer)
+        if refs and not dry:
+            _answered(step, copy, place, told)
     _tell_of_submodules(step, copies)
+
+
+def send_once_more(step: Step, copy: Copy, place: str) -> None:
+    """Push again what a place did not take before it followed: a branch may stand in the way of one below its name."""
+    refs = tuple(copy.rejected.get(place, ()))
+    if not refs:
+        return
+    _intend(step, copy, place, refs)
+    told = copy.of.send(place, refs, within=step.within)
+    _told(step, copy, place, told, "were")
+    _answered(step, copy, place, told)
+
+
+def _intend(step: Step, copy: Copy, place: str, refs: Sequence[str]) -> None:
+    if refs and place != LOCAL:
+        there, source = copy.listings[place].refs, copy.source or {}
+        moves = tuple(f"{ref} {there.get(ref, 'none')} {source[ref]}" for ref in refs)
+        step.record(copyentries.RefsIntended(step.name, copy.of.name, place, moves))
+        copy.touched.add(place)
+
+
+def _answered(step: Step, copy: Copy, place: str, told: Sent) -> None:
+    if place != LOCAL:
+        step.record(copyentries.RefsSent(step.name, copy.of.name, place, told.taken, told.rejected, told.problem))
 
 
 def _look_around(step: Step, copy: Copy) -> Sent:
@@ -204,9 +224,7 @@ def _differing(copy: Copy, place: str) -> Iterator[str]:
 def _told(step: Step, copy: Copy, place: str, told: Sent, verb: str) -> None:
     if told.problem:
         copy.trouble(place, told.problem)
-    for ref, why in told.rejected:
-        copy.trouble(place, f"{ref} was rejected: {why}")
-    copy.kept[place] = told.kept
+    copy.rejected[place] = dict(told.rejected)
     if told.taken and place != LOCAL:
         step.note(f"{copy.of.name}: {len(told.taken)} refs {verb} sent to {place}")
 
@@ -258,6 +276,7 @@ def compare(step: Step, copies: Sequence[Copy]) -> None:
 
 def _compare(step: Step, copy: Copy) -> None:
     now = {**copy.listings, **copy.again}
+    rejections(copy)
     source = copy.wanted if copy.source is not None else copy.of.taken_in(within=step.within)
     for place in compared(copy.of):
         listing = now.get(place) or Listing(problem=copy.stopped or "it was not asked")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from defib.errors import Refused, StepFailed
-from defib.mirror.copies import Copy
+from defib.mirror.copies import Copy, rejections
 from defib.objectives import Mode
 from defib.run import Step
 
@@ -14,6 +14,8 @@ _SHOWN = 3
 
 def tell(step: Step, copies: Sequence[Copy]) -> list[str]:
     """Note every problem of every copy; gives them in words."""
+    for copy in copies:
+        rejections(copy)
     told = [
         f"{copy.of.name}{f' at {place}' if place else ''}: {text}"
         for copy in copies

@@ -172,6 +172,20 @@ class TestDeleted:
         assert (outcome.status, "refs/heads/b3" in stage.refs("gitlab")) == (Status.RECOVERED, False)
         assert archived(stage, "gitlab") == {old}
 
+    def test_a_branch_that_became_a_folder_of_branches(self, stage: MirrorStage) -> None:
+        """What stood in the way goes under its dated ref first, and in the same run the new one has its place; and back."""
+        source, old = stage.at["github"], stage.refs("github")["refs/heads/b3"]
+        delete(stage, "github", "refs/heads/b3")
+        below = source.commit({"index.html": "below"}, old, branch="b3/below", at=timedelta(minutes=1))
+        _, outcome = stage.mirror()
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert (stage.heads("gitlab"), archived(stage, "gitlab")) == (stage.heads("github"), {old})
+        delete(stage, "github", "refs/heads/b3/below")
+        git(source.folder, "update-ref", "refs/heads/b3", old)
+        _, outcome = stage.mirror()
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert (stage.heads("gitlab"), archived(stage, "gitlab")) == (stage.heads("github"), {old, below})
+
     def test_six_in_ten_wait_for_a_person(self, stage: MirrorStage) -> None:
         """None of them goes."""
         delete(stage, "github", *(f"refs/heads/b{number}" for number in range(6)))
