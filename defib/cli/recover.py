@@ -26,7 +26,7 @@ from defib.errors import BudgetSpent, DefibError, InputError, Interrupted, Refus
 from defib.herald import heralded, outlets_for
 from defib.history import JOURNAL, SITE, opening_of, recovered_changes, status_of
 from defib.journal import read_journal
-from defib.mirror import promoting
+from defib.mirror import sources
 from defib.objectives import Mode, Phase, Status
 from defib.observe.killswitch import kill_switch
 from defib.observe.outage import known_outage, note_outage
@@ -95,7 +95,7 @@ def run(
         reason = f"{cause} (the runbook is automatic)" if by_itself else ""
         what = f"{procedure} --site {site}{f' --commit {commit}' if commit else ''}"
         do = f"defib drill {what} --live" if live else f"defib run {what}"
-        do = f"defib {promoting.command(site, promoted)}" if promoted else do
+        do = f"defib {sources.command(site, promoted)}" if promoted else do
         do = f"defib {pastwanted.command(site, past)}" if past else do
         who = approver(mode, asked.approve, do, screen, reason, elsewhere=asked.elsewhere)
         began, down = parse_time("--since", since, now), parse_time("--down-at", down_at, now)

@@ -60,7 +60,7 @@ def ask_everybody(step: Step, copies: Sequence[Copy]) -> None:
         step.note(f"{name} is taken from {remote}, to which it was promoted, and not from where the site file says")
     for copy in copies:
         if copy.stopped:
-            step.note(f"{copy.of.name}: {copy.stopped}; nothing is taken from it", warning=True)
+            step.note(f"{copy.of.name}: {copy.stopped}", warning=True)
 
 
 def _ask(step: Step, copy: Copy) -> None:

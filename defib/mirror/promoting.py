@@ -10,7 +10,7 @@ from defib.looking import insist
 from defib.mirror.copies import Copy
 from defib.mirror.mirroring import ask_everybody, mirrors_of
 from defib.mirror.port import LOCAL
-from defib.mirror.sources import source_key, taken_from
+from defib.mirror.sources import command, source_key, taken_from
 from defib.plan import Change, Plan
 from defib.ports import RecordChange
 from defib.run import Run, Step
@@ -26,12 +26,6 @@ class Promotion:
     repository: str
     before: str
     after: str
-
-
-def command(site: str, promoted: str) -> str:
-    """What a person types for the promotion ``<repository>@<remote>``."""
-    repository, _, to = promoted.partition("@")
-    return f"git promote --site {site} --repository {repository} --to {to}"
 
 
 def promotion_of(run: Run, copies: Sequence[Copy]) -> tuple[Promotion, Copy]:

@@ -55,10 +55,14 @@ def token_has_expired(stage: MirrorStage) -> None:
 @pytest.mark.parametrize(
     ("happens", "kind", "words"),
     [
-        (mirror_is_down, StepFailed, "pulse at gitlab: unreachable"),
-        (mirror_has_diverged, StepFailed, "pulse at gitlab: refs/heads/main has diverged"),
-        (source_is_emptied, Refused, "github has been emptied"),
-        (token_has_expired, Refused, "denied: the token is missing, expired"),
+        (mirror_is_down, StepFailed, "pulse at gitlab: unreachable.*next: see to it, and plan again"),
+        (mirror_has_diverged, StepFailed, "pulse at gitlab: refs/heads/main has diverged.*next: see to it, and plan again"),
+        (
+            source_is_emptied,
+            Refused,
+            "emptied.*next: leave the mirrors alone.*git promote --site lab --repository pulse --to git",
+        ),
+        (token_has_expired, Refused, "denied: the token is missing, expired.*next: renew the token or key of github"),
     ],
 )
 def test_what_is_wrong_is_no_plan_to_do_nothing(
@@ -66,8 +70,22 @@ def test_what_is_wrong_is_no_plan_to_do_nothing(
 ) -> None:
     """Nothing would be lost, and yet something is wrong: that is what the plan says, and not that all is well."""
     happens(stage)
-    with pytest.raises(kind, match=words):
+    with pytest.raises(kind, match=f"(?s){words}"):
         stage.plan()
+
+
+def test_what_waits_for_a_person_names_what_that_person_does(stage: MirrorStage) -> None:
+    """Not the report, which says the same again, but the plan that is to be looked at."""
+    stage.at["github"].commit({"README": "gone"})
+    _, outcome = stage.mirror()
+    assert "next: find out who did that; where it was meant: defib plan git-mirror --site lab" in outcome.reason
+
+
+def test_it_is_told_once(stage: MirrorStage) -> None:
+    """What was told when it was found is not told again at the end."""
+    source_is_emptied(stage)
+    run, _ = stage.mirror()
+    assert notes(run).count("github has been emptied") == 1
 
 
 def test_what_is_wrong_beside_a_plan_is_told(stage: MirrorStage) -> None:
