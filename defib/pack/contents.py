@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.resources import files
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import defib
 from defib.about import About, about
@@ -153,9 +153,9 @@ class Packing:
         """Where commands that are run from the pack look for them."""
         for site in sites:
             for repository in repositories(site.site, site.git):
-                folder = PurePosixPath(repository.bundle).parent
-                settings = (folder / f"{repository.name}.{remote.name}.settings.json" for remote in repository.remotes)
-                for path in (repository.bundle, f"{repository.bundle}.added", *map(str, settings)):
+                names = [remote.name for remote in repository.remotes]
+                settings = (f"{repository.bundle.removesuffix('.bundle')}.{name}.settings.json" for name in names)
+                for path in (repository.bundle, f"{repository.bundle}.added", *settings):
                     if (self.home.path / path).is_file():
                         yield f"home/{path}", (self.home.path / path).read_bytes()
 

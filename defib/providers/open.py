@@ -168,6 +168,7 @@ def open_mirrors(site: Site, home: Home, secrets: Secrets, before_write: Check =
             before_write=before_write,
             gate=gate,
             offsite=_offsite(site, each, folder, secrets, before_write),
+            reclaims=not site.lab,  # the next lab has another history, of which the bundle of the last one knows nothing
         )
         for each, source in zip(found, sources.as_far_as_known().values(), strict=True)
     )

@@ -28,6 +28,7 @@ from defib.mirror.settings_file import write_settings
 from defib.mirror.weigh import ARCHIVE, archived
 from defib.ports import DnsZone
 from defib.providers.git.advance import advance
+from defib.providers.git.bundle import settings_beside
 from defib.providers.git.examine import examine
 from defib.providers.git.inventory import Inventory
 from defib.providers.git.keeping import Bundles
@@ -35,6 +36,7 @@ from defib.providers.git.large import LargeFiles
 from defib.providers.git.listing import Reading
 from defib.providers.git.offsite import OffsiteCopy
 from defib.providers.git.outgoing import Move, Outgoing
+from defib.providers.git.reclaim import reclaim
 from defib.providers.git.refs import GitRefs
 from defib.providers.git.remote import GitRemote, Pushed, Troubled
 from defib.providers.git.steps import Steps
@@ -70,7 +72,10 @@ Item = TypeVar("Item")
 
 
 class GitMirror:
-    """Fulfils :class:`defib.mirror.port.Mirrored`; the store is kept at `folder`, the bundle at `bundle`."""
+    """Fulfils :class:`defib.mirror.port.Mirrored`; the store is kept at `folder`, the bundle at `bundle`.
+
+    A store that was lost `reclaims` what the bundle has, before anything is taken from the source.
+    """
 
     def __init__(
         self,
@@ -83,6 +88,7 @@ class GitMirror:
         before_write: Callable[[], None] = lambda: None,
         gate: AbstractContextManager[object] | None = None,
         offsite: OffsiteCopy | None = None,
+        reclaims: bool = True,
     ) -> None:
         self.name = repository.name
         self.branch = repository.branch
@@ -102,7 +108,7 @@ class GitMirror:
         self._large = LargeFiles(git, repository.remotes, secrets) if repository.lfs else None
         self._listed: dict[str, Listing] = {}
         self._held_open: AbstractContextManager[None] | None = None
-        self._bundle = bundle
+        self._bundle, self._reclaims = bundle, reclaims
         self._offsite = offsite
         self._before_write = before_write
         self._gate = gate or threading.Semaphore(len(self._places))
@@ -114,8 +120,7 @@ class GitMirror:
             asked = [pool.submit(self._listing, place, within) for place in remote]
             wait(asked, return_when=FIRST_COMPLETED)  # reading at once would keep the questions from going out
             if not places or LOCAL in places:
-                self._inventory.forget()
-                self._listed[LOCAL] = Listing(self._inventory.held(within).local)
+                self._listed[LOCAL] = self._local(within)
             self._listed.update(zip(remote, (each.result() for each in asked), strict=True))
         return {place: self._listed[place] for place in (*remote, LOCAL) if place in (places or self._places)}
 
@@ -125,6 +130,15 @@ class GitMirror:
             held = self._store.open(within)
             held.__enter__()
             self._held_open = held
+
+    def _local(self, within: Deadline) -> Listing:
+        self._inventory.forget()
+        held = self._inventory.held(within)
+        if self._reclaims and not (held.local or held.archived) and self._bundle.is_file():
+            problem = reclaim(self._store.git, self._bundle, self._kinds, within)
+            self._inventory.forget()
+            return Listing(self._inventory.held(within).local, problem)
+        return Listing(held.local)
 
     def _listing(self, place: str, within: Deadline) -> Listing:
         try:
@@ -324,15 +338,14 @@ class GitMirror:
             return Unknown(str(error))
 
     def keep_settings(self, place: str, settings: RepositorySettings, *, within: Deadline) -> str:
-        suffix = f".{place}.settings.json"
-        file = self._bundle.with_name(f"{self.name}{suffix}")
+        file = settings_beside(self._bundle, place)
         put(file, write_settings(settings).encode(), "the settings")
         if self._offsite is None:
             return ""
         self._before_write()
         # When they were asked for is no difference: every run asks.
         told = write_settings(replace(settings, asked=datetime.min.replace(tzinfo=UTC)))
-        return self._offsite.keep_part(file, suffix, sha256(told.encode()).hexdigest(), within=within)
+        return self._offsite.keep_part(file, f".{place}.settings.json", sha256(told.encode()).hexdigest(), within=within)
 
     def examine(self, *, within: Deadline) -> str:
         return examine(self._store.git, self._inventory.held(within).loose, within)

@@ -43,7 +43,7 @@ def test_beside_the_bundle(tmp_path: Path) -> None:
     """Wherever the site file puts the bundle, the settings are in the same folder."""
     kept = mirror(tmp_path, None, pyrage.x25519.Identity.generate())
     assert kept.keep_settings("github", SOURCE, within=soon()) == ""
-    file = tmp_path / "bundles" / "pulse.github.settings.json"
+    file = tmp_path / "bundles" / "of.github.settings.json"
     assert read_settings(file.read_text(encoding="utf-8"), str(file)) == SOURCE
 
 
