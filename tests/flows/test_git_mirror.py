@@ -152,10 +152,21 @@ def test_what_was_behind_cannot_be_read(stage: MirrorStage) -> None:
         ({"source": "gitea"}, "no remote is named 'gitea'"),
         ({"most_lost": 2}, "less than or equal to 1"),
         ({"others": [{"name": "pulse", "remotes": [{"name": "a", "url": "https://a.test/x.git"}]}]}, "stands twice"),
+        (
+            {
+                "bundle": "x.bundle",
+                "others": [{"name": "o", "bundle": "x.bundle", "remotes": [{"name": "a", "url": "https://a.test/o"}]}],
+            },
+            "another repository has this bundle",
+        ),
+        (
+            {"remotes": [{"name": "a", "url": "https://a.test/x.git"}, {"name": "b", "url": "https://A.test/x/"}]},
+            "it is where 'a' is: a mirror must be another repository",
+        ),
         ({"remotes": [{"name": "a", "url": "ssh://git.test/x.git"}]}, "a private key is needed"),
         ({"remotes": [{"name": "a", "url": "ssh://git@git.test/x.git"}]}, "a URL without user"),
     ],
-    ids=["unknown-source", "share", "twice", "no-key", "user-in-url"],
+    ids=["unknown-source", "share", "twice", "one-bundle", "one-place", "no-key", "user-in-url"],
 )
 def test_a_site_file_with_a_mistake(stage: MirrorStage, more: dict[str, object], words: str) -> None:
     """E14: refused at load, in the words of what is wrong."""

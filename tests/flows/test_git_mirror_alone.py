@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from defib.board.sites import is_for
 from defib.clock import Deadline
 from defib.objectives import Status, Verdict
 from defib.providers.open import open_sources
 from defib.redeploy.offer import BUNDLE
 from defib.redeploy.source import choose
+from defib.runbook import load_runbook
 from defib.site import load_site
 from defib.timeline import timeline
 from tests.flows.mirror_stage import MirrorStage, mirror_stage, seen
 from tests.providers.git.repository import git
+from tests.stage import RUNBOOKS
 
 MAIN = "refs/heads/main"
 
@@ -47,6 +50,13 @@ def test_its_bundle_is_kept_and_compared(stage: MirrorStage) -> None:
         True,
     )
     assert seen(stage.mirror()[0])["local copy"].was == timedelta(0)
+
+
+def test_it_is_mirrored_and_has_nothing_to_promote(stage: MirrorStage) -> None:
+    """The board expects the one of it, and not the other."""
+    site = load_site(stage.site_path)
+    assert is_for(load_runbook("git-mirror", RUNBOOKS), site)
+    assert not is_for(load_runbook("git-promote", RUNBOOKS), site)
 
 
 @pytest.mark.parametrize("lost", ["down", "emptied", "pushed over"])
