@@ -63,11 +63,8 @@ def test_every_mirror_has_everything(lab: Defib) -> None:
 def test_settings_are_kept_beside_the_bundle(lab: Defib) -> None:
     """What Git does not carry is written down for both vendors, without any value of a secret; differences are told."""
     ended = lab("mirror", "--site", "lab", "--json", "--no-prefect")
-    kept = {
-        path.name: path.read_text(encoding="utf-8")
-        for path in (lab.home / "lab" / "mirrors" / "lab").glob("*.settings.json")
-    }
-    assert set(kept) == {"lab.github.settings.json", "lab.gitlab.settings.json"}
+    kept = {path.name: path.read_text(encoding="utf-8") for path in (lab.home / "mirrors").glob("*.settings.json")}
+    assert set(kept) == {"pulse-trading.github.settings.json", "pulse-trading.gitlab.settings.json"}
     assert all("STATUSPAGE_TOKEN" in text and "never-told" not in text for text in kept.values())
     process.break_(lab.home, "gitlab-api", "500")
     silent = lab("mirror", "--site", "lab", "--json", "--no-prefect")
