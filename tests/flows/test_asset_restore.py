@@ -11,6 +11,7 @@ from defib.errors import LeaseHeld, Refused, Unavailable
 from defib.journal import read_journal
 from defib.objectives import Status
 from defib.plan import Decides
+from defib.run import Run
 from defib.start import new_run
 from tests.flows.restore_stage import RestoreStage, restored
 from tests.stage import Doing, Killed, Killing, PlainFile
@@ -121,29 +122,22 @@ class TestElsewhere:
 class TestWhatIsReplicated:
     """What is made at the source reaches the replica, and its removal does not."""
 
-    def replicate(self, stage: RestoreStage) -> None:
-        """Let the replica have what the source has, as S3 does within minutes."""
-        for key, version in stage.versions():
-            kept = stage.buckets.source.kept(key, version)
-            assert kept is not None
-            stage.buckets.replica.keep(kept)
-
     def test_taken_back_at_the_replica_too(self, stage: RestoreStage) -> None:
         """Or the replica would hold what the source held for an hour."""
-        self.replicate(stage)
+        stage.replicate()
         before = stage.versions("replica")
         run, _ = stage.restore(stage.good)
-        self.replicate(stage)
+        stage.replicate()
         assert stage.holds("replica") == GOOD
         assert stage.rollback(run.id).status is Status.ROLLED_BACK
         assert stage.versions("replica") == before
 
     def test_a_region_that_is_away_keeps_nothing_from_being_put_back(self, stage: RestoreStage) -> None:
         """The source is as it was; what is left in the other region is named, with the command that removes it."""
-        self.replicate(stage)
+        stage.replicate()
         before = stage.versions()
         run, _ = stage.restore(stage.good)
-        self.replicate(stage)
+        stage.replicate()
         stage.buckets.replica.failing = Unavailable("no answer", where="eu-west-1")
         outcome = stage.rollback(run.id)
         assert outcome.status is Status.FAILED
@@ -151,6 +145,36 @@ class TestWhatIsReplicated:
         left = [record.entry.why for record in records if isinstance(record.entry, ChangeNotUndone)]
         assert "aws s3api delete-object --bucket assets-replica --key" in left[0]
         assert stage.versions() == before
+
+    def test_what_somebody_deleted_too_keeps_nothing_else(self, stage: RestoreStage) -> None:
+        """One object of a change is no longer ours to put back: it is named, and the others are as they were, in both."""
+        stage.replicate()
+        new, before, there = "images/new.webp", stage.versions(), stage.versions("replica")
+        run, _ = stage.restore(stage.good)
+        stage.replicate()
+        theirs = stage.buckets.delete(new)
+        outcome = stage.rollback(run.id)
+        assert outcome.status is Status.FAILED
+        assert new in told_not_undone(stage, run)
+        assert [each for each in stage.versions() if each[0] != new] == [each for each in before if each[0] != new]
+        assert [each for each in stage.versions("replica") if each[0] != new] == [each for each in there if each[0] != new]
+        assert (new, theirs) in stage.versions()
+
+    def test_what_somebody_wrote_keeps_nothing_else(self, stage: RestoreStage) -> None:
+        """The same where the object holds something new."""
+        spoilt, before = "images/logo.svg", stage.versions()
+        run, _ = stage.restore(stage.good)
+        theirs = stage.put(spoilt, b"newer")
+        assert stage.rollback(run.id).status is Status.FAILED
+        assert spoilt in told_not_undone(stage, run)
+        assert [each for each in stage.versions() if each[0] != spoilt] == [each for each in before if each[0] != spoilt]
+        assert (spoilt, theirs) in stage.versions()
+
+
+def told_not_undone(stage: RestoreStage, run: Run) -> str:
+    """Why something was not put back."""
+    records, _ = read_journal(stage.desk.home.run(run.id) / "journal.jsonl")
+    return "; ".join(record.entry.why for record in records if isinstance(record.entry, ChangeNotUndone))
 
 
 class TestBesideAnotherRun:
