@@ -11,7 +11,7 @@ import json
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from defib.errors import EvidenceBroken, HomeUnwritable
@@ -22,6 +22,9 @@ MADE = "made"
 
 _Place = tuple[str, str, str]
 """The bucket, the key, and the version that is wanted of it."""
+
+_Kept = dict[_Place, tuple[str, ...]]
+"""The ids of what was made of what was begun."""
 
 
 @dataclass(frozen=True)
@@ -37,19 +40,13 @@ class Written:
         return 1 if self.begun and not self.ids else 0
 
 
-@dataclass
-class _Kept:
-    begun: bool = False
-    ids: list[str] = field(default_factory=list)
-
-
 class Made:
     """What one run made; in memory until it is told where to keep it. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._path: Path | None = None
-        self._kept: dict[_Place, _Kept] | None = {}
+        self._kept: _Kept | None = {}
 
     def keep_in(self, path: Path) -> None:
         """From now on what is made is written to `path`, by nobody else, and what stands there was made, too.
@@ -91,8 +88,8 @@ class Made:
         with self._lock:
             if self._kept is None:
                 self._kept = self._read()
-            kept = self._kept.get(_place(bucket, key))
-            return Written(kept.begun, tuple(kept.ids)) if kept else Written()
+            ids = self._kept.get(_place(bucket, key))
+            return Written() if ids is None else Written(begun=True, ids=ids)
 
     def _tell(self, bucket: str, key: RecordKey, version: str) -> None:
         line = json.dumps([*_place(bucket, key), version], ensure_ascii=True)
@@ -120,10 +117,10 @@ class Made:
     def _unwritable(self, error: OSError) -> HomeUnwritable:
         return HomeUnwritable(f"what the run made cannot be written down: {error.strerror}", where=str(self._path))
 
-    def _read(self) -> dict[_Place, _Kept]:
+    def _read(self) -> _Kept:
         """All that was told."""
         assert self._path is not None, "in memory there is nothing to read"
-        found: dict[_Place, _Kept] = {}
+        found: _Kept = {}
         try:
             lines = self._path.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
@@ -149,8 +146,6 @@ def _place(bucket: str, key: RecordKey) -> _Place:
     return bucket, key.name, key.set_identifier
 
 
-def _add(kept: dict[_Place, _Kept], place: _Place, version: str) -> None:
-    entry = kept.setdefault(place, _Kept())
-    entry.begun = True
-    if version and version not in entry.ids:
-        entry.ids.append(version)
+def _add(kept: _Kept, place: _Place, version: str) -> None:
+    ids = kept.get(place, ())
+    kept[place] = (*ids, version) if version and version not in ids else ids

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from shlex import quote
 
@@ -19,6 +20,7 @@ from defib.clock import Deadline
 from defib.errors import Conflict, ForeignChange, Interrupted, NotFound, ProviderError, Unavailable
 from defib.plan import OBJECT_VENDOR
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
+from defib.replication.allowance import Allowance
 from defib.replication.made import Made
 from defib.replication.port import NULL, Cursor, Details, Original, Version, WritableBucket
 from defib.replication.sameness import Same, Sameness
@@ -41,6 +43,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.htm
 """
 
 
+_ANY = 2**62
 _VERSION = "version "
 
 
@@ -77,6 +80,7 @@ class ObjectsZone:
         followers: Sequence[WritableBucket] = (),
     ) -> None:
         self._target, self._source, self._sameness, self._followers = target, source, sameness, followers
+        self._unread = replace(sameness, allowance=Allowance(_ANY, 0))
         self._made = made
         self._away: set[str] = set()
 
@@ -91,7 +95,7 @@ class ObjectsZone:
 
     def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="defib-objects") as pool:
-            return tuple(pool.map(lambda key: self.look(key, within), keys))
+            return tuple(pool.map(lambda key: self._seen(key, within), keys))
 
     def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
         """Write each object; what cannot be written keeps none of the others from it, and is raised in the end."""
@@ -115,18 +119,41 @@ class ObjectsZone:
         return True
 
     def look(self, key: RecordKey, within: Deadline) -> RecordSet | None:
-        """What one object holds, and whether that is what is wanted of it."""
+        """What one object holds, and whether that is what is wanted of it, by its bytes where nothing else tells.
+
+        :class:`Conflict` where nobody can tell.
+        """
         present = self._target.details(key.name, "", within=within)
         if present is None:
             return None
         return restored(key) if self._is_wanted(key, present, within) else holding(key, present.version)
 
-    def _is_wanted(self, key: RecordKey, present: Details, within: Deadline) -> bool:
+    def looked_at(self, keys: Sequence[RecordKey], within: Deadline) -> tuple[RecordSet | None, ...]:
+        """What some objects hold, each as :meth:`look` says."""
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="defib-objects") as pool:
+            return tuple(pool.map(lambda key: self.look(key, within), keys))
+
+    def _seen(self, key: RecordKey, within: Deadline) -> RecordSet | None:
+        """The same by what it is called, and its bytes are not read: that may take longer than a write is waited for.
+
+        What S3 said that it made of the wanted version counts as that, until somebody looks at it. Only what was begun, and
+        whose answer never came, is looked at here.
+        """
+        present = self._target.details(key.name, "", within=within)
+        if present is None:
+            return None
+        written = self._made.of(self._target.name, key)
+        if key.set_identifier and present.version in written.ids:
+            return restored(key)
+        wanted = self._is_wanted(key, present, within, read=written.unnamed > 0)
+        return restored(key) if wanted else holding(key, present.version)
+
+    def _is_wanted(self, key: RecordKey, present: Details, within: Deadline, *, read: bool = True) -> bool:
         if not key.set_identifier:
             return False
         if self._target.name == self._source.name and present.version == key.set_identifier:
             return True
-        return self._is_like(key, self._wanted(key, within), present, within)
+        return self._is_like(key, self._wanted(key, within), present, within, read=read)
 
     def _wanted(self, key: RecordKey, within: Deadline) -> Details:
         wanted = self._source.details(key.name, key.set_identifier, within=within)
@@ -134,12 +161,13 @@ class ObjectsZone:
             raise NotFound("the version that is wanted is gone", where=self._source.where, seen=str(key))
         return wanted
 
-    def _is_like(self, key: RecordKey, wanted: Details, present: Details, within: Deadline) -> bool:
+    def _is_like(self, key: RecordKey, wanted: Details, present: Details, within: Deadline, *, read: bool = True) -> bool:
+        """Whether both hold the same; without `read` what is to be seen without their bytes."""
         if wanted.headers != present.headers or wanted.tagged != present.tagged:
             return False
         ours, theirs = _listed(key.name, key.set_identifier, wanted), _listed(key.name, present.version, present)
-        answer = self._sameness.of(ours, theirs, within)
-        if answer.same is Same.UNKNOWN:
+        answer = (self._sameness if read else self._unread).of(ours, theirs, within)
+        if answer.same is Same.UNKNOWN and read:
             raise Conflict("nobody can tell what the object holds", where=self._target.where, seen=f"{key}: {answer.why}")
         return answer.same is Same.YES and (not wanted.tagged or self._tags_are_alike(key, present.version, within))
 
@@ -163,7 +191,7 @@ class ObjectsZone:
 
     def _make(self, change: RecordChange, within: Deadline) -> Sequence[Version]:
         key = change.key
-        present = self.look(key, within)
+        present = self._seen(key, within)
         if present == change.after:
             return ()
         if present != change.before:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from defib.clock import Deadline, SimulatedClock
 from defib.entries import ChangeNotUndone
 from defib.errors import LeaseHeld, Refused, Unavailable
 from defib.journal import read_journal
 from defib.objectives import Status
 from defib.plan import Decides
+from defib.replication.port import Original
 from defib.run import Run
 from defib.start import new_run
 from tests.flows.restore_stage import RestoreStage, restored
@@ -117,6 +122,62 @@ class TestElsewhere:
         _, outcome = stage.restore(stage.good, side="replica", into="assets")
         assert outcome.status is Status.RECOVERED
         assert stage.holds()["images/logo.svg"] == b"images/logo.svg"
+
+
+class TestLarge:
+    """Uploaded in parts, with no checksum of all bytes: only reading both whole tells them apart, a minute each."""
+
+    @pytest.fixture
+    def films(self, tmp_path: Path) -> RestoreStage:
+        """Two films that are spoilt by others of the same length."""
+        (tmp_path / "films").mkdir()
+        stage = RestoreStage(tmp_path / "films")
+        for what in ("good", "evil"):
+            for name in ("one.mp4", "two.mp4"):
+                version = stage.put(name, f"{what} {name}".encode(), plain=False)
+                kept = stage.buckets.source.must(name, version)
+                stage.buckets.source.keep(replace(kept, version=kept.version._replace(etag=f"{what}-2")))
+            stage.good = stage.moment() if what == "good" else stage.good
+        for bucket in (stage.buckets.source, stage.buckets.replica, stage.buckets.laboratory):
+            bucket.digest = slowly(stage.clock, bucket.digest)  # type: ignore[method-assign]
+        return stage
+
+    def test_there_and_back(self, films: RestoreStage) -> None:
+        """What was copied is known by its id as soon as S3 has answered, and read before it is said to be as it was."""
+        before, spoilt = films.versions(), films.holds()
+        run, outcome = films.restore(films.good)
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert films.holds() == {name: f"good {name}".encode() for name in ("one.mp4", "two.mp4")}
+        assert films.rollback(run.id).status is Status.ROLLED_BACK
+        assert (films.versions(), films.holds()) == (before, spoilt)
+
+    def test_what_a_copy_holds_is_proved_by_its_bytes(self, films: RestoreStage) -> None:
+        """S3 has said that it copied; what it holds then is read all the same."""
+        copy, source = films.buckets.source.copy, films.buckets.source
+
+        def wrongly(original: Original, *, within: Deadline) -> str:
+            version = copy(original, within=within)
+            source.change(original.key, version, content=b"lost " + original.key.encode())
+            return version
+
+        source.copy = wrongly  # type: ignore[method-assign]
+        _, outcome = films.restore(films.good)
+        assert outcome.status is Status.FAILED
+        assert "2 objects not as before" in outcome.reason
+
+
+def slowly(clock: SimulatedClock, digest: Callable[..., str]) -> Callable[..., str]:
+    """The same, a minute later; where less is left, not at all."""
+
+    def read(key: str, version: str, *, within: Deadline) -> str:
+        left = within.remaining()
+        if left < timedelta(minutes=1):
+            clock.sleep(max(left, timedelta(0)))
+            raise Unavailable("no time was left to read on", where=key)
+        clock.sleep(timedelta(minutes=1))
+        return digest(key, version, within=within)
+
+    return read
 
 
 class TestWhatIsReplicated:
