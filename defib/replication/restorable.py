@@ -194,7 +194,7 @@ def _remedy(asked: Restoration, left: Left) -> str:
 
 
 def _other_side(asked: Restoration) -> str:
-    """How to bring the same into the same bucket by the other side's versions: without `--into` they stay in their own."""
+    """How to bring the same into the same bucket by the other side's versions."""
     other = SOURCE if asked.wanted.side == REPLICA else REPLICA
     return f"--from {other} --into {asked.target.name}"
 

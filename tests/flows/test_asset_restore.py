@@ -119,8 +119,10 @@ class TestElsewhere:
             if key == "images/logo.svg":
                 stage.buckets.source.remove(key, version, within=stage.buckets.within)
         stage.buckets.replica.mark_deleted("images/old.webp", within=stage.buckets.within)
-        _, outcome = stage.restore(stage.good, side="replica", into="assets")
+        there = stage.versions("replica")
+        _, outcome = stage.restore(stage.good, side="replica")
         assert outcome.status is Status.RECOVERED
+        assert stage.versions("replica") == there
         assert stage.holds()["images/logo.svg"] == b"images/logo.svg"
 
 
