@@ -48,7 +48,10 @@ class Changes:
         return standing(self._journal.records)
 
     def make(self, number: int, change: Change, within: Deadline, *, undo: bool = False) -> None:
-        """Make one change by compare-and-set, written down before it is made; one already made costs a read."""
+        """Make one change by compare-and-set, written down before it is made; one already made costs a read.
+
+        What was made piecemeal is put back as far as it is not somebody else's by now: the rest is named.
+        """
         if self.lease is None:
             raise Refused("a run without a lease makes no change", where=change.target)
         zone = self._zone(change)
@@ -56,14 +59,17 @@ class Changes:
         if present == change.after:
             self._journal.append(entries.ChangeMade(number, already=True, undo=undo))
             return
-        if not _may_be_made(change, present):
+        left, possible = _left(change, present), _may_be_made(change, present)
+        if not possible and not (undo and change.piecemeal and left):
             raise foreign(change, present)
         self.lease.check()
         if within.expired():
             raise BudgetSpent(f"no time is left to change {change.names}", where=change.target)
         self._journal.append(entries.ChangeIntended(number, change, self.lease.number, undo=undo))
         self.lease.check()
-        receipt = zone.replace(_left(change, present), within=within)
+        receipt = zone.replace(left, within=within)
+        if not possible:
+            raise foreign(change, present)
         self._read_back(zone, change)
         self._journal.append(entries.ChangeMade(number, receipt.id, undo=undo))
 
@@ -157,7 +163,7 @@ def _left(change: Change, present: Sequence[RecordSet | None]) -> tuple[RecordCh
     """What of a change is still to be made."""
     if not change.piecemeal:
         return change.records
-    return tuple(each for each, now in zip(change.records, present, strict=True) if now != each.after)
+    return tuple(each for each, now in zip(change.records, present, strict=True) if now == each.before)
 
 
 def standing(records: Sequence[Record]) -> tuple[tuple[int, Change], ...]:

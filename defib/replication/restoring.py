@@ -113,7 +113,9 @@ def approve_the_restore(step: Step, asked: Restoration) -> Planned:
     named = keys_of(changes)
     step.note(_kinds(apart))
     approve(step, plan, also=named, removable=named)
-    return _planned(plan.digest(), asked.found, apart)
+    planned = _planned(plan.digest(), asked.found, apart)
+    asked.found = Rewound()  # what it named stands in the journal, and may be much
+    return planned
 
 
 def _planned(digest: str, found: Rewound, apart: Sequence[Apart]) -> Planned:

@@ -19,6 +19,7 @@ from defib.lab.callbook import VARIABLE
 from defib.objectives import Status
 from defib.providers.open_replicas import open_replicas
 from defib.providers.secret import resolve
+from defib.replication.pair import Pair
 from defib.replication.port import Status as Replicating
 from defib.site import load_site
 from tests.conftest import Defib, Ended, LabMaker
@@ -211,7 +212,14 @@ def test_replicas(watched: Watched) -> None:
     watched("asset-restore", *restored, "--plan", "--json")
     run = watched("asset-restore", *restored, *REHEARSED).json["run_id"]
     assert watched("asset-restore", "rollback", run, "--json", codes=(3,)).json["status"] == Status.ROLLED_BACK
-    # What was not there 40 days ago gets markers; copies of what was are made by the repair below, by the same calls.
+    # In place, what was not there 40 days ago gets markers. Into the empty bucket what was there is copied, and a marker is
+    # put on what somebody has written there.
+    beside = (*restored, "--into", "pulse-assets-restored")
+    put_beside(watched, "images/by-a-test.webp")
+    watched.since()
+    run = watched("asset-restore", *beside, *REHEARSED).json["run_id"]
+    assert watched("asset-restore", "rollback", run, "--json", codes=(3,)).json["status"] == Status.ROLLED_BACK
+    # Copies in place are made by the repair below, by the same calls.
     assert watched.idle("asset-restore") <= {"s3:PutObject on arn:aws:s3:::pulse-assets/*"}
 
 
@@ -226,15 +234,27 @@ def test_replicas_that_are_mended(watched: Watched) -> None:
     assert watched.idle("replication-repair") == set()
 
 
-def write(watched: Watched, key: str, fault: str) -> None:
-    """Write at the source while replication has a fault, until S3 says what became of it."""
-    lab, within = watched.lab, Deadline.after(SystemClock(), timedelta(seconds=30))
+def pair_of(watched: Watched) -> Pair:
+    """The lab's buckets, to be written to by hand."""
+    lab = watched.lab
     opened = open_replicas(
         load_site(lab.home / "lab" / "sites" / "lab.yaml"), Home(lab.home), lambda secret: resolve(secret, lab.home)
     )
     assert opened is not None
+    return opened.pairs[0]
+
+
+def put_beside(watched: Watched, key: str) -> None:
+    """Write into the bucket that may be restored into."""
+    (beside,) = pair_of(watched).others
+    beside.put(key, key.encode(), within=Deadline.after(SystemClock(), timedelta(seconds=30)))
+
+
+def write(watched: Watched, key: str, fault: str) -> None:
+    """Write at the source while replication has a fault, until S3 says what became of it."""
+    lab, within = watched.lab, Deadline.after(SystemClock(), timedelta(seconds=30))
     process.break_(lab.home, "s3-replication", fault)
-    source = opened.pairs[0].source
+    source = pair_of(watched).source
     version = source.put(key, key.encode(), within=within)
     while (told := source.details(key, version, within=within)) is not None and told.status is Replicating.PENDING:
         within.clock.sleep(timedelta(milliseconds=50))
