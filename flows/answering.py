@@ -18,9 +18,9 @@ from prefect.client.schemas.objects import State
 from prefect.deployments.runner import RunnerDeployment
 from prefect.states import Completed, Failed
 from prefect.types.entrypoint import EntrypointType
-from pydantic import Field
 
 from defib.home import Home
+from flows.forms import shown
 
 NAME = "answer-alarm"
 
@@ -30,11 +30,11 @@ LOOKED_FOR_EVERY = 1
 
 @flow(name=NAME, flow_run_name="answer-{site}-{source}", persist_result=False)
 def answering(
-    site: Annotated[str, Field(title="Site", description="The name of a site file.")],
-    source: Annotated[str, Field(title="Source", description="Who says it, such as uptimerobot.")],
-    id: Annotated[str, Field(title="Alarm", description="What tells it from the source's other alarms.")],  # noqa: A002
-    says: Annotated[str, Field(title="Says", description="What it says, in its own words.")] = "",
-    since: Annotated[str, Field(title="Since", description="When it began, ISO 8601 with a time zone.")] = "",
+    site: Annotated[str, shown("Site", "The name of a site file.")],
+    source: Annotated[str, shown("Source", "Who says it, such as uptimerobot.")],
+    id: Annotated[str, shown("Alarm", "What tells it from the source's other alarms.")],  # noqa: A002
+    says: Annotated[str, shown("Says", "What it says, in its own words.")] = "",
+    since: Annotated[str, shown("Since", "When it began, ISO 8601 with a time zone.")] = "",
 ) -> State[Any]:
     """Start the right recovery of a site that somebody says is down, once, and follow it to its end."""
     words = ["event", f"--site={site}", f"--from={source}", f"--id={id}", f"--says={says}", "--json"]

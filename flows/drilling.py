@@ -24,7 +24,6 @@ from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
-from pydantic import Field
 
 from defib.detached import start_detached
 from defib.drillcalendar import Ending
@@ -41,7 +40,7 @@ from defib.report.trend import trend
 from defib.site import load_site
 from defib.start import Desk
 from flows.board import refreshed
-from flows.forms import SiteChoice
+from flows.forms import SiteChoice, shown
 from flows.scheduled import desk
 from flows.words import Words
 
@@ -52,9 +51,8 @@ _SKEW = timedelta(minutes=1)
 
 DrillChoice = Annotated[
     Literal["", "cdn-failover", "dns-switch", "aws-redeploy", "git-mirror", "replication-check"],
-    Field(
-        description="Drill this one now, in the lab. Left empty, what is due by the calendar of the site file, if anything.",
-        json_schema_extra={"title": "Procedure"},
+    shown(
+        "Procedure", "Drill this one now, in the lab. Left empty, what is due by the calendar of the site file, if anything."
     ),
 ]
 

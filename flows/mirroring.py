@@ -14,6 +14,7 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.forms import RoundSite
 from flows.git_mirror import PROCEDURE
 from flows.rounds import come_round
 from flows.scheduled import serve_sites
@@ -22,7 +23,7 @@ EVERY = timedelta(minutes=15)
 
 
 @flow(name="git-mirror", flow_run_name="git-mirror-{site}", persist_result=False)
-def mirroring(site: str) -> State[Any]:
+def mirroring(site: RoundSite) -> State[Any]:
     """Mirror one site's repositories, publish ``SITE-mirrors``, and fail where not every mirror holds everything."""
     return come_round(PROCEDURE, site, "Mirrored")
 

@@ -23,6 +23,7 @@ from defib.ready.inspect import inspect
 from defib.ready.kept import keep
 from defib.report.artifacts import readiness_rows, readiness_text
 from flows.board import OFTEN, refreshed
+from flows.forms import RoundSite
 from flows.scheduled import desk, serve_sites
 
 EVERY = timedelta(minutes=30)
@@ -30,7 +31,7 @@ _NAMES = {State.OK: "Ready", State.WARN: "Ready with warnings", State.UNKNOWN: "
 
 
 @flow(name="readiness", flow_run_name="readiness-{site}", persist_result=False)
-def readiness(site: str) -> FlowState[Any]:
+def readiness(site: RoundSite) -> FlowState[Any]:
     """Check one site, publish ``readiness-SITE``, and fail where something would stop a recovery or could not be told."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:

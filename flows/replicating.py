@@ -13,6 +13,7 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.forms import Ranges, RoundSite
 from flows.replication_check import PROCEDURE
 from flows.rounds import come_round
 from flows.scheduled import serve_sites
@@ -22,7 +23,7 @@ EVERY = timedelta(minutes=15)
 
 
 @flow(name="replication-check", flow_run_name="replication-check-{site}", persist_result=False)
-def replicating(site: str, ranges: str = "") -> State[Any]:
+def replicating(site: RoundSite, ranges: Ranges = "") -> State[Any]:
     """Compare one site's replicas, publish ``SITE-replicas``, and fail where one is not as it must be.
 
     `ranges` is the deployment (``replication-range/NAME``) whose runs compare the parts, on as many workers as its work pool
