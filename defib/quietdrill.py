@@ -49,6 +49,8 @@ class QuietDrill:
             status, reason = Status.INTERRUPTED, error.what
         except DefibError as error:
             reason = str(error)
+        except Exception as error:  # a defect must not leave the drill without an end
+            reason = f"{type(error).__name__}: {error}"
         finally:
             self.desk.clock.resume()
             self._leave_nothing(clean_up)
@@ -112,10 +114,10 @@ class QuietDrill:
 
     def heal(self) -> None:
         """Heal what is broken. Idempotent."""
+        self.stage.bench.heal()  # also where nothing is broken: a lab that is gone says so here, and not after many retries
         faults = list(self._journal.of(entries.FaultSet))
         if not faults or not faults[-1].fault:
             return
-        self.stage.bench.heal()
         for target, _ in self._faults:
             self._journal.append(entries.FaultSet(target, ""))
 
