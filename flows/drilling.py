@@ -41,6 +41,7 @@ from defib.site import load_site
 from defib.start import Desk
 from flows.board import refreshed
 from flows.forms import SiteChoice, shown
+from flows.published import tags_left
 from flows.scheduled import desk
 from flows.words import Words
 
@@ -121,7 +122,7 @@ class _Drilling:
         try:
             with get_client(sync_client=True) as client:
                 for drill in drills:
-                    client.update_flow_run(self._flow_run.id, tags={*self._flow_run.tags, *_tags(drill)})
+                    client.update_flow_run(self._flow_run.id, tags={*tags_left(self._flow_run), *_tags(drill)})
                     for artifact in self._artifacts(self._flow_run.id, drill):
                         client.create_artifact(artifact)
         except Exception as error:

@@ -36,7 +36,7 @@ from defib.timeline import Timeline, timeline
 from flows.board import refreshed
 from flows.commands import Wanted
 from flows.pausing import Pauses
-from flows.published import plan_artifact, publish, state_of, tags_of
+from flows.published import plan_artifact, publish, state_of, tags_left, tags_of
 from flows.scheduled import desk
 from flows.tasks import Tasks
 from flows.words import Words
@@ -79,7 +79,7 @@ class _Following:
         self._since = (flow_run.created or at.clock.now()) - _SKEW
         self._words = Words(at.home.site(self._site) / "on-demand" / f"{flow_run.id}.log")
         self._log = get_run_logger()
-        self._tags: set[str] = set(flow_run.tags)
+        self._tags: set[str] = tags_left(flow_run)
         self._tasks, self._pauses = Tasks(flow_run.id), Pauses(flow_run.id, at.clock)
         self._may_ask = Deadline.after(at.clock, timedelta(0))
         self._records: list[Record] = []

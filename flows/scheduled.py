@@ -26,10 +26,18 @@ def desk() -> Desk:
     return Desk(Home.open(), runbooks, SystemClock(), open_outside, redact=Redactor())
 
 
-def serve_sites(served: Flow[[str], Any], sites: Sequence[str], every: timedelta) -> None:
+def for_sites(served: Flow[[str], Any], sites: Sequence[str], every: timedelta) -> list[RunnerDeployment]:
     """One deployment for each site, by the dotted entrypoint: a file's would put this folder first on the path."""
     module = EntrypointType.MODULE_PATH
     made = (
-        served.to_deployment(name=site, parameters={"site": site}, interval=every, entrypoint_type=module) for site in sites
+        served.to_deployment(
+            name=site, parameters={"site": site}, interval=every, entrypoint_type=module, tags=[f"site:{site}", "round"]
+        )
+        for site in sites
     )
-    serve(*cast("Iterator[RunnerDeployment]", made))
+    return [*cast("Iterator[RunnerDeployment]", made)]
+
+
+def serve_sites(served: Flow[[str], Any], sites: Sequence[str], every: timedelta) -> None:
+    """Serve them until a signal comes."""
+    serve(*for_sites(served, sites, every))

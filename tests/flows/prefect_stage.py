@@ -71,7 +71,7 @@ class Board:
 def until(holds: Callable[[], object], what: str) -> None:
     """Wait until something holds."""
     clock = SystemClock()
-    within = Deadline.after(clock, timedelta(seconds=60))
+    within = Deadline.after(clock, timedelta(seconds=90))
     while not holds():
         assert not within.expired(), f"{what} never came"
         clock.sleep(timedelta(milliseconds=200))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -24,6 +27,27 @@ def flow_of(entrypoint: str) -> Any:
 def test_every_procedure_is_deployed() -> None:
     """By the name of its runbook."""
     assert {path.stem for path in RUNBOOKS.glob("*.md")} <= {flow_of(each).name for each in ENTRYPOINTS}
+
+
+BEATS = {each["work_pool"]["job_variables"]["env"]["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] for each in TYPED["deployments"]}
+
+
+@pytest.mark.parametrize(
+    ("before", "given"),
+    [("", BEATS), ("import flows; ", {""})],
+    ids=["by a worker", "served, or by a command"],
+)
+def test_hearts_beat_often_enough(before: str, given: set[str]) -> None:
+    """E2: the automation that misses heartbeats waits for six, in whichever way a run begins; Prefect's own are too rare."""
+    silent = YAML(typ="safe").load((ROOT / "automations" / "run-silent.yaml").read_text(encoding="utf-8"))
+    asked = f"{before}from prefect.settings import get_current_settings as now; print(now().flows.heartbeat_frequency)"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    for beat in given:
+        environment = clean | ({"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": beat} if beat else {})
+        told = subprocess.run(
+            [sys.executable, "-c", asked], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        assert int(told.stdout) * 6 <= silent["trigger"]["within"]
 
 
 def test_no_machine_is_named() -> None:
