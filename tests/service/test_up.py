@@ -9,13 +9,16 @@ import stat
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from defib.clock import SystemClock
+from defib.history import is_alive
 from defib.lab import process
 from defib.objectives import Status
 from defib.processid import ProcessId
@@ -24,6 +27,7 @@ from tests.service.stage import Recovery, Somebody, runs, wait_until
 
 NET = "127.162"
 CLOCK = SystemClock()
+TTL = timedelta(seconds=3.2)
 
 
 @dataclass(frozen=True)
@@ -149,6 +153,43 @@ def test_a_recovery_outlives_server_and_worker(prefect: Prefect) -> None:
     assert not set(killed.values()) & set(again.json["processes"].values())
     process.heal(lab.home)
     assert 3 == lab("rollback", recovery.folder.name).code
+
+
+def test_a_recovery_that_died_with_everything_is_resumed(prefect: Prefect) -> None:
+    """Kill -9 of server, worker and the recovery itself, in mid-run: its evidence is intact, and a command resumes it."""
+    lab = prefect.defib
+    CLOCK.sleep(TTL)  # resolvers must have forgotten where the test before has led them
+    process.break_(lab.home, "cloudfront", "refuse")
+    before, doomed = runs(lab), [*prefect.up().json["processes"].values()]
+    flow_run = prefect.as_somebody(prefect.password).start("cdn-failover")
+    recovery = Recovery.begun(lab, before)
+    recovery.approve()
+    recovery.wait_for("steer-traffic")
+    for pid in [*started_by(flow_run), *doomed]:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(recovery.folder), within=10)
+    run_id, so_far = recovery.folder.name, recovery.records
+    assert recovery.status is None
+    listed = {each["run_id"]: each["status"] for each in lab("runs", "--json").json["runs"]}
+    assert listed[run_id] == "crashed"
+    assert lab("verify", run_id, "--head", so_far[-1].hash, "--json").json["intact"] is True
+    resumed = lab("resume", run_id, "--json")
+    assert (resumed.code, resumed.json["status"], resumed.json["rto"]["verdict"]) == (0, "recovered", "met"), resumed.err
+    assert recovery.records[: len(so_far)] == so_far
+    assert lab("verify", run_id, "--head", resumed.json["head"], "--json").json["intact"] is True
+    process.heal(lab.home)
+    assert 3 == lab("rollback", run_id).code
+    assert ["server", "worker"] == prefect.up().json["started"]
+
+
+def started_by(flow_run: str) -> list[int]:
+    """The processes that a flow run has started, by what they were told of it."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            found += [int(path.parent.name)] if f"Prefect flow run {flow_run}".encode() in path.read_bytes() else []
+    assert found, "nothing was started"
+    return found
 
 
 def test_a_worker_that_died_is_started_anew(prefect: Prefect) -> None:
