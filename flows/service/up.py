@@ -135,14 +135,14 @@ def alone(folder: Path) -> Iterator[None]:
 
 def _agreed(before: Service | None, place: Place, asks: bool | None, again: str) -> Service:
     """What shall be up: as it is where something is, and only there where that was asked for."""
-    asks = not place.is_loopback() if asks is None else asks
+    wanted = Service.wanted(place, asks)
     if before is None or not before.any_alive():
-        return Service(place, asks)
-    if (before.place, before.asks) != (place, asks):
+        return wanted
+    if (before.place, before.asks) != (place, wanted.asks):
         raise InputError(
             "Prefect is up already, otherwise than was asked for",
             where=before.place.url,
-            expected=f"{place.url}, {_asking(asks)}",
+            expected=f"{place.url}, {_asking(wanted.asks)}",
             seen=f"{before.place.url}, {_asking(before.asks)}",
             then=_anew(again),
         )
