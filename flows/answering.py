@@ -21,6 +21,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from defib.home import Home
 from flows.forms import shown
+from flows.terminal import ended, must_have_a_server
 
 NAME = "answer-alarm"
 
@@ -64,6 +65,7 @@ def _state(told: bytes, code: int) -> State[Any]:
 
 def main() -> None:
     """Serve the deployment until a signal comes."""
+    must_have_a_server()
     from flows.answering import answering as served  # noqa: PLC0415 - under its own name, not as `__main__`
 
     made = served.to_deployment(name=NAME, entrypoint_type=EntrypointType.MODULE_PATH)
@@ -71,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main))

@@ -18,6 +18,7 @@ from flows.forms import RoundSite
 from flows.git_mirror import PROCEDURE
 from flows.rounds import come_round
 from flows.scheduled import serve_sites
+from flows.terminal import ended
 
 EVERY = timedelta(minutes=15)
 
@@ -36,4 +37,4 @@ def main(sites: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(ended(lambda: main(sys.argv[1:])))

@@ -26,6 +26,7 @@ from flows.board import OFTEN, refreshed
 from flows.forms import RoundSite
 from flows.published import tags_left
 from flows.scheduled import desk, serve_sites
+from flows.terminal import ended
 
 EVERY = timedelta(minutes=30)
 _NAMES = {State.OK: "Ready", State.WARN: "Ready with warnings", State.UNKNOWN: "Unknown", State.FAIL: "Not ready"}
@@ -76,4 +77,4 @@ def main(sites: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(ended(lambda: main(sys.argv[1:])))

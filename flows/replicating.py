@@ -18,6 +18,7 @@ from flows.replication_check import PROCEDURE
 from flows.rounds import come_round
 from flows.scheduled import serve_sites
 from flows.spreading import spread_over
+from flows.terminal import ended
 
 EVERY = timedelta(minutes=15)
 
@@ -40,4 +41,4 @@ def main(sites: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(ended(lambda: main(sys.argv[1:])))

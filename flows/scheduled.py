@@ -13,10 +13,13 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.types.entrypoint import EntrypointType
 
 from defib.clock import SystemClock
+from defib.errors import InputError
 from defib.home import Home
 from defib.outside import open_outside
 from defib.redact import Redactor
+from defib.site import load_site
 from defib.start import Desk
+from flows.terminal import must_have_a_server
 
 
 def desk() -> Desk:
@@ -39,5 +42,11 @@ def for_sites(served: Flow[[str], Any], sites: Sequence[str], every: timedelta) 
 
 
 def serve_sites(served: Flow[[str], Any], sites: Sequence[str], every: timedelta) -> None:
-    """Serve them until a signal comes."""
+    """Serve them until a signal comes; what is wrong with a site or with Prefect's address is told at once."""
+    if not sites:
+        raise InputError("no site is named", expected=f"python -m {served.fn.__module__} SITE …")
+    must_have_a_server()
+    at = desk()
+    for site in sites:
+        load_site(at.site_path(site))
     serve(*for_sites(served, sites, every))
