@@ -40,6 +40,7 @@ from defib.report.trend import trend
 from defib.site import load_site
 from defib.start import Desk
 from flows.board import refreshed
+from flows.events import FOLLOWED
 from flows.forms import SiteChoice, shown
 from flows.published import tags_left
 from flows.scheduled import desk
@@ -79,7 +80,7 @@ class _Drilling:
     def __init__(self, at: Desk, flow_run: FlowRun, site: str, procedure: str) -> None:
         self._at, self._flow_run = at, flow_run
         self._site = load_site(at.site_path(site)).site
-        self._trigger = f"Prefect flow run {flow_run.id}"
+        self._trigger = f"{FOLLOWED}{flow_run.id}"
         self._since = (flow_run.created or at.clock.now()) - _SKEW
         self._words = Words(at.home.site(self._site) / "drills" / f"{flow_run.id}.log")
         self._log = get_run_logger()

@@ -127,11 +127,21 @@ def test_approved_in_the_form(broken: Board) -> None:
     assert (ended["state_name"], ended["name"]) == ("Recovered", paused["name"])
     assert {"site:lab", "on-demand", "mode:rehearsal", "verdict:recovered", "rto:met", "rpo:met"} <= set(ended["tags"])
     _shows_the_steps(broken, ended)
+    _is_told(broken, ended["name"])
     documents = broken.artifacts(ended)
     assert {f"lab-cdn-failover-{part}" for part in ("plan", "timeline", "verdicts")} == set(documents)
     assert "Approved (prefect) by Ann" in documents["lab-cdn-failover-plan"]
     approved = next(each.entry for each in records_of(broken, ended["name"]) if isinstance(each.entry, entries.Approved))
     assert (approved.digest, approved.how) == (digest, "prefect")
+
+
+def _is_told(board: Board, run_id: str) -> None:
+    """Automations hear of it as of every run; and nobody is told in vain."""
+    found = board.server.ask("events/filter", {"filter": {"event": {"prefix": ["defib.run."]}}})["events"]
+    told = {each["event"] for each in found if each["resource"].get("defib.run") == run_id}
+    assert {"defib.run.started", "defib.run.done"} <= told
+    journal = [each.entry for each in records_of(board, run_id) if isinstance(each.entry, entries.Told)]
+    assert [each.why for each in journal if each.channel == "prefect" and each.outcome != "sent"] == []
 
 
 def _shows_the_steps(board: Board, ended: dict[str, Any]) -> None:
