@@ -98,6 +98,20 @@ def test_whoever_has_no_password_is_told_nothing(prefect: Prefect) -> None:
     assert prefect.as_somebody("").ask("/api/ready")
 
 
+def test_the_pages_of_others_may_not_ask(prefect: Prefect) -> None:
+    """A browser that shows a page of somebody else's neither sends what that wants to start here, nor lets it read."""
+    asked = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    for path in ("/api/ready", "/api/flow_runs/filter"):
+        for method in ("OPTIONS", "GET"):
+            request = urllib.request.Request(f"http://127.0.0.1:{prefect.port}{path}", headers=asked, method=method)
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    headers = answer.headers
+            except urllib.error.HTTPError as error:
+                headers = error.headers
+            assert headers["Access-Control-Allow-Origin"] is None, (method, path)
+
+
 def test_the_password_is_for_its_owner_alone(prefect: Prefect) -> None:
     """It is in two files that nobody else may read, in no log, and on no command line."""
     home = prefect.defib.home / "prefect"
