@@ -284,3 +284,30 @@ def test_what_does_not_come_is_told(board: Automated, tmp_path: Path) -> None:
         enough()
     everything = "\n".join(told)
     assert not [text for text in ("/late has", "with-approval", "that-is-slow", "that-is-over") if text in everything]
+
+
+def test_burning_objectives_go_to_the_escalation(board: Automated) -> None:
+    """50, 75 and 90 % of an RTO and of an RPO: each as it comes, with its words; here to somebody who tells it on."""
+    with listening(board.defib) as listener:
+        address = f"http://127.0.0.1:{listener.port}/tell/{SECRET}"
+        (board.lab.home / "escalation").write_text(address + "\n", encoding="utf-8")
+        done = board.apply("--listen", f"http://127.0.0.1:{listener.port}", "--escalation", "file:escalation")
+        assert "an objective burns: made" in done.stdout, done.stderr
+        CLOCK.sleep(timedelta(seconds=1))  # the server loads the automations of a moment ago
+        for objective in ("rto", "rpo"):
+            for percent in (50, 75, 90):
+                _burns(board, objective, percent)
+        told: set[str] = set()
+        while len(told) < 6:
+            note = listener.until("of the r")["note"]
+            told.add(note.removeprefix("lab: "))
+    assert told == {f"{percent} % of the {objective} is used" for objective in ("rto", "rpo") for percent in (50, 75, 90)}
+
+
+def _burns(board: Automated, objective: str, percent: int) -> None:
+    """The event of a run, as :mod:`flows.events` sends it."""
+    payload = {"title": f"{percent} % of the {objective} is used", "text": "a text", "subject": f"{objective}:{percent}"}
+    labels = {"defib.site": "lab", "defib.run": "run-1", "defib.procedure": "cdn-failover", "defib.percent": str(percent)}
+    event = {"id": str(uuid4()), "occurred": CLOCK.now().isoformat(), "event": f"defib.{objective}.burn"}
+    resource = {"prefect.resource.id": "defib.site.lab", "prefect.resource.name": "lab", **labels}
+    board.send("POST", "events", [event | {"resource": resource, "payload": payload | {"severity": "warning"}}])
