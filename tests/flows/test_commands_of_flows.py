@@ -53,3 +53,18 @@ def test_without_a_site_or_with_one_that_is_not_there(tmp_path: Path, module: st
     assert f"python -m flows.{module} SITE" in done.stderr
     done = run(tmp_path, module, "no-such-site", **nobody)
     assert (done.returncode, done.stderr.splitlines()[0]) == (12, "error:    there is no site 'no-such-site'")
+
+
+@pytest.mark.parametrize(("before", "expected"), [("", "True"), ("import flows; ", "False")])
+def test_nobody_is_told_what_is_done_here(tmp_path: Path, before: str, expected: str) -> None:
+    """Whatever imports a flow has Prefect keep it to itself, on a machine whose owner has never said anything about it."""
+    asked = f"{before}from prefect._internal.analytics.enabled import is_telemetry_enabled as on; print(on())"
+    told = subprocess.run(
+        [sys.executable, "-c", asked],
+        env=Defib(tmp_path).environment(),  # which says nothing of CI, where Prefect asks nobody either
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == expected
