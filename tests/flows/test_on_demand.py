@@ -102,8 +102,12 @@ def test_the_forms_offer_what_there_is(board: Board) -> None:
     assert made["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert made["pull_steps"] == [{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}]
     assert {"site:lab", "on-demand"} <= set(made["tags"])
+    assert made["job_variables"]["env"] == {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
     assert board.python("-m", "flows.deploy", "lab") == "lab: deployed\n"  # again, which changes nothing
     assert deployment(board, "cdn-failover/lab")["id"] == made["id"]
+    for name in ("readiness", "drilling", *ROUNDS):
+        offered = deployment(board, f"{name}/lab")["parameter_openapi_schema"]["properties"]["site"]
+        assert (offered["title"], offered["enum"]) == ("Site", ["lab"])
     (every,) = deployment(board, "readiness/lab")["schedules"]
     assert every["schedule"]["interval"] == 1800
     assert {deployment(board, f"{each}/lab")["schedules"][0]["schedule"]["interval"] for each in ROUNDS} == {900}
