@@ -23,6 +23,7 @@ from defib.lab import process
 from defib.objectives import Status
 from defib.processid import ProcessId
 from tests.conftest import Defib, Ended, LabMaker
+from tests.flows.prefect_server import free_port
 from tests.service.stage import Recovery, Somebody, runs, wait_until
 
 NET = "127.162"
@@ -53,13 +54,6 @@ class Prefect:
     def ask(self, path: str, body: object = None) -> Any:
         """What the API answers to its owner."""
         return self.as_somebody(self.password).ask(path, body)
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 @pytest.fixture(scope="module")
