@@ -121,6 +121,16 @@ def test_what_the_cluster_must_bring() -> None:
         assert f"create {'' if 'configmap' in made else 'secret generic '}{made} --from" in text
 
 
+@pytest.mark.parametrize("name", ["defib", "flows", "runbooks", "automations", "prefect.yaml", "requirements.lock"])
+def test_the_image_has_what_its_commands_read(name: str) -> None:
+    """`flows.deploy` and `flows.automations` make what stands in files beside them."""
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    copied = {word for line in dockerfile.splitlines() if line.startswith("COPY ") for word in line.split()[1:-1]}
+    assert name in copied
+    assert f"!{name}" in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+    assert (ROOT / name).exists()
+
+
 def test_the_image_has_the_locked_prefect() -> None:
     """Its version is the one in the lock, and everything in it comes from the lock, by its hashes."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
