@@ -11,6 +11,7 @@ from pathlib import Path
 from defib.cli.desk import runbooks_folder
 from defib.cli.say import say, say_json, table
 from defib.clock import Clock
+from defib.drillorder import GONE
 from defib.errors import InputError, LabDown
 from defib.home import Home
 from defib.lab import process
@@ -20,8 +21,6 @@ from defib.lab.state import LabState
 from defib.site import load_site
 
 LOOK = timedelta(seconds=1)
-
-GONE = "the lab is gone"
 
 
 def start(home: Home, net: str, *, parent: int | None = None) -> LabState:

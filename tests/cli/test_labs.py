@@ -14,6 +14,7 @@ import pytest
 
 from defib.cli import labs
 from defib.clock import SystemClock
+from defib.drillorder import GONE
 from defib.errors import Interrupted, LabDown
 from defib.home import Home
 from defib.lab.state import LabState
@@ -41,7 +42,7 @@ def test_what_is_under_way_ends_with_its_lab(tmp_path: Path) -> None:
         process.kill()
         with pytest.raises(Interrupted) as told:
             clock.sleep(timedelta(seconds=30))
-        assert told.value.what == labs.GONE
+        assert told.value.what == GONE
         clock.resume()
         clock.sleep(labs.LOOK * 1.5)
         enough()

@@ -11,7 +11,8 @@ import pytest
 from defib.conduct import Outcome
 from defib.drill import Stage
 from defib.drilled import Witnessed
-from defib.errors import LabDown
+from defib.drillorder import GONE
+from defib.errors import LabDown, Unavailable
 from defib.objectives import Status
 from defib.quietdrill import QuietDrill
 from defib.run import Run
@@ -74,9 +75,10 @@ def test_nothing_is_cleared_away_where_the_lab_is_gone(quiet: QuietDrill, bench:
 
     def there_and_back() -> None:
         bench.is_there = False
+        raise Unavailable("S3 does not answer")
 
     def clean_up() -> None:
         raise AssertionError("nobody is there")
 
     told = quiet.play(there_and_back, clean_up)
-    assert (told.status, told.residue) == (Status.FAILED, None)
+    assert (told.status, told.residue, told.reason) == (Status.INTERRUPTED, None, f"{GONE}: S3 does not answer")

@@ -188,14 +188,16 @@ def test_aws_redeploy(watched: Watched) -> None:
     site = "lab-aws"
     watched.on("vercel", "netlify")
     watched("aws-redeploy", "plan", "aws-redeploy", "--site", site, "--json", site=site)
-    watched("aws-redeploy", "run", "aws-redeploy", "--site", site, *REHEARSED, site=site)
+    run = watched("aws-redeploy", "run", "aws-redeploy", "--site", site, *REHEARSED, site=site).json["run_id"]
     assert watched.idle("aws-redeploy", site) <= {"s3:PutObject on arn:aws:s3:::pulse-trading-aws/releases/*"}
+    watched("aws-redeploy", "rollback", run, "--json", site=site, codes=(3,))
 
 
 def test_a_new_release_and_back_to_the_one_before(watched: Watched, tmp_path: Path) -> None:
     """A commit that AWS does not have is uploaded; that it was bad costs one write, and nothing is uploaded."""
     site = "lab-aws"
     push(watched.lab, tmp_path / "tree")
+    SystemClock().sleep(timedelta(seconds=3.2))  # the TTL: nobody is on AWS any more
     watched.on("vercel", "netlify")
     deployed = watched("aws-redeploy", "run", "aws-redeploy", "--site", site, *REHEARSED, site=site).json
     assert watched.idle("aws-redeploy", site) == set()
@@ -214,30 +216,30 @@ def test_releases_that_nobody_needs(watched: Watched) -> None:
         {"    distribution: EAWSPULSETRADING\n": "    distribution: EAWSPULSETRADING\n    retention: 1s\n"}
     )
     before = {release["commit"] for release in kept(watched)}
-    put_long_ago(watched.lab, Path(path), next(iter(before)))
+    for commit, days in ((FORGOTTEN, 400), ("e" * 40, 300)):
+        put_long_ago(watched.lab, Path(path), next(iter(before)), commit, timedelta(days=days))
     watched.since()
     listed = watched("release-prune", "release", "prune", "--site", path, "--json", site=path)
-    assert FORGOTTEN in [each["commit"] for each in listed.json["releases"]]
+    assert [each["commit"] for each in listed.json["releases"]] == [FORGOTTEN]
     removed = watched("release-prune", "release", "prune", "--site", path, "--yes", "--json", site=path).json
     assert (removed["removed"], removed["releases"]) == (True, listed.json["releases"])
-    assert {release["commit"] for release in kept(watched)} <= before
+    assert {release["commit"] for release in kept(watched)} == before | {"e" * 40}
     assert watched.idle("release-prune", path) == set()
 
 
 FORGOTTEN = "f" * 40
-"""A release of long ago."""
+"""A release of long ago, after which another one came."""
 
 
-def put_long_ago(lab: Defib, site: Path, like: str) -> None:
-    """A release of one page, as it was left behind long ago."""
+def put_long_ago(lab: Defib, site: Path, like: str, commit: str, ago: timedelta) -> None:
+    """A release of one page, as it was left behind so long ago."""
     clock = SystemClock()
     outside = open_outside(load_site(site), Home(lab.home), Redactor(), clock)
     outside.fence.arm(lambda: None)
     store, within = outside.the_last_resort.store, Deadline.after(clock, timedelta(seconds=30))
-    store.copy(key_of(like, "index.html"), key_of(FORGOTTEN, "index.html"), within=within)
-    long_ago = clock.now() - timedelta(days=400)
-    text = encode(Manifest(FORGOTTEN, long_ago, long_ago, ()))
-    key = manifest_key(FORGOTTEN)
+    store.copy(key_of(like, "index.html"), key_of(commit, "index.html"), within=within)
+    text = encode(Manifest(commit, clock.now() - ago, clock.now() - ago, ()))
+    key = manifest_key(commit)
     store.put(Upload(key, text, len(text), hashlib.sha256(text).hexdigest(), headers_of(key)), within=within)
 
 
