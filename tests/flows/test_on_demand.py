@@ -139,9 +139,12 @@ def test_approved_in_the_form(broken: Board) -> None:
 
 def _is_told(board: Board, run_id: str) -> None:
     """Automations hear of it as of every run; and nobody is told in vain."""
-    found = board.server.ask("events/filter", {"filter": {"event": {"prefix": ["defib.run."]}}})["events"]
-    told = {each["event"] for each in found if each["resource"].get("defib.run") == run_id}
-    assert {"defib.run.started", "defib.run.done"} <= told
+
+    def told() -> set[str]:
+        found = board.server.ask("events/filter", {"filter": {"event": {"prefix": ["defib.run."]}}})["events"]
+        return {each["event"] for each in found if each["resource"].get("defib.run") == run_id}
+
+    until(lambda: {"defib.run.started", "defib.run.done"} <= told(), "an event of its end")
     journal = [each.entry for each in records_of(board, run_id) if isinstance(each.entry, entries.Told)]
     assert [each.why for each in journal if each.channel == "prefect" and each.outcome != "sent"] == []
 
