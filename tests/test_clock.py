@@ -87,9 +87,10 @@ class TestContract:
         """After a signal no work is begun, until the clock is told to go on."""
         begun: list[int] = []
         clock.interrupt()
-        with pytest.raises(Interrupted):
+        with pytest.raises(Interrupted, match="stopped by a signal"):
             clock.call(lambda: begun.append(1), SECOND)
-        with pytest.raises(Interrupted):
+        clock.interrupt("the lab is gone")
+        with pytest.raises(Interrupted, match="the lab is gone"):
             clock.sleep(timedelta(0))
         clock.resume()
         clock.call(lambda: begun.append(2), SECOND)

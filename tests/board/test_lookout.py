@@ -41,7 +41,7 @@ class TestProofs:
         found = proof(board, SITE, "cdn-failover")
         assert (found.state, found.says, found.last) == (State.UNKNOWN, ("never proved",), None)
         assert found.then == f"defib drill cdn-failover --site {SITE} --live"
-        assert {each.state for each in of(board, SITE).proofs} == {State.UNKNOWN}
+        assert {each.state for each in of(board, SITE).procedures} == {State.UNKNOWN}
         assert board.state is State.UNKNOWN
 
     def test_a_recovery_within_its_objectives_proves(self, scene: Scene) -> None:

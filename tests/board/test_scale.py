@@ -51,8 +51,8 @@ def test_many_sites_and_many_runs(tmp_path: Path) -> None:
     seconds = ", ".join(f"{span.total_seconds():.2f} s" for span in (first, again, took))
     sys.stdout.write(f"{SITES} sites, {SITES * RUNS} runs: first, again, page: {seconds}; {len(page)} bytes\n")
     assert len(board.sites) == SITES
-    assert {proof.state for site in board.sites for proof in site.proofs} <= {State.OK, State.WARN, State.UNKNOWN}
-    assert all(len(proof.past) >= 5 for site in board.sites for proof in site.proofs if proof.last)
+    assert {proof.state for site in board.sites for proof in site.procedures} <= {State.OK, State.WARN, State.UNKNOWN}
+    assert all(len(proof.past) >= 5 for site in board.sites for proof in site.procedures if proof.last)
     assert not [site for site in board.sites if site.unreadable]
     assert len(page) < SITES * 40_000
     assert first < timedelta(seconds=SITES * 0.1 + 1)

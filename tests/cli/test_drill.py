@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import signal
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from defib.clock import SystemClock
 from defib.lab import process
 from defib.lab.state import LabState
 from defib.site import load_site
 from tests.conftest import Defib, Ended, LabMaker
 
 NET = "127.94"
+CLOCK = SystemClock()
 RATIO = 1.5
 """How many times the detection window, probe deadline and TTL together an outage may last: the promise of both."""
 
@@ -85,6 +89,30 @@ def test_a_drill_brings_and_ends_its_own_lab(defib: Defib) -> None:
     ended = Ended(running.returncode, out, err)
     assert (ended.code, ended.json["status"]) == (5, "interrupted")
     assert not state.alive()
+    assert not state.eyewitness.alive()
+
+
+@pytest.mark.parametrize(
+    ("procedure", "moment"),
+    [("cdn-failover", "steer-traffic  done"), ("cdn-failover", "healing"), ("replication-check", "breaking")],
+    ids=["on the way out", "on the way back", "while copies stall"],
+)
+def test_a_drill_whose_lab_is_gone(defib: Defib, procedure: str, moment: str) -> None:
+    """Kill -9 of the lab under it: it ends within seconds and says why, and waits for nothing that cannot answer."""
+    running = defib.start("drill", procedure, "--site", "lab", "--json", "--no-prefect", "--net", "127.96")
+    assert running.stderr is not None
+    while moment not in (line := running.stderr.readline()):
+        assert line, running.communicate()
+    state = LabState.read(defib.home / "lab")
+    assert state is not None
+    state.process.send(signal.SIGKILL)
+    killed = CLOCK.monotonic()
+    out, err = running.communicate(timeout=60)
+    assert CLOCK.monotonic() - killed < timedelta(seconds=15), err
+    ended = Ended(running.returncode, out, err)
+    assert (ended.code, ended.json["status"], ended.json["ending"]) == (5, "interrupted", "interrupted")
+    assert ended.json["reason"].startswith("the lab is gone"), ended.json["reason"]
+    assert defib("verify", ended.json["drill_id"], "--json").json["intact"] is True
     assert not state.eyewitness.alive()
 
 

@@ -27,16 +27,10 @@ _BROKEN = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass(frozen=True)
-class PrefectServer:
-    """A server on SQLite with a home of its own."""
+class PrefectApi:
+    """What somebody asks of a server, whoever has started it."""
 
-    process: subprocess.Popen[bytes]
     api: str
-
-    def kill(self) -> None:
-        """Kill -9, with every process it started."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
 
     @property
     def pages(self) -> str:
@@ -64,11 +58,29 @@ class PrefectServer:
             clock.sleep(timedelta(milliseconds=200))
 
 
+@dataclass(frozen=True)
+class PrefectServer(PrefectApi):
+    """A server on SQLite with a home of its own."""
+
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """Kill -9, with every process it started."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
 @contextmanager
 def serving(home: Path, *, pages: bool = False) -> Iterator[PrefectServer]:
     """Start a server, with its `pages` for people or without, and wait until it says that it is ready."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
         "HOME": str(home),
@@ -81,7 +93,7 @@ def serving(home: Path, *, pages: bool = False) -> Iterator[PrefectServer]:
     command += [] if pages else ["--no-ui"]
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    server = PrefectServer(process, f"http://127.0.0.1:{port}/api")
+    server = PrefectServer(f"http://127.0.0.1:{port}/api", process)
     try:
         _wait_until_ready(server, home / "server.log")
         yield server

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -17,12 +19,18 @@ from defib.home import Home
 from defib.lab import process
 from defib.lab.callbook import VARIABLE
 from defib.objectives import Status
+from defib.outside import open_outside
 from defib.providers.open_replicas import open_replicas
 from defib.providers.secret import resolve
+from defib.redact import Redactor
+from defib.releases.manifest import Manifest, encode
+from defib.releases.rules import headers_of, key_of, manifest_key
+from defib.releases.store import Upload
 from defib.replication.pair import Pair
 from defib.replication.port import Status as Replicating
 from defib.site import load_site
 from tests.conftest import Defib, Ended, LabMaker
+from tests.drills.schedule import schedules
 from tests.privilege.iam import Statement, allows, covers
 from tests.privilege.wire import ACCOUNT, Asked, Call, asked
 
@@ -181,8 +189,100 @@ def test_aws_redeploy(watched: Watched) -> None:
     site = "lab-aws"
     watched.on("vercel", "netlify")
     watched("aws-redeploy", "plan", "aws-redeploy", "--site", site, "--json", site=site)
-    watched("aws-redeploy", "run", "aws-redeploy", "--site", site, *REHEARSED, site=site)
+    run = watched("aws-redeploy", "run", "aws-redeploy", "--site", site, *REHEARSED, site=site).json["run_id"]
     assert watched.idle("aws-redeploy", site) <= {"s3:PutObject on arn:aws:s3:::pulse-trading-aws/releases/*"}
+    watched("aws-redeploy", "rollback", run, "--json", site=site, codes=(3,))
+
+
+def test_a_new_release_and_back_to_the_one_before(watched: Watched, tmp_path: Path) -> None:
+    """A commit that AWS does not have is uploaded; that it was bad costs one write, and nothing is uploaded."""
+    site = "lab-aws"
+    push(watched.lab, tmp_path / "tree")
+    SystemClock().sleep(timedelta(seconds=3.2))  # the TTL: nobody is on AWS any more
+    watched.on("vercel", "netlify")
+    deployed = watched("aws-redeploy", "run", "aws-redeploy", "--site", site, *REHEARSED, site=site).json
+    assert watched.idle("aws-redeploy", site) == set()
+    old, new = (release["commit"] for release in kept(watched)[::-1])
+    assert live(watched) == new
+    back = watched("release-rollback", "release", "rollback", "--site", site, *REHEARSED, site=site).json
+    assert (back["status"], live(watched)) == ("recovered", old)
+    assert watched.idle("release-rollback", site) == set()
+    for run in (back["run_id"], deployed["run_id"]):
+        watched("aws-redeploy", "rollback", run, "--json", site=site, codes=(3,))
+
+
+def test_releases_that_nobody_needs(watched: Watched) -> None:
+    """Listed by who may only read; removed with the permission to remove objects of releases, and no other."""
+    path = watched.variant("lab-aws")(
+        {"    distribution: EAWSPULSETRADING\n": "    distribution: EAWSPULSETRADING\n    retention: 1s\n"}
+    )
+    before = {release["commit"] for release in kept(watched)}
+    for commit, days in ((FORGOTTEN, 400), ("e" * 40, 300)):
+        put_long_ago(watched.lab, Path(path), next(iter(before)), commit, timedelta(days=days))
+    watched.since()
+    listed = watched("release-prune", "release", "prune", "--site", path, "--json", site=path)
+    assert [each["commit"] for each in listed.json["releases"]] == [FORGOTTEN]
+    removed = watched("release-prune", "release", "prune", "--site", path, "--yes", "--json", site=path).json
+    assert (removed["removed"], removed["releases"]) == (True, listed.json["releases"])
+    assert {release["commit"] for release in kept(watched)} == before | {"e" * 40}
+    assert watched.idle("release-prune", path) == set()
+
+
+FORGOTTEN = "f" * 40
+"""A release of long ago, after which another one came."""
+
+
+def put_long_ago(lab: Defib, site: Path, like: str, commit: str, ago: timedelta) -> None:
+    """A release of one page, as it was left behind so long ago."""
+    clock = SystemClock()
+    outside = open_outside(load_site(site), Home(lab.home), Redactor(), clock)
+    outside.fence.arm(lambda: None)
+    store, within = outside.the_last_resort.store, Deadline.after(clock, timedelta(seconds=30))
+    store.copy(key_of(like, "index.html"), key_of(commit, "index.html"), within=within)
+    text = encode(Manifest(commit, clock.now() - ago, clock.now() - ago, ()))
+    key = manifest_key(commit)
+    store.put(Upload(key, text, len(text), hashlib.sha256(text).hexdigest(), headers_of(key)), within=within)
+
+
+def kept(watched: Watched) -> list[dict[str, Any]]:
+    """The releases in the bucket, the newest first."""
+    found: list[dict[str, Any]] = watched.lab("releases", "--site", "lab-aws", "--json").json["releases"]
+    return found
+
+
+def live(watched: Watched) -> str:
+    """The release that is served."""
+    (commit,) = (release["commit"] for release in kept(watched) if release["state"] == "live")
+    return str(commit)
+
+
+def push(lab: Defib, tree: Path) -> None:
+    """A commit upon the one that is served, at GitHub."""
+    config = load_site(lab.home / "lab" / "sites" / "lab-aws.yaml").git
+    assert config is not None
+    github = config.remotes[0]
+    token = (lab.home / "lab" / "secrets" / "github-token").read_text(encoding="utf-8").strip()
+    address = github.url.replace("://", f"://{github.user}:{token}@")
+    who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
+    for command in (
+        ["clone", "--quiet", address, str(tree)],
+        ["-C", str(tree), *who, "commit", "--quiet", "--allow-empty", "--message", "A release that turns out to be bad"],
+        ["-C", str(tree), "push", "--quiet", "origin", "HEAD"],
+    ):
+        subprocess.run(["git", *command], check=True, capture_output=True, timeout=30, env=lab.environment())
+
+
+def test_what_holds_a_drill_back(watched: Watched) -> None:
+    """The alarms that the site file names are asked, and all that readiness asks; one that is not there may be ringing."""
+    with schedules(watched.lab) as make:
+        make("cdn-failover", timedelta(minutes=1))
+        path = watched.lab.home / "lab" / "sites" / "lab.yaml"
+        aws = load_site(path).dns[0].model_dump(mode="json")["aws"]
+        alarms = json.dumps([{"names": ["checkout-is-down"], "aws": aws}])
+        path.write_text(path.read_text(encoding="utf-8").replace('"procedures": [', f'"alarms": {alarms}, "procedures": ['))
+        ended = watched("drill", "drills", "--site", "lab", "--hold", "--no-prefect", "--json", codes=(4,))
+        assert "there is no alarm 'checkout-is-down'" in ended.json["reason"]
+        assert watched.idle("drill") == set()
 
 
 def test_a_standby_that_is_not_there_and_one_that_differs(watched: Watched) -> None:
