@@ -19,7 +19,8 @@ from defib.observe.outage import KnownOutage, OutageMemory
 from defib.ports import Health, Observation
 from defib.redact import Redactor
 from defib.sitevendors import Server
-from tests.observe.loopback import free_port, site_with
+from tests.observe.loopback import site_with
+from tests.ports import free_port
 
 NOISE = "x" * 1000
 

@@ -20,6 +20,7 @@ from defib.lab import process
 from defib.objectives import Status
 from defib.processid import ProcessId
 from tests.conftest import Defib, Ended, LabMaker
+from tests.ports import free_port
 from tests.service.stage import Recovery, Somebody, runs, wait_until
 
 NET = "127.162"
@@ -35,7 +36,7 @@ class Prefect:
 
     def up(self) -> Ended:
         """Start it, or what is missing of it."""
-        return self.defib("up", "--port", str(self.port), "--auth", "--json", timeout=200)
+        return self.defib("up", "--port", str(self.port), "--auth", "--json")
 
     def as_somebody(self, password: str) -> Somebody:
         """Whoever has that password, or none."""
@@ -49,13 +50,6 @@ class Prefect:
     def ask(self, path: str, body: object = None) -> Any:
         """What the API answers to its owner."""
         return self.as_somebody(self.password).ask(path, body)
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +76,7 @@ def test_it_can_be_used(prefect: Prefect) -> None:
 def test_schedules_become_runs(prefect: Prefect) -> None:
     """A scheduler that has stopped is not seen in the pages: a run that is due must really be there."""
     scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
-    wait_until(lambda: prefect.ask("/api/flow_runs/count", scheduled) > 0, within=30)
+    wait_until(lambda: prefect.ask("/api/flow_runs/count", scheduled) > 0)
 
 
 def test_whoever_has_no_password_is_told_nothing(prefect: Prefect) -> None:
@@ -140,7 +134,7 @@ def test_a_recovery_outlives_server_and_worker(prefect: Prefect) -> None:
     killed = prefect.up().json["processes"]
     for pid in killed.values():
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: recovery.status is not None, within=60)
+    wait_until(lambda: recovery.status is not None)
     assert Status.RECOVERED is recovery.status
     verified = lab("verify", recovery.folder.name, "--head", recovery.records[-1].hash, "--json")
     assert (0, True) == (verified.code, verified.json["intact"])
@@ -155,7 +149,7 @@ def test_a_worker_that_died_is_started_anew(prefect: Prefect) -> None:
     """The server, and what runs through it, is left alone."""
     before = prefect.up().json["processes"]
     os.kill(before["worker"], signal.SIGKILL)
-    wait_until(lambda: not ProcessId.of(before["worker"]).alive(), within=5)
+    wait_until(lambda: not ProcessId.of(before["worker"]).alive())
     after = prefect.up().json
     assert (["worker"], before["server"]) == (after["started"], after["processes"]["server"])
 
@@ -200,7 +194,7 @@ def test_a_server_that_does_not_come_up(defib: Defib) -> None:
     """What it said last is in the message, with its log; nothing is left half started."""
     (defib.home / "prefect").mkdir(mode=0o700)
     (defib.home / "prefect" / "prefect.db").write_bytes(b"this is no database at all" * 100)
-    ended = defib("up", "--port", str(free_port()), "--json", timeout=200)
+    ended = defib("up", "--port", str(free_port()), "--json")
     assert 1 == ended.code
     assert str(defib.home / "prefect" / "server.log") in ended.json["where"]
     assert "not a database" in ended.json["seen"]
