@@ -98,7 +98,7 @@ def test_https_where_port_53_fails(net: Loopback, silent: bool) -> None:
     records = zone()
     records.udp_silent = records.tcp_silent = True
     server = net.dns(records, udp=silent, tcp=silent, doh=net.doh(records))
-    assert (Answer("resolver", ("edge.test.",), MINUTE, "https"),) == resolvers(net, server)
+    assert (Answer("resolver", ("edge.test.",), MINUTE, "https"),) == resolvers(net, server, seconds=4)
 
 
 def test_dead_servers_hold_nobody_up(net: Loopback) -> None:
