@@ -41,7 +41,7 @@ class Watched:
 
     def __call__(self, activity: str, *arguments: str, site: str = "lab", codes: Collection[int] = DONE) -> Ended:
         """Run a command for an activity of a site; all that it asks of AWS must be allowed."""
-        ended = self.lab(*arguments, timeout=120)
+        ended = self.lab(*arguments)
         assert ended.code in codes, f"{arguments}: {ended.err[-1500:]}{ended.out[:1500]}"
         self.judge(activity, site, only_reads=arguments[0] in {"plan", "ready"} or "--plan" in arguments)
         return ended
@@ -228,7 +228,7 @@ def test_replicas_that_are_mended(watched: Watched) -> None:
 
 def write(watched: Watched, key: str, fault: str) -> None:
     """Write at the source while replication has a fault, until S3 says what became of it."""
-    lab, within = watched.lab, Deadline.after(SystemClock(), timedelta(seconds=30))
+    lab, within = watched.lab, Deadline.after(SystemClock(), timedelta(seconds=120))
     opened = open_replicas(
         load_site(lab.home / "lab" / "sites" / "lab.yaml"), Home(lab.home), lambda secret: resolve(secret, lab.home)
     )

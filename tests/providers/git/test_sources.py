@@ -192,7 +192,7 @@ def test_hang(stage: GitStage, hang_at: bytes) -> None:
     began = stage.clock.monotonic()
     choice = stage.choose(last)
     assert (choice.source, choice.refused[0].name) == ("gitlab", "github")
-    assert stage.clock.monotonic() - began < timedelta(seconds=12)
+    assert stage.clock.monotonic() - began < timedelta(seconds=40)
     assert not [line for line in processes() if stage.github.url in line]
 
 
