@@ -20,6 +20,7 @@ import pytest
 
 from defib import entries
 from defib.clock import Deadline, SystemClock
+from defib.history import status_of
 from defib.home import Home
 from defib.journal import read_journal
 from defib.lab import process
@@ -199,6 +200,8 @@ def test_without_a_worker_it_is_answered_all_the_same(board: Board) -> None:
         assert listener.robot(99, CLOCK.now()) == "sent to Prefect"
         listener.until("Prefect has not begun to answer in time, so it is answered here")
         _until(lambda: len(Home(lab.home).runs()) == before + 1)
+        newest = Home(lab.home).runs()[-1] / "journal.jsonl"
+        _until(lambda: status_of(read_journal(newest)[0]) is not None)  # it outlives its listener, and must not the lab
 
 
 def begun(lab: Defib) -> list[entries.Opened]:

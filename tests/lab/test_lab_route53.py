@@ -21,7 +21,7 @@ WWW = "www.pulse-trading.test."
 CLOCK = SystemClock()
 
 
-def client(aws: RunningAws, access_key: str = "", secret_key: str = "", patience: float = 5) -> Route53Client:
+def client(aws: RunningAws, access_key: str = "", secret_key: str = "", patience: float = 60) -> Route53Client:
     """A Route 53 client that neither retries nor waits long."""
     return boto3.client(
         "route53",
