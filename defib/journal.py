@@ -77,6 +77,8 @@ class FileSink:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
+            # Held first: whoever finds a journal whose process holds nothing takes it for that of a run that died.
+            self._alive = _hold(path.with_name(ALIVE))
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             folder = os.open(path.parent, os.O_RDONLY)
             try:
@@ -86,7 +88,6 @@ class FileSink:
         except OSError as error:
             raise HomeUnwritable(f"cannot open the journal: {error.strerror}", where=str(path)) from error
         self._size = os.fstat(self._descriptor).st_size
-        self._alive = _hold(path.with_name(ALIVE))
 
     def append(self, line: bytes, *, durable: bool) -> None:
         try:

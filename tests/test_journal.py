@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -16,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from defib import entries
-from defib.clock import SimulatedClock
+from defib.clock import Deadline, SimulatedClock, SystemClock
 from defib.errors import EvidenceBroken, HomeUnwritable, LeaseLost
+from defib.history import is_alive
 from defib.journal import FIRST, FileSink, Follower, Journal, Record, mend, read_journal
 from defib.objectives import Status
 from defib.plan import Change, Plan
@@ -188,7 +190,7 @@ class TestWriting:
         )
         path = tmp_path / "journal.jsonl"
         done = subprocess.run(
-            [sys.executable, "-c", program, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", program, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
         )
         assert (done.returncode, "only 50 of" in done.stdout) == (0, True), done.stderr
         assert [record.entry for record in read_journal(path)[0]] == [NOTES[0], NOTES[2]]
@@ -196,6 +198,21 @@ class TestWriting:
     def test_limits_of_this_process_stand(self) -> None:
         """The test above changes the limits of its own process alone."""
         assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+    def test_a_journal_that_is_there_is_held(self, tmp_path: Path) -> None:
+        """Whoever finds a journal finds its process alive, from the first moment on: that is held before the journal is."""
+        path = tmp_path / "journal.jsonl"
+        os.mkfifo(path)  # to open it for writing takes until somebody opens it for reading
+        opening = threading.Thread(target=FileSink, args=(path,))
+        opening.start()
+        clock = SystemClock()
+        limit = Deadline.after(clock, timedelta(seconds=30))
+        while not (held := is_alive(tmp_path)) and not limit.expired():
+            clock.sleep(timedelta(milliseconds=10))
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        opening.join()
+        os.close(reader)
+        assert held
 
 
 class TestReading:

@@ -135,7 +135,7 @@ def remote(lab: Defib, site: Path, name: str) -> LfsRemote:
 
 def soon() -> Deadline:
     """A deadline."""
-    return Deadline.after(SystemClock(), timedelta(seconds=30))
+    return Deadline.after(SystemClock(), timedelta(seconds=120))
 
 
 def test_large_files_go_before_the_refs(lab: Defib, with_lfs: Path, tmp_path: Path) -> None:

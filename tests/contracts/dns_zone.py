@@ -263,7 +263,7 @@ class DnsZoneContract:
         start = threading.Barrier(len(rivals))
 
         def attempt(rival: RecordChange) -> ProviderError | None:
-            start.wait(timeout=10)
+            start.wait(timeout=60)
             try:
                 world.zone.replace([rival], within=world.soon())
             except ProviderError as error:
@@ -291,6 +291,6 @@ class DnsZoneContract:
             for each in (there, there.reversed()) * 3:
                 world.zone.replace([each], within=world.soon())
             over.set()
-            watching.result(timeout=15)
+            watching.result(timeout=120)
         assert set(seen) <= {WWW, WWW_B}
         assert seen

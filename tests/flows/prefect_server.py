@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from defib.clock import Deadline, SystemClock
+from tests.ports import free_port
 
 READY = b"GET /api/ready"
 _OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"message":"OK"}'
@@ -47,10 +48,10 @@ class PrefectApi:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.api}/{path}", data, {"Content-Type": "application/json"})
         clock = SystemClock()
-        within = Deadline.after(clock, timedelta(seconds=10))
+        within = Deadline.after(clock, timedelta(seconds=30))
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=10) as answer:
+                with urllib.request.urlopen(request, timeout=60) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
                 if error.code != HTTPStatus.SERVICE_UNAVAILABLE or within.expired():
@@ -68,13 +69,6 @@ class PrefectServer(PrefectApi):
         """Kill -9, with every process it started."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 @contextmanager
@@ -142,11 +136,11 @@ def _answer(connection: socket.socket, ready: bool, then: str) -> None:
 
 def _wait_until_ready(server: PrefectServer, log: Path) -> None:
     clock = SystemClock()
-    limit = Deadline.after(clock, timedelta(seconds=90))
+    limit = Deadline.after(clock, timedelta(seconds=300))
     while not limit.expired():
         assert server.process.poll() is None, log.read_text()
         try:
-            urllib.request.urlopen(f"{server.api}/ready", timeout=5).close()
+            urllib.request.urlopen(f"{server.api}/ready", timeout=60).close()
         except (urllib.error.URLError, OSError):
             clock.sleep(timedelta(milliseconds=100))
         else:

@@ -11,9 +11,10 @@ from defib import entries
 from defib.lab import process
 from tests.browser import CHROMIUM, Page, browsing
 from tests.conftest import ROOT, LabMaker
-from tests.flows.prefect_server import PrefectApi, free_port
+from tests.flows.prefect_server import PrefectApi
 from tests.flows.prefect_stage import Board, until
 from tests.flows.test_on_demand import deployment, digest_of, records_of, until_state
+from tests.ports import free_port
 
 NET = "127.161"
 PICTURES = ROOT / "build" / "pages"
@@ -23,7 +24,7 @@ PICTURES = ROOT / "build" / "pages"
 def board(make_lab: LabMaker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     """A lab, and Prefect's server, worker and deployments beside it, down afterwards whatever happened."""
     lab = make_lab(NET)
-    up = lab("up", "--port", str(free_port()), "--json", timeout=200)
+    up = lab("up", "--port", str(free_port()), "--json")
     try:
         assert (up.code, up.json["started"]) == (0, ["server", "worker"]), up.err
         yield Board(lab, PrefectApi(up.json["api"]), tmp_path_factory.mktemp("pages"))

@@ -50,7 +50,7 @@ class Watched:
 
     def __call__(self, activity: str, *arguments: str, site: str = "lab", codes: Collection[int] = DONE) -> Ended:
         """Run a command for an activity of a site; all that it asks of AWS must be allowed."""
-        ended = self.lab(*arguments, timeout=120)
+        ended = self.lab(*arguments)
         assert ended.code in codes, f"{arguments}: {ended.err[-1500:]}{ended.out[:1500]}"
         self.judge(activity, site, only_reads=arguments[0] in {"plan", "ready"} or "--plan" in arguments)
         return ended
@@ -347,12 +347,12 @@ def pair_of(watched: Watched) -> Pair:
 def put_beside(watched: Watched, key: str) -> None:
     """Write into the bucket that may be restored into."""
     (beside,) = pair_of(watched).others
-    beside.put(key, key.encode(), within=Deadline.after(SystemClock(), timedelta(seconds=30)))
+    beside.put(key, key.encode(), within=Deadline.after(SystemClock(), timedelta(seconds=120)))
 
 
 def write(watched: Watched, key: str, fault: str) -> None:
     """Write at the source while replication has a fault, until S3 says what became of it."""
-    lab, within = watched.lab, Deadline.after(SystemClock(), timedelta(seconds=30))
+    lab, within = watched.lab, Deadline.after(SystemClock(), timedelta(seconds=120))
     process.break_(lab.home, "s3-replication", fault)
     source = pair_of(watched).source
     version = source.put(key, key.encode(), within=within)

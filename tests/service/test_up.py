@@ -23,7 +23,7 @@ from defib.lab import process
 from defib.objectives import Status
 from defib.processid import ProcessId
 from tests.conftest import Defib, Ended, LabMaker
-from tests.flows.prefect_server import free_port
+from tests.ports import free_port
 from tests.service.stage import Recovery, Somebody, runs, wait_until
 
 NET = "127.162"
@@ -40,7 +40,7 @@ class Prefect:
 
     def up(self) -> Ended:
         """Start it, or what is missing of it."""
-        return self.defib("up", "--port", str(self.port), "--auth", "--json", timeout=200)
+        return self.defib("up", "--port", str(self.port), "--auth", "--json")
 
     def as_somebody(self, password: str) -> Somebody:
         """Whoever has that password, or none."""
@@ -80,7 +80,7 @@ def test_it_can_be_used(prefect: Prefect) -> None:
 def test_schedules_become_runs(prefect: Prefect) -> None:
     """A scheduler that has stopped is not seen in the pages: a run that is due must really be there."""
     scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
-    wait_until(lambda: prefect.ask("/api/flow_runs/count", scheduled) > 0, within=30)
+    wait_until(lambda: prefect.ask("/api/flow_runs/count", scheduled) > 0)
 
 
 def test_whoever_has_no_password_is_told_nothing(prefect: Prefect) -> None:
@@ -152,7 +152,7 @@ def test_a_recovery_outlives_server_and_worker(prefect: Prefect) -> None:
     killed = prefect.up().json["processes"]
     for pid in killed.values():
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: recovery.status is not None, within=60)
+    wait_until(lambda: recovery.status is not None)
     assert Status.RECOVERED is recovery.status
     verified = lab("verify", recovery.folder.name, "--head", recovery.records[-1].hash, "--json")
     assert (0, True) == (verified.code, verified.json["intact"])
@@ -175,7 +175,7 @@ def test_a_recovery_that_died_with_everything_is_resumed(prefect: Prefect) -> No
     recovery.wait_for("steer-traffic")
     for pid in [*started_by(flow_run), *doomed]:
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not is_alive(recovery.folder), within=10)
+    wait_until(lambda: not is_alive(recovery.folder))
     run_id, so_far = recovery.folder.name, recovery.records
     assert recovery.status is None
     listed = {each["run_id"]: each["status"] for each in lab("runs", "--json").json["runs"]}
@@ -204,7 +204,7 @@ def test_a_worker_that_died_is_started_anew(prefect: Prefect) -> None:
     """The server, and what runs through it, is left alone."""
     before = prefect.up().json["processes"]
     os.kill(before["worker"], signal.SIGKILL)
-    wait_until(lambda: not ProcessId.of(before["worker"]).alive(), within=5)
+    wait_until(lambda: not ProcessId.of(before["worker"]).alive())
     after = prefect.up().json
     assert (["worker"], before["server"]) == (after["started"], after["processes"]["server"])
 
@@ -249,7 +249,7 @@ def test_a_server_that_does_not_come_up(defib: Defib) -> None:
     """What it said last is in the message, with its log; nothing is left half started."""
     (defib.home / "prefect").mkdir(mode=0o700)
     (defib.home / "prefect" / "prefect.db").write_bytes(b"this is no database at all" * 100)
-    ended = defib("up", "--port", str(free_port()), "--json", timeout=200)
+    ended = defib("up", "--port", str(free_port()), "--json")
     assert 1 == ended.code
     assert str(defib.home / "prefect" / "server.log") in ended.json["where"]
     assert "not a database" in ended.json["seen"]
