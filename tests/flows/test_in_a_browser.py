@@ -46,7 +46,7 @@ def test_from_the_form_to_the_artifacts(board: Board) -> None:
         _read_by_hand(board, page, ended)
         _read_the_board(board, page)
     approved = next(each.entry for each in records_of(board, ended["name"]) if isinstance(each.entry, entries.Approved))
-    assert (approved.by, approved.how) == ("Ann Example, as typed into Prefect's form", "prefect")
+    assert (approved.by, approved.how) == ("the operator on call, as typed into Prefect's form", "prefect")
 
 
 def _start_by_hand(board: Board, page: Page) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _approve_by_hand(board: Board, page: Page, made: dict[str, Any], digest: str
     page.fill("document.querySelectorAll('[role=dialog] textarea')[0]", digest[:4])
     page.focus("document.querySelector('[aria-label=\"Select Decision\"]')")
     page.click("approve", "[role=option]")
-    page.fill("document.querySelectorAll('[role=dialog] textarea')[1]", "Ann Example")
+    page.fill("document.querySelectorAll('[role=dialog] textarea')[1]", "the operator on call")
     page.picture(PICTURES / "5-answer.png")
     page.click("Resume", "[role=dialog] button")
     page.reads("Flow run resumed")
@@ -94,7 +94,7 @@ def _read_by_hand(board: Board, page: Page, ended: dict[str, Any]) -> None:
     page.reads("lab-cdn-failover-verdicts")
     page.shows("canvas")
     page.picture(PICTURES / "6-recovered.png")
-    says = {"plan": "Approved (prefect) by Ann Example", "timeline": "verify-the-users", "verdicts": "RTO"}
+    says = {"plan": "Approved (prefect) by the operator on call", "timeline": "verify-the-users", "verdicts": "RTO"}
     newest = {each["key"]: each["id"] for each in board.server.find("artifacts", sort="CREATED_DESC")[::-1]}
     for name, text in says.items():
         page.go(f"{board.server.pages}/artifacts/artifact/{newest[f'lab-cdn-failover-{name}']}")
