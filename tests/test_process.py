@@ -175,6 +175,13 @@ def test_those_that_left_the_group(clock: SystemClock, lasts: int, found: int) -
             os.kill(pid, signal.SIGKILL)
 
 
+def test_nothing_is_started_without_time(clock: SystemClock, tmp_path: Path) -> None:
+    """A command that would be over before anybody looks whether its time is does nothing either."""
+    with pytest.raises(BudgetSpent, match="touch was not started: no time was left"):
+        run_command(["touch", str(tmp_path / "done")], {}, within(clock, 0))
+    assert not (tmp_path / "done").exists()
+
+
 def test_others_are_left_alone(clock: SystemClock) -> None:
     """E6: a process of ours that has nothing to do with the command lives on."""
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as other:
