@@ -241,7 +241,9 @@ def _ask(step: Step, questions: Iterator[Question]) -> Moved:
             not_of[name].add(answer.server)
     if not servers:
         raise StepFailed("there is no server to ask")
-    silent = {server: why for server, why in silent.items() if server not in wrong}
+    # Both in the order of the servers, whatever name one of them was late with: so the same is told once.
+    wrong = {server: wrong[server] for server in servers if server in wrong}
+    silent = {server: silent[server] for server in servers if server in silent and server not in wrong}
     right = tuple(server for server in servers if server not in wrong and server not in silent)
     return Moved(right, wrong, silent, not_of, tuple(server for server, via in servers.items() if via == "https"))
 

@@ -171,6 +171,18 @@ class TestWarnings:
 
         assert until_served(tmp_path / "late", timedelta(hours=1)) == until_served(tmp_path / "usual", timedelta(0))
 
+    def test_those_that_are_waited_for_are_told_in_their_order(self, stage: Stage) -> None:
+        """Whatever name each of them is late with: the same is then told once, and not again in another order."""
+        for number, key in ((0, RecordKey(APEX, "A")), (1, RecordKey(WWW, "CNAME"))):
+            stage.resolvers[number].least_ttl = timedelta(hours=1)
+            stage.outside().answers.resolvers(key, within=Deadline.after(stage.clock, seconds(1)))
+            stage.resolvers[number].least_ttl = timedelta(0)
+        stage.clock.sleep(seconds(4))
+        stage.recover("dns-switch")
+        told = [line.partition("not yet: ")[2].split(", ") for line in notes(stage).splitlines() if "not yet: " in line]
+        assert ["resolver-1", "resolver-2"] in told
+        assert all(names == sorted(names) for names in told)
+
     def test_port_53_is_closed(self, stage: Stage) -> None:
         """D8: no name server is heard, resolvers are over HTTPS: that is enough, is said, and costs no more than a TTL."""
         run = stage.begin("dns-switch")
