@@ -55,6 +55,4 @@ Moment = Annotated[datetime, shown("As it was at", "The last moment at which all
 PairName = Annotated[str, shown("Pair", "Which pair of buckets, where the site has several.")]
 Prefix = Annotated[str, shown("Prefix", "Only the objects whose keys begin so.")]
 SideChoice = Annotated[Literal["source", "replica"], shown("From", "Whose versions tell of the past.")]
-Into = Annotated[
-    str, shown("Into", "The replica, or a bucket of restore_into; left empty, into the source.")
-]
+Into = Annotated[str, shown("Into", "The replica, or a bucket of restore_into; left empty, into the source.")]
