@@ -67,9 +67,14 @@ class Changes:
             raise BudgetSpent(f"no time is left to change {change.names}", where=change.target)
         self._journal.append(entries.ChangeIntended(number, change, self.lease.number, undo=undo))
         self.lease.check()
-        receipt = zone.replace(left, within=within)
+        try:
+            receipt = zone.replace(left, within=within)
+        except ForeignChange as error:
+            if undo and change.piecemeal:
+                raise partly(change, zone.read(change.keys, within=within), error.seen) from error
+            raise
         if not possible:
-            raise foreign(change, present)
+            raise partly(change, zone.read(change.keys, within=within), "")
         self._read_back(zone, change)
         self._journal.append(entries.ChangeMade(number, receipt.id, undo=undo))
 
@@ -231,6 +236,20 @@ def foreign(change: Change, present: Sequence[RecordSet | None]) -> ForeignChang
         expected=f"{_sets(before)} (before) or {_sets(after)} (after)",
         seen=_sets(seen),
         then="find out who; then plan again",
+    )
+
+
+def partly(change: Change, present: Sequence[RecordSet | None], seen: str) -> ForeignChange:
+    """What is put back of a change that was made piecemeal, and whose the rest is."""
+    left = [each.key.name for each, now in zip(change.records, present, strict=True) if now != each.after]
+    more = f" and {len(left) - _FEW} more" if len(left) > _FEW else ""
+    _, _, now = _apart(change, present, lambda record, held: held not in (record.before, record.after))
+    return ForeignChange(
+        f"somebody else changed {', '.join(left[:_FEW])}{more}; {len(change.records) - len(left)} of {len(change.records)}"
+        " are put back",
+        where=change.target,
+        seen="; ".join(filter(None, (seen, _sets(now)))),
+        then="find out who, and leave it or remove it by hand: nothing that others made is taken back",
     )
 
 

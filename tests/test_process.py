@@ -229,7 +229,8 @@ def test_error_in_a_line_ends_the_command(clock: SystemClock) -> None:
 
 def test_time_out_tells_the_last_words(clock: SystemClock) -> None:
     """What a command said before its time was over, and while it was ended, is told."""
-    script = "trap 'echo cleaning up; exit 1' TERM; echo waiting for the registry; sleep 600 & wait"
+    # the child before the trap: until it is another program, a child of a shell does what the shell's trap says
+    script = "sleep 600 & trap 'echo cleaning up; exit 1' TERM; echo waiting for the registry; wait"
     with pytest.raises(BudgetSpent) as caught:
         run_command(["sh", "-c", script], {}, within(clock, 2))
     assert caught.value.seen == "waiting for the registry\ncleaning up\n"

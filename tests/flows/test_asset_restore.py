@@ -18,6 +18,7 @@ from defib.plan import Decides
 from defib.replication.port import Original
 from defib.run import Run
 from defib.start import new_run
+from tests.flows.replication_stage import notes
 from tests.flows.restore_stage import RestoreStage, restored
 from tests.stage import Doing, Killed, Killing, PlainFile
 
@@ -75,6 +76,13 @@ class TestInPlace:
         outcome = stage.rollback(run.id)
         assert outcome.status is Status.ROLLED_BACK
         assert stage.versions() == before
+
+    def test_what_is_done_is_told_as_people_say_it(self, stage: RestoreStage) -> None:
+        """One object and several, and none at all."""
+        run, _ = stage.restore(stage.good)
+        assert "1 comes back, 1 is replaced, 1 is deleted: each by a new version" in notes(run)
+        again, _ = stage.restore(stage.good)
+        assert "\nnothing changes\n" in notes(again)
 
     def test_once_more_changes_nothing(self, stage: RestoreStage) -> None:
         """What is as it was costs a read."""
@@ -218,7 +226,9 @@ class TestWhatIsReplicated:
         theirs = stage.buckets.delete(new)
         outcome = stage.rollback(run.id)
         assert outcome.status is Status.FAILED
-        assert new in told_not_undone(stage, run)
+        told = told_not_undone(stage, run)
+        assert f"somebody else changed {new}; 2 of 3 are put back" in told
+        assert f"marker {theirs}" in told
         assert [each for each in stage.versions() if each[0] != new] == [each for each in before if each[0] != new]
         assert [each for each in stage.versions("replica") if each[0] != new] == [each for each in there if each[0] != new]
         assert (new, theirs) in stage.versions()
@@ -229,7 +239,8 @@ class TestWhatIsReplicated:
         run, _ = stage.restore(stage.good)
         theirs = stage.put(spoilt, b"newer")
         assert stage.rollback(run.id).status is Status.FAILED
-        assert spoilt in told_not_undone(stage, run)
+        assert f"somebody else changed {spoilt}; 2 of 3 are put back" in told_not_undone(stage, run)
+        assert theirs in told_not_undone(stage, run)
         assert [each for each in stage.versions() if each[0] != spoilt] == [each for each in before if each[0] != spoilt]
         assert (spoilt, theirs) in stage.versions()
 
