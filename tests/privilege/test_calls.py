@@ -200,15 +200,15 @@ def test_a_new_release_and_back_to_the_one_before(watched: Watched, tmp_path: Pa
     push(watched.lab, tmp_path / "tree")
     SystemClock().sleep(timedelta(seconds=3.2))  # the TTL: nobody is on AWS any more
     watched.on("vercel", "netlify")
-    deployed = watched("aws-redeploy", "run", "aws-redeploy", "--site", site, *REHEARSED, site=site).json
+    watched("aws-redeploy", "run", "aws-redeploy", "--site", site, *REHEARSED, site=site)
     assert watched.idle("aws-redeploy", site) == set()
     old, new = (release["commit"] for release in kept(watched)[::-1])
     assert live(watched) == new
     back = watched("release-rollback", "release", "rollback", "--site", site, *REHEARSED, site=site).json
     assert (back["status"], live(watched)) == ("recovered", old)
     assert watched.idle("release-rollback", site) == set()
-    for run in (back["run_id"], deployed["run_id"]):
-        watched("aws-redeploy", "rollback", run, "--json", site=site, codes=(3,))
+    watched("release-rollback", "rollback", back["run_id"], "--json", site=site, codes=(3,))
+    assert live(watched) == new
 
 
 def test_releases_that_nobody_needs(watched: Watched) -> None:
@@ -221,10 +221,11 @@ def test_releases_that_nobody_needs(watched: Watched) -> None:
         put_long_ago(watched.lab, Path(path), next(iter(before)), commit, timedelta(days=days))
     watched.since()
     listed = watched("release-prune", "release", "prune", "--site", path, "--json", site=path)
-    assert [each["commit"] for each in listed.json["releases"]] == [FORGOTTEN]
+    gone = {each["commit"] for each in listed.json["releases"]}
+    assert {FORGOTTEN} <= gone <= {FORGOTTEN, "e" * 40}  # the other one may be the one before the live one
     removed = watched("release-prune", "release", "prune", "--site", path, "--yes", "--json", site=path).json
     assert (removed["removed"], removed["releases"]) == (True, listed.json["releases"])
-    assert {release["commit"] for release in kept(watched)} == before | {"e" * 40}
+    assert {release["commit"] for release in kept(watched)} == (before | {"e" * 40}) - gone
     assert watched.idle("release-prune", path) == set()
 
 
