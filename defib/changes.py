@@ -14,7 +14,7 @@ from defib.door import Door
 from defib.errors import BudgetSpent, DefibError, ForeignChange, Interrupted, ProviderError, Refused, StepFailed
 from defib.journal import Journal, Record
 from defib.lease import Lease
-from defib.plan import SPLIT, Change
+from defib.plan import SPLIT, Change, LeftOut
 from defib.ports import DnsZone, RecordChange, RecordKey, RecordSet
 
 UNDO_BUDGET = timedelta(minutes=2)
@@ -48,7 +48,10 @@ class Changes:
         return standing(self._journal.records)
 
     def make(self, number: int, change: Change, within: Deadline, *, undo: bool = False) -> None:
-        """Make one change by compare-and-set, written down before it is made; one already made costs a read."""
+        """Make one change by compare-and-set, written down before it is made; one already made costs a read.
+
+        What was made piecemeal is put back as far as it is not somebody else's by now: the rest is named.
+        """
         if self.lease is None:
             raise Refused("a run without a lease makes no change", where=change.target)
         zone = self._zone(change)
@@ -56,14 +59,22 @@ class Changes:
         if present == change.after:
             self._journal.append(entries.ChangeMade(number, already=True, undo=undo))
             return
-        if not _may_be_made(change, present):
+        left, possible = _left(change, present), _may_be_made(change, present)
+        if not possible and not (undo and change.piecemeal and left):
             raise foreign(change, present)
         self.lease.check()
         if within.expired():
             raise BudgetSpent(f"no time is left to change {change.names}", where=change.target)
         self._journal.append(entries.ChangeIntended(number, change, self.lease.number, undo=undo))
         self.lease.check()
-        receipt = zone.replace(_left(change, present), within=within)
+        try:
+            receipt = zone.replace(left, within=within)
+        except ForeignChange as error:
+            if undo and change.piecemeal:
+                raise partly(change, zone.read(change.keys, within=within), error.seen) from error
+            raise
+        if not possible:
+            raise partly(change, zone.read(change.keys, within=within), "")
         self._read_back(zone, change)
         self._journal.append(entries.ChangeMade(number, receipt.id, undo=undo))
 
@@ -157,7 +168,7 @@ def _left(change: Change, present: Sequence[RecordSet | None]) -> tuple[RecordCh
     """What of a change is still to be made."""
     if not change.piecemeal:
         return change.records
-    return tuple(each for each, now in zip(change.records, present, strict=True) if now != each.after)
+    return tuple(each for each, now in zip(change.records, present, strict=True) if now == each.before)
 
 
 def standing(records: Sequence[Record]) -> tuple[tuple[int, Change], ...]:
@@ -172,10 +183,23 @@ def standing(records: Sequence[Record]) -> tuple[tuple[int, Change], ...]:
     return tuple(sorted(found.items(), key=lambda pair: pair[0]))
 
 
+def left_out(records: Sequence[Record]) -> tuple[LeftOut, ...]:
+    """The providers that the last plan leaves out, because they could not be asked."""
+    found: list[LeftOut] = []
+    pending: list[LeftOut] = []
+    for record in records:
+        if isinstance(record.entry, LeftOut):
+            pending.append(record.entry)
+        elif isinstance(record.entry, entries.Planned):
+            found, pending = pending, []
+    return tuple(found)
+
+
 def split(records: Sequence[Record]) -> str:
     """Which names are changed at one provider and not at another that holds them too; "" where none is.
 
-    Users then get the one or the other answer, by chance.
+    Users then get the one or the other answer, by chance. One that could not be asked counts as not changed, until every
+    server was seen to give the new answer: a person may have changed it by hand.
     """
     plans = [record.entry for record in records if isinstance(record.entry, entries.Planned)]
     planned = plans[-1].changes if plans else ()
@@ -184,6 +208,10 @@ def split(records: Sequence[Record]) -> str:
     for change in planned:
         for key in change.keys:
             at.setdefault(key, {True: [], False: []})[change.target in stands].append(change.vendor)
+    if not any(isinstance(record.entry, entries.AnswersMoved) for record in records):
+        for left in left_out(records):
+            for key in filter(at.__contains__, left.keys):
+                at[key][False].append(f"{left.vendor}, which could not be asked")
     told = [
         f"{key} is changed at {', '.join(by[True])} and not at {', '.join(by[False])}"
         for key, by in at.items()
@@ -208,6 +236,20 @@ def foreign(change: Change, present: Sequence[RecordSet | None]) -> ForeignChang
         expected=f"{_sets(before)} (before) or {_sets(after)} (after)",
         seen=_sets(seen),
         then="find out who; then plan again",
+    )
+
+
+def partly(change: Change, present: Sequence[RecordSet | None], seen: str) -> ForeignChange:
+    """What is put back of a change that was made piecemeal, and whose the rest is."""
+    left = [each.key.name for each, now in zip(change.records, present, strict=True) if now != each.after]
+    more = f" and {len(left) - _FEW} more" if len(left) > _FEW else ""
+    _, _, now = _apart(change, present, lambda record, held: held not in (record.before, record.after))
+    return ForeignChange(
+        f"somebody else changed {', '.join(left[:_FEW])}{more}; {len(change.records) - len(left)} of {len(change.records)}"
+        " are put back",
+        where=change.target,
+        seen="; ".join(filter(None, (seen, _sets(now)))),
+        then="find out who, and leave it or remove it by hand: nothing that others made is taken back",
     )
 
 

@@ -17,6 +17,8 @@ from defib.errors import BudgetSpent, Interrupted
 
 T = TypeVar("T")
 
+SIGNALLED = "stopped by a signal"
+
 _CLEAN_UP = timedelta(seconds=3)
 """What is left to a call whose time is over, to end its processes and close its sockets."""
 
@@ -47,8 +49,8 @@ class Clock(Protocol):
         """Run `work` each `interval` in the background until the returned function is called."""
         ...
 
-    def interrupt(self) -> None:
-        """Make the current and every later wait raise :class:`Interrupted`, until :meth:`resume`."""
+    def interrupt(self, why: str = SIGNALLED) -> None:
+        """Make the current and every later wait raise :class:`Interrupted` with `why`, until :meth:`resume`."""
         ...
 
     def resume(self) -> None:
@@ -87,6 +89,7 @@ class SystemClock:
     def __init__(self) -> None:
         self._stirred = threading.Condition()
         self._interrupted = False
+        self._why = SIGNALLED
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -135,9 +138,9 @@ class SystemClock:
         threading.Thread(target=body, name="defib-every", daemon=True).start()
         return stop.set
 
-    def interrupt(self) -> None:
+    def interrupt(self, why: str = SIGNALLED) -> None:
         # Called from a signal handler in the thread that may hold the condition: hand the wake-up to another thread.
-        self._interrupted = True
+        self._interrupted, self._why = True, why
         threading.Thread(target=self._wake, name="defib-interrupt", daemon=True).start()
 
     def resume(self) -> None:
@@ -149,7 +152,7 @@ class SystemClock:
 
     def _raise_if_interrupted(self) -> None:
         if self._interrupted:
-            raise Interrupted("stopped by a signal")
+            raise Interrupted(self._why)
 
 
 class SimulatedClock:
@@ -159,6 +162,7 @@ class SimulatedClock:
         self._start = start
         self._elapsed = timedelta(0)
         self._interrupted = False
+        self._why = SIGNALLED
         self._events: list[tuple[timedelta, Callable[[], None]]] = []
 
     def now(self) -> datetime:
@@ -205,12 +209,12 @@ class SimulatedClock:
         self.at(self._elapsed + interval, body)
         return lambda: running.__setitem__(0, False)
 
-    def interrupt(self) -> None:
-        self._interrupted = True
+    def interrupt(self, why: str = SIGNALLED) -> None:
+        self._interrupted, self._why = True, why
 
     def resume(self) -> None:
         self._interrupted = False
 
     def _raise_if_interrupted(self) -> None:
         if self._interrupted:
-            raise Interrupted("stopped by a signal")
+            raise Interrupted(self._why)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from defib import entries
 from defib.audit import changes_as_approved
-from defib.changes import STOPPED, being_put_back, split
+from defib.changes import STOPPED, being_put_back, left_out, split
 from defib.errors import DefibError, Interrupted, Refused, StepFailed
 from defib.objectives import Status
 from defib.run import Run
@@ -84,7 +84,9 @@ def _undo(run: Run, done: str, not_done: str) -> Outcome:
 def _close(run: Run, status: Status, reason: str) -> Outcome:
     halves = split(run.journal.records)
     if halves:
-        reason = f"{halves}. {reason}; next: defib resume {run.id} to finish, or defib rollback {run.id}"
+        by_hand = {left.vendor: f"change it by hand at {left.vendor}, then " for left in left_out(run.journal.records)}
+        first = "".join(by_hand.values())
+        reason = f"{halves}. {reason}; next: {first}defib resume {run.id} to finish, or defib rollback {run.id}"
     record = run.journal.append(entries.Closed(status, reason))
     return Outcome(run.id, status, run.journal.redact(reason), record.hash)
 

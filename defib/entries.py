@@ -25,7 +25,7 @@ from defib.copyentries import (
 )
 from defib.drillentries import DrillAsked, PreconditionSeen
 from defib.objectives import Mode, Phase, Plane, Status
-from defib.plan import Change
+from defib.plan import Change, LeftOut
 from defib.ports import Build, Observation
 from defib.question import ApprovalAwaited
 
@@ -249,13 +249,17 @@ class PurgeIntended:
 
 @dataclass(frozen=True)
 class AnswersMoved:
-    """From `at`, every authoritative server and enough resolvers give the new answer."""
+    """From `at`, every authoritative server that answers, and enough resolvers, give the new answer.
+
+    `stale` are resolvers with another answer, `silent` are servers of either kind without one.
+    """
 
     at: datetime
     authoritative: int
     resolvers: int
     resolvers_asked: int
     stale: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -360,6 +364,7 @@ Entry = (
     | Observed
     | UsersHad
     | RecoveryPointRead
+    | LeftOut
     | Planned
     | Forecast
     | ApprovalAwaited

@@ -2,7 +2,8 @@
 
 ::
 
-    runs/<run id>/    journal.jsonl, site.yaml and runbook.md as they were, report.{json,md,html}, question.json, answers
+    runs/<run id>/    journal.jsonl, site.yaml and runbook.md as they were, report.{json,md,html}, question.json, answers,
+                      made-<pair>.jsonl: the ids of the versions that it made
     sites/<site>/     lease.json, automatic.json, outage.json, users-build.json, readiness.json, drills.json, kill-switch,
                       on-demand/
     mirrors/<site>/   the local copy of each of its repositories, bundles of it, and how far its mirrors are behind

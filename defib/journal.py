@@ -18,17 +18,18 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from defib import entries
+from defib import entries, longplan
 from defib.clock import Clock
 from defib.entries import Entry
 from defib.errors import EvidenceBroken, HomeUnwritable, LeaseLost
+from defib.plan import Change
 
 FIRST = "0" * 64
 """What the first entry has for `prev`."""
@@ -76,6 +77,8 @@ class FileSink:
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
+            # Held first: whoever finds a journal whose process holds nothing takes it for that of a run that died.
+            self._alive = _hold(path.with_name(ALIVE))
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             folder = os.open(path.parent, os.O_RDONLY)
             try:
@@ -85,7 +88,6 @@ class FileSink:
         except OSError as error:
             raise HomeUnwritable(f"cannot open the journal: {error.strerror}", where=str(path)) from error
         self._size = os.fstat(self._descriptor).st_size
-        self._alive = _hold(path.with_name(ALIVE))
 
     def append(self, line: bytes, *, durable: bool) -> None:
         try:
@@ -171,17 +173,18 @@ class Journal:
     def append(self, entry: Entry) -> Record:
         """Write one entry, on the disk when this returns (observations and notes at the next other entry)."""
         with self._lock:
-            line = {
-                "n": len(self._records) + 1,
-                "at": _STAMP.dump_python(self._clock.now(), mode="json"),
-                "mono": _DURATION.dump_python(self._clock.monotonic(), mode="json"),
-                "kind": type(entry).__name__,
-                "data": redact_tree(encode(entry), self.redact),
-                "prev": self._records[-1].hash if self._records else FIRST,
-            }
-            line["hash"] = _digest(line)
-            self._sink.append(_canonical(line) + b"\n", durable=not isinstance(entry, _BUFFERED))
-            record = _record(line)
+            number, prev = len(self._records) + 1, self._records[-1].hash if self._records else FIRST
+            at = _STAMP.dump_python(self._clock.now(), mode="json")
+            mono = _DURATION.dump_python(self._clock.monotonic(), mode="json")
+            data, kept = _redacted(entry, self.redact)
+            parts = {"at": at, "kind": type(entry).__name__, "mono": mono, "n": number, "prev": prev}
+            hashed = hashlib.sha256()
+            for piece in _pieces(parts, data):
+                hashed.update(piece)
+            parts["hash"] = hashed.hexdigest()
+            self._sink.append(b"".join((*_pieces(parts, data), b"\n")), durable=not isinstance(entry, _BUFFERED))
+            stamps = _STAMP.validate_python(at), _DURATION.validate_python(mono)
+            record = Record(number, *stamps, kept, prev, parts["hash"])
             self._records.append(record)
         for listen in self._listeners:
             listen(record)
@@ -195,6 +198,24 @@ class Journal:
     def of(self, kind: type[Kind]) -> Iterator[Kind]:
         """All entries of one kind, oldest first."""
         return (record.entry for record in self.records if isinstance(record.entry, kind))
+
+
+def _redacted(entry: Entry, redact: Callable[[str], str]) -> tuple[bytes, Entry]:
+    """An entry without secrets, as canonical JSON and as it is read again; a change that was planned is kept once."""
+    if isinstance(entry, entries.Planned):
+        return longplan.written(entry, lambda tree: redact_tree(tree, redact))
+    tree = redact_tree(encode(entry), redact)
+    kept = _ADAPTERS[type(entry).__name__].validate_python(tree)
+    return _canonical(tree), entry if isinstance(entry, entries.ChangeIntended) and kept == entry else kept
+
+
+def _pieces(parts: dict[str, Any], data: bytes) -> Iterator[bytes]:
+    """The canonical line of these parts and `data`, whose name stands where the order of names puts it."""
+    before = {name: part for name, part in parts.items() if name < "data"}
+    after = {name: part for name, part in parts.items() if name > "data"}
+    yield _canonical(before)[:-1] + b',"data":'
+    yield data
+    yield b"," + _canonical(after)[1:]
 
 
 def encode(entry: Entry) -> Any:
@@ -219,18 +240,28 @@ def read_journal(path: Path) -> tuple[tuple[Record, ...], int]:
 
     Raises :class:`EvidenceBroken` naming the line where the chain does not hold.
     """
+    records: list[Record] = []
+    known: dict[Change, Change] = {}
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                if not raw.endswith(b"\n"):
+                    return tuple(records), len(raw)
+                prev = records[-1].hash if records else FIRST
+                records.append(_shared(_check(raw[:-1], number, prev, path), known))
     except OSError as error:
         raise EvidenceBroken(f"cannot read the journal: {error.strerror}", where=str(path)) from error
-    whole, _, torn = content.rpartition(b"\n")
-    records: list[Record] = []
-    prev = FIRST
-    for number, raw in enumerate(whole.split(b"\n") if whole else [], start=1):
-        record = _check(raw, number, prev, path)
-        records.append(record)
-        prev = record.hash
-    return tuple(records), len(torn)
+    return tuple(records), 0
+
+
+def _shared(record: Record, known: dict[Change, Change]) -> Record:
+    """The same, with a change that was planned, and is told of again, kept once."""
+    entry = record.entry
+    if isinstance(entry, entries.Planned):
+        known.update((change, change) for change in entry.changes)
+    elif isinstance(entry, entries.ChangeIntended) and entry.change in known:
+        return replace(record, entry=replace(entry, change=known[entry.change]))
+    return record
 
 
 class Follower:
@@ -316,6 +347,10 @@ def mend(path: Path) -> tuple[tuple[Record, ...], int]:
 def _check(raw: bytes, number: int, prev: str, path: Path) -> Record:
     where = f"{path}:{number}"
     try:
+        long = longplan.read(raw)
+        if long is not None and (long.n, long.prev) == (number, prev):
+            stamps = _STAMP.validate_python(long.at), _DURATION.validate_python(long.mono)
+            return Record(number, *stamps, long.entry, prev, long.hash)
         line = json.loads(raw)
         if _canonical(line) != raw:
             raise EvidenceBroken("this entry is not as it was written", where=where)
@@ -346,5 +381,5 @@ def _digest(line: dict[str, Any]) -> str:
     return hashlib.sha256(_canonical(line)).hexdigest()
 
 
-def _canonical(line: dict[str, Any]) -> bytes:
+def _canonical(line: Any) -> bytes:
     return json.dumps(line, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

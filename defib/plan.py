@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -100,6 +100,15 @@ class Change:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """In the journal: a provider of a zone could not be asked, so the next plan leaves these names as they are there."""
+
+    vendor: str
+    zone: str
+    keys: tuple[RecordKey, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """The ordered changes of one run. Empty when everything is already as wanted."""
 
@@ -109,7 +118,10 @@ class Plan:
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON of the plan: the same changes have the same digest, at any time, anywhere."""
-        return hashlib.sha256(_canonical(self)).hexdigest()
+        hashed = hashlib.sha256()
+        for part in _canonical(self):
+            hashed.update(part)
+        return hashed.hexdigest()
 
     @property
     def short_digest(self) -> str:
@@ -149,10 +161,19 @@ def _brake(change: Change, record: RecordChange, allowed: Collection[RecordKey],
 
 
 @cache
-def _adapter() -> TypeAdapter[Plan]:
-    return TypeAdapter(Plan)  # made when it is needed: most commands have no plan
+def change_adapter() -> TypeAdapter[Change]:
+    """To and from plain values."""
+    return TypeAdapter(Change)  # made when it is needed: most commands have no plan
 
 
-def _canonical(plan: Plan) -> bytes:
-    tree = _adapter().dump_python(plan, mode="json")
+def _canonical(plan: Plan) -> Iterator[bytes]:
+    """Sorted keys, no spaces, UTF-8; a change at a time, as there may be thousands."""
+    yield b'{"changes":['
+    for number, change in enumerate(plan.changes):
+        yield b"," if number else b""
+        yield _plain(change_adapter().dump_python(change, mode="json"))
+    yield b'],"procedure":' + _plain(plan.procedure) + b',"site":' + _plain(plan.site) + b"}"
+
+
+def _plain(tree: object) -> bytes:
     return json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -28,7 +28,7 @@ from typing import Protocol
 from defib.clock import Deadline
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)  # slots in these three: a restore holds hundreds of thousands of them
 class RecordKey:
     """Which record set: fully qualified name with trailing dot, type, and Route 53's set identifier where there is one."""
 
@@ -41,7 +41,7 @@ class RecordKey:
         return f"{self.name} {self.type}{suffix}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RecordSet:
     """One record set as it stands at a vendor.
 
@@ -59,7 +59,7 @@ class RecordSet:
         return f"{self.key} {int(self.ttl.total_seconds())}s {', '.join(self.values)}{extra}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RecordChange:
     """One record set before and after; None is absence. A name that users ask is changed in place, never deleted."""
 

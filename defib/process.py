@@ -64,8 +64,11 @@ def run_command(
 
     However this ends, by the command's own end, the deadline, an interruption or an error in `line`, the command's whole
     family is ended before (SIGTERM, then SIGKILL, which nobody can ignore; see :mod:`defib.family` for who is found).
-    :class:`BudgetSpent` has the end of the output in `seen`, :class:`StepFailed` says that it cannot be started.
+    :class:`BudgetSpent` has the end of the output in `seen`, :class:`StepFailed` says that it cannot be started. With no
+    time left nothing is started: what a command does in its first moments may be all that it does.
     """
+    if within.expired():
+        raise BudgetSpent(f"{command[0]} was not started: no time was left")
     mark = secrets.token_hex(16)
     process = _start(command, {**({} if closed else os.environ), **environment, MARK: mark}, folder, given, into)
     told = process.stderr if into is not None else process.stdout

@@ -289,6 +289,8 @@ def _assemble(
         journal.append(entries.LeaseTaken(lease.number, str(Holder.me(run_id))))
         lease.keep()
         outside.fence.arm(lease.check)
+        if outside.replicas is not None:
+            outside.replicas.keep_made_in(desk.home.path / "runs" / run_id)
     return Run(
         id=run_id,
         site=site,

@@ -18,9 +18,10 @@ from prefect.client.schemas.objects import State
 from prefect.deployments.runner import RunnerDeployment
 from prefect.states import Completed, Failed
 from prefect.types.entrypoint import EntrypointType
-from pydantic import Field
 
 from defib.home import Home
+from flows.forms import shown
+from flows.terminal import ended, must_have_a_server
 
 NAME = "answer-alarm"
 
@@ -30,11 +31,11 @@ LOOKED_FOR_EVERY = 1
 
 @flow(name=NAME, flow_run_name="answer-{site}-{source}", persist_result=False)
 def answering(
-    site: Annotated[str, Field(title="Site", description="The name of a site file.")],
-    source: Annotated[str, Field(title="Source", description="Who says it, such as uptimerobot.")],
-    id: Annotated[str, Field(title="Alarm", description="What tells it from the source's other alarms.")],  # noqa: A002
-    says: Annotated[str, Field(title="Says", description="What it says, in its own words.")] = "",
-    since: Annotated[str, Field(title="Since", description="When it began, ISO 8601 with a time zone.")] = "",
+    site: Annotated[str, shown("Site", "The name of a site file.")],
+    source: Annotated[str, shown("Source", "Who says it, such as uptimerobot.")],
+    id: Annotated[str, shown("Alarm", "What tells it from the source's other alarms.")],  # noqa: A002
+    says: Annotated[str, shown("Says", "What it says, in its own words.")] = "",
+    since: Annotated[str, shown("Since", "When it began, ISO 8601 with a time zone.")] = "",
 ) -> State[Any]:
     """Start the right recovery of a site that somebody says is down, once, and follow it to its end."""
     words = ["event", f"--site={site}", f"--from={source}", f"--id={id}", f"--says={says}", "--json"]
@@ -64,6 +65,7 @@ def _state(told: bytes, code: int) -> State[Any]:
 
 def main() -> None:
     """Serve the deployment until a signal comes."""
+    must_have_a_server()
     from flows.answering import answering as served  # noqa: PLC0415 - under its own name, not as `__main__`
 
     made = served.to_deployment(name=NAME, entrypoint_type=EntrypointType.MODULE_PATH)
@@ -71,4 +73,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(ended(main))

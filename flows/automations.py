@@ -30,6 +30,7 @@ from ruamel.yaml.error import YAMLError
 from defib.errors import DefibError, InputError, Unavailable
 from defib.home import Home
 from defib.providers.secret import resolve
+from flows.terminal import must_have_a_server, tell
 
 TAG = "defib"
 FOLDER = Path(__file__).parents[1] / "automations"
@@ -248,6 +249,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     given = parser.parse_args(arguments)
     try:
+        must_have_a_server()
         done = apply(FOLDER, _blocks(given.listen, given.secret, given.escalation), dry=given.dry_run)
     except (httpx.HTTPError, PrefectHTTPStatusError) as error:
         sys.stderr.write(
@@ -255,7 +257,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         return Unavailable.exit_code
     except DefibError as error:
-        sys.stderr.write("".join(f"{label + ':':<10}{text}\n" for label, text in error.parts().items()))
+        tell(error)
         return error.exit_code
     would = "would be " if given.dry_run else ""
     for each in done:

@@ -16,11 +16,12 @@ from prefect import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 
-from defib.errors import DefibError, InputError, StepFailed
+from defib.errors import InputError, StepFailed
 from defib.objectives import Mode
 from defib.sites.site import Site, load_site
 from flows.forms import SITE
 from flows.scheduled import desk
+from flows.terminal import ended, must_have_a_server
 
 POOL = "defib"
 """The work pool that ``prefect.yaml`` names."""
@@ -34,6 +35,7 @@ def deploy(sites: Sequence[str]) -> None:
         raise InputError("no site is named", expected="python -m flows.deploy SITE …")
     if not (_HERE / "prefect.yaml").is_file():
         raise InputError("there is no prefect.yaml beside flows/", where=str(_HERE), expected="a clone of the repository")
+    must_have_a_server()
     at = desk()
     known = [load_site(at.site_path(site)) for site in sites]
     _ensure_pool()
@@ -65,8 +67,4 @@ def _deploy(site: Site) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        deploy(sys.argv[1:])
-    except DefibError as error:
-        print("\n".join(f"{label + ':':<10}{text}" for label, text in error.parts().items()), file=sys.stderr)  # noqa: T201
-        sys.exit(error.exit_code)
+    sys.exit(ended(lambda: deploy(sys.argv[1:])))

@@ -24,7 +24,6 @@ from prefect.client.schemas.actions import ArtifactCreate
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
-from pydantic import Field
 
 from defib.detached import start_detached
 from defib.drills.calendar import Ending
@@ -41,7 +40,9 @@ from defib.report.trend import trend
 from defib.sites.site import load_site
 from defib.start import Desk
 from flows.board import refreshed
-from flows.forms import SiteChoice
+from flows.events import FOLLOWED
+from flows.forms import SiteChoice, shown
+from flows.published import tags_left
 from flows.scheduled import desk
 from flows.words import Words
 
@@ -52,9 +53,8 @@ _SKEW = timedelta(minutes=1)
 
 DrillChoice = Annotated[
     Literal["", "cdn-failover", "dns-switch", "aws-redeploy", "git-mirror", "replication-check"],
-    Field(
-        description="Drill this one now, in the lab. Left empty, what is due by the calendar of the site file, if anything.",
-        json_schema_extra={"title": "Procedure"},
+    shown(
+        "Procedure", "Drill this one now, in the lab. Left empty, what is due by the calendar of the site file, if anything."
     ),
 ]
 
@@ -80,7 +80,7 @@ class _Drilling:
     def __init__(self, at: Desk, flow_run: FlowRun, site: str, procedure: str) -> None:
         self._at, self._flow_run = at, flow_run
         self._site = load_site(at.site_path(site)).site
-        self._trigger = f"Prefect flow run {flow_run.id}"
+        self._trigger = f"{FOLLOWED}{flow_run.id}"
         self._since = (flow_run.created or at.clock.now()) - _SKEW
         self._words = Words(at.home.site(self._site) / "drills" / f"{flow_run.id}.log")
         self._log = get_run_logger()
@@ -123,7 +123,7 @@ class _Drilling:
         try:
             with get_client(sync_client=True) as client:
                 for drill in drills:
-                    client.update_flow_run(self._flow_run.id, tags={*self._flow_run.tags, *_tags(drill)})
+                    client.update_flow_run(self._flow_run.id, tags={*tags_left(self._flow_run), *_tags(drill)})
                     for artifact in self._artifacts(self._flow_run.id, drill):
                         client.create_artifact(artifact)
         except Exception as error:

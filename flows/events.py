@@ -35,6 +35,9 @@ from flows.engine import api_address, api_setting
 
 EMIT_WITHIN = timedelta(seconds=2)
 
+FOLLOWED = "Prefect flow run "
+"""How the trigger of a run begins that a flow run has started and follows."""
+
 _NAMES = {
     AlertKind.START: "defib.run.started",
     AlertKind.DECISION: "defib.run.waiting",
@@ -91,7 +94,10 @@ def outlets(run: Run) -> tuple[Outlet, ...]:
 
 
 class EventStream:
-    """Fulfils :class:`defib.alerts.alert.Channel`: an alert becomes an event, in a run that does not do without Prefect."""
+    """Fulfils :class:`defib.alerts.alert.Channel`: an alert becomes an event, in a run that does not do without Prefect.
+
+    One that a flow run follows is carried out without, so that it outlives Prefect, and is told to it all the same.
+    """
 
     name = "prefect"
 
@@ -100,7 +106,7 @@ class EventStream:
 
     def send(self, alert: Alert, *, within: Deadline) -> None:
         chosen = tuple(self._run.journal.of(entries.EngineChosen))
-        if chosen and not chosen[-1].prefect:
+        if chosen and not chosen[-1].prefect and not self._is_followed():
             raise Unavailable("this run does without Prefect", seen=chosen[-1].why)
         kind, _, burnt = alert.subject.rpartition(":")
         payload = {"title": alert.title, "text": alert.text, "subject": alert.subject, "severity": str(alert.severity)}
@@ -110,3 +116,8 @@ class EventStream:
             payload["percent"] = burnt
             labels["defib.percent"] = burnt
         emit(name, alert.site, payload, labels, min(within.remaining(), EMIT_WITHIN))
+
+    def _is_followed(self) -> bool:
+        """Whether a flow run has asked for it, and nobody has taken it up since at a terminal."""
+        opened = next(self._run.journal.of(entries.Opened))
+        return opened.trigger.startswith(FOLLOWED) and not any(self._run.journal.of(entries.Reopened))

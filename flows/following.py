@@ -35,8 +35,9 @@ from defib.start import Desk
 from defib.timeline import Timeline, timeline
 from flows.board import refreshed
 from flows.commands import Wanted
+from flows.events import FOLLOWED
 from flows.pausing import Pauses
-from flows.published import plan_artifact, publish, state_of, tags_of
+from flows.published import plan_artifact, publish, state_of, tags_left, tags_of
 from flows.scheduled import desk
 from flows.tasks import Tasks
 from flows.words import Words
@@ -75,11 +76,11 @@ class _Following:
     def __init__(self, at: Desk, flow_run: FlowRun, wanted: Wanted) -> None:
         self._at, self._clock, self._home, self._flow_run = at, at.clock, at.home, flow_run
         self._site = load_site(at.site_path(wanted.site)).site
-        self._trigger = f"Prefect flow run {flow_run.id}"
+        self._trigger = f"{FOLLOWED}{flow_run.id}"
         self._since = (flow_run.created or at.clock.now()) - _SKEW
         self._words = Words(at.home.site(self._site) / "on-demand" / f"{flow_run.id}.log")
         self._log = get_run_logger()
-        self._tags: set[str] = set(flow_run.tags)
+        self._tags: set[str] = tags_left(flow_run)
         self._tasks, self._pauses = Tasks(flow_run.id), Pauses(flow_run.id, at.clock)
         self._may_ask = Deadline.after(at.clock, timedelta(0))
         self._records: list[Record] = []

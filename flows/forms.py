@@ -34,6 +34,7 @@ def site_choices() -> list[JsonValue]:
 
 
 SiteChoice = Annotated[str, shown("Site", "The web property that is recovered.", enum=site_choices())]
+RoundSite = Annotated[str, shown("Site", "The web property that is looked after.", enum=site_choices())]
 ModeChoice = Annotated[
     Literal["incident", "rehearsal"],
     shown("Mode", "incident is the real thing; rehearsal is for the lab, and is refused anywhere else."),
@@ -55,4 +56,10 @@ Moment = Annotated[datetime, shown("As it was at", "The last moment at which all
 PairName = Annotated[str, shown("Pair", "Which pair of buckets, where the site has several.")]
 Prefix = Annotated[str, shown("Prefix", "Only the objects whose keys begin so.")]
 SideChoice = Annotated[Literal["source", "replica"], shown("From", "Whose versions tell of the past.")]
-Into = Annotated[str, shown("Into", "Another bucket, of restore_into in the site file; left empty, into place.")]
+Into = Annotated[str, shown("Into", "The replica, or a bucket of restore_into; left empty, into the source.")]
+Ranges = Annotated[
+    str,
+    shown(
+        "Ranges", "The deployment whose runs compare the parts, replication-range/NAME; left empty, this one does it all."
+    ),
+]

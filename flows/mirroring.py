@@ -14,15 +14,17 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.forms import RoundSite
 from flows.git_mirror import PROCEDURE
 from flows.rounds import come_round
 from flows.scheduled import serve_sites
+from flows.terminal import ended
 
 EVERY = timedelta(minutes=15)
 
 
 @flow(name="git-mirror", flow_run_name="git-mirror-{site}", persist_result=False)
-def mirroring(site: str) -> State[Any]:
+def mirroring(site: RoundSite) -> State[Any]:
     """Mirror one site's repositories, publish ``SITE-mirrors``, and fail where not every mirror holds everything."""
     return come_round(PROCEDURE, site, "Mirrored")
 
@@ -35,4 +37,4 @@ def main(sites: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(ended(lambda: main(sys.argv[1:])))

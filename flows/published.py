@@ -10,7 +10,7 @@ from uuid import UUID
 
 from prefect import get_client
 from prefect.client.schemas.actions import ArtifactCreate
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Completed, Failed
 
 from defib.entries import Opened
@@ -22,11 +22,18 @@ from defib.report.copies import copies_of
 from defib.report.run_page import lead
 from defib.timeline import Timeline
 
+_VERDICTS = frozenset({"verdict", "rto", "rpo", "readiness"})
+
 
 def state_of(status: Status, reason: str) -> State[Any]:
     """The state in which a flow run ends whose run ended so: named as the run's status is."""
     make = Completed if status is Status.RECOVERED else Failed
     return make(name=status.value.title(), message=reason or status.value)
+
+
+def tags_left(flow_run: FlowRun) -> set[str]:
+    """The tags of a flow run but for verdicts: one that is retried has those of the time before."""
+    return {tag for tag in flow_run.tags if tag.partition(":")[0] not in _VERDICTS}
 
 
 def tags_of(opened: Opened) -> set[str]:

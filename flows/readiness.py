@@ -10,10 +10,10 @@ import json
 import sys
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from prefect import flow, get_client, get_run_logger
 from prefect.client.schemas.actions import ArtifactCreate
+from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.objects import State as FlowState
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
@@ -23,14 +23,17 @@ from defib.ready.inspect import inspect
 from defib.ready.kept import keep
 from defib.report.artifacts import readiness_rows, readiness_text
 from flows.board import OFTEN, refreshed
+from flows.forms import RoundSite
+from flows.published import tags_left
 from flows.scheduled import desk, serve_sites
+from flows.terminal import ended
 
 EVERY = timedelta(minutes=30)
 _NAMES = {State.OK: "Ready", State.WARN: "Ready with warnings", State.UNKNOWN: "Unknown", State.FAIL: "Not ready"}
 
 
 @flow(name="readiness", flow_run_name="readiness-{site}", persist_result=False)
-def readiness(site: str) -> FlowState[Any]:
+def readiness(site: RoundSite) -> FlowState[Any]:
     """Check one site, publish ``readiness-SITE``, and fail where something would stop a recovery or could not be told."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
@@ -39,23 +42,24 @@ def readiness(site: str) -> FlowState[Any]:
     found = inspect(at, site)
     if trouble := keep(at.home, found):
         get_run_logger().warning("the board will not know of this: %s", trouble)
-    _publish(context.flow_run.id, found)
+    _publish(context.flow_run, found)
     refreshed(at, found.site, OFTEN)
     make = Completed if found.exit_code == 0 else Failed
     return make(name=_NAMES[found.state], message=_said(found))
 
 
-def _publish(flow_run: UUID, found: Readiness) -> None:
+def _publish(flow_run: FlowRun, found: Readiness) -> None:
     """Tags are set on the flow run alone, as :mod:`flows.bookkeeping` does: those of the context would cost slots."""
+    tags = {*tags_left(flow_run), f"site:{found.site}", f"readiness:{found.state.value}"}
     artifact = ArtifactCreate(
         key=f"readiness-{found.site}",
         type="table",
         description=readiness_text(found),
         data=json.dumps(readiness_rows(found)),
-        flow_run_id=flow_run,
+        flow_run_id=flow_run.id,
     )
     with get_client(sync_client=True) as client:
-        client.update_flow_run(flow_run, tags={f"site:{found.site}", f"readiness:{found.state.value}"})
+        client.update_flow_run(flow_run.id, tags=tags)
         client.create_artifact(artifact)
 
 
@@ -73,4 +77,4 @@ def main(sites: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(ended(lambda: main(sys.argv[1:])))

@@ -13,16 +13,18 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.forms import Ranges, RoundSite
 from flows.replication_check import PROCEDURE
 from flows.rounds import come_round
 from flows.scheduled import serve_sites
 from flows.spreading import spread_over
+from flows.terminal import ended
 
 EVERY = timedelta(minutes=15)
 
 
 @flow(name="replication-check", flow_run_name="replication-check-{site}", persist_result=False)
-def replicating(site: str, ranges: str = "") -> State[Any]:
+def replicating(site: RoundSite, ranges: Ranges = "") -> State[Any]:
     """Compare one site's replicas, publish ``SITE-replicas``, and fail where one is not as it must be.
 
     `ranges` is the deployment (``replication-range/NAME``) whose runs compare the parts, on as many workers as its work pool
@@ -39,4 +41,4 @@ def main(sites: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(ended(lambda: main(sys.argv[1:])))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 from prefect import get_client
-from prefect.client.schemas.objects import State
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
@@ -24,7 +23,7 @@ from defib.timeline import Timeline, timeline
 from flows.board import OFTEN, refreshed
 from flows.engine import Procedure, perform
 from flows.events import outlets
-from flows.published import copy_artifacts
+from flows.published import copy_artifacts, tags_left
 from flows.scheduled import desk
 
 
@@ -44,7 +43,7 @@ def come_round(procedure: Procedure, site: str, well: str, prepare: Callable[[Ru
         return Completed(name="Skipped", message=str(error))
     prepare(run)
     told = _carried_out(procedure, at, run)
-    _publish(context.flow_run.id, told)
+    _publish(context.flow_run, told)
     refreshed(at, told.opened.site, OFTEN)
     if told.status is not Status.RECOVERED:
         return Failed(name=str(told.status).title(), message=lead(told))
@@ -65,10 +64,10 @@ def _carried_out(procedure: Procedure, at: Desk, run: Run) -> Timeline:
     return told
 
 
-def _publish(flow_run: UUID, told: Timeline) -> None:
+def _publish(flow_run: FlowRun, told: Timeline) -> None:
     """Tags are set on the flow run alone, as :mod:`flows.bookkeeping` does: those of the context would cost slots."""
-    tags = {f"site:{told.opened.site}", f"verdict:{told.status}", f"rpo:{told.rpo.verdict}"}
+    tags = {*tags_left(flow_run), f"site:{told.opened.site}", f"verdict:{told.status}", f"rpo:{told.rpo.verdict}"}
     with get_client(sync_client=True) as client:
-        client.update_flow_run(flow_run, tags=tags)
-        for artifact in copy_artifacts(told, flow_run):
+        client.update_flow_run(flow_run.id, tags=tags)
+        for artifact in copy_artifacts(told, flow_run.id):
             client.create_artifact(artifact)

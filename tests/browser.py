@@ -22,7 +22,7 @@ from websockets.sync.connection import Connection
 from defib.clock import Deadline, SystemClock
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = timedelta(seconds=30)
+PATIENCE = timedelta(seconds=120)
 _QUIET = ("--no-first-run", "--disable-sync", "--disable-background-networking", "--disable-component-update")
 _FIND = """
 (() => {
@@ -159,6 +159,6 @@ def _page_of(profile: Path) -> str:
         assert not within.expired(), "the browser did not come up"
         clock.sleep(timedelta(milliseconds=50))
     port = told.read_text().split("\n", 1)[0]
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=60) as answer:
         address: str = next(each["webSocketDebuggerUrl"] for each in json.load(answer) if each["type"] == "page")
     return address

@@ -47,7 +47,7 @@ class Listener:
     def post(self, path: str, body: dict[str, object]) -> str:
         """One webhook; gives its outcome."""
         address = f"http://127.0.0.1:{self.port}/{path}/{self.secret}"
-        answer = httpx.post(address, json=body, trust_env=False, timeout=30)
+        answer = httpx.post(address, json=body, trust_env=False, timeout=120)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["outcome"])
 
@@ -61,13 +61,13 @@ def listening(defib: Defib, *options: str) -> Iterator[Listener]:
         yield Listener(defib, process, port)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     assert process.returncode == 0
 
 
 def _until(process: subprocess.Popen[str], text: str) -> dict[str, Any]:
     assert process.stdout is not None
-    too_long = threading.Timer(120, process.kill)
+    too_long = threading.Timer(300, process.kill)
     too_long.start()
     try:
         while line := process.stdout.readline():

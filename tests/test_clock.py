@@ -87,9 +87,10 @@ class TestContract:
         """After a signal no work is begun, until the clock is told to go on."""
         begun: list[int] = []
         clock.interrupt()
-        with pytest.raises(Interrupted):
+        with pytest.raises(Interrupted, match="stopped by a signal"):
             clock.call(lambda: begun.append(1), SECOND)
-        with pytest.raises(Interrupted):
+        clock.interrupt("the lab is gone")
+        with pytest.raises(Interrupted, match="the lab is gone"):
             clock.sleep(timedelta(0))
         clock.resume()
         clock.call(lambda: begun.append(2), SECOND)
@@ -105,7 +106,7 @@ class TestContract:
                 thrice.set()
 
         stop = clock.every(10 * MS, work)
-        deadline = Deadline.after(clock, 10 * SECOND)
+        deadline = Deadline.after(clock, 60 * SECOND)
         while not thrice.is_set() and not deadline.expired():
             clock.sleep(5 * MS)
         stop()
@@ -141,20 +142,20 @@ class TestSystemClock:
         threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
         with pytest.raises(Interrupted):
             sigterm.sleep(60 * SECOND)
-        assert sigterm.monotonic() - started < 10 * SECOND
+        assert sigterm.monotonic() - started < 50 * SECOND
 
     def test_signal_ends_a_call(self, sigterm: SystemClock) -> None:
         """E3: SIGTERM reaches the work in the other thread through its own wait, and the call ends with it."""
         told: list[str] = []
 
         def work() -> None:
+            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
             try:
                 sigterm.sleep(60 * SECOND)
             except Interrupted:
                 told.append("cleaned up")
                 raise
 
-        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
         with pytest.raises(Interrupted):
             sigterm.call(work, 60 * SECOND)
         assert told == ["cleaned up"]
@@ -163,11 +164,15 @@ class TestSystemClock:
         """Work that ignores the signal is left behind after a moment to clean up."""
         never = threading.Event()
         started = sigterm.monotonic()
-        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGTERM)).start()
+
+        def work() -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            never.wait()
+
         with pytest.raises(Interrupted):
-            sigterm.call(never.wait, 60 * SECOND)
+            sigterm.call(work, 60 * SECOND)
         never.set()
-        assert sigterm.monotonic() - started < 20 * SECOND
+        assert sigterm.monotonic() - started < 50 * SECOND
 
 
 class TestSimulatedClock:

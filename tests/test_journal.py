@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -16,11 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from defib import entries
-from defib.clock import SimulatedClock
+from defib.clock import Deadline, SimulatedClock, SystemClock
 from defib.errors import EvidenceBroken, HomeUnwritable, LeaseLost
+from defib.history import is_alive
 from defib.journal import FIRST, FileSink, Follower, Journal, Record, mend, read_journal
 from defib.objectives import Status
+from defib.plan import Change, Plan
+from defib.ports import RecordChange
 from defib.redact import Redactor
+from defib.replication.objectplans import parts
+from defib.replication.objects import holding, object_key, restored
 from tests.stage import ROOT
 
 NOTES = tuple(entries.Noted("a-step", f"note {number}", warning=number % 2 == 0) for number in range(6))
@@ -29,6 +35,21 @@ NOTES = tuple(entries.Noted("a-step", f"note {number}", warning=number % 2 == 0)
 def journal(path: Path, records: tuple[Record, ...] = ()) -> Journal:
     """A journal on the disk."""
     return Journal(FileSink(path), SimulatedClock(), Redactor(), records)
+
+
+def planned(objects: int) -> entries.Planned:
+    """A plan of so many objects, one of which has a secret for a name."""
+    names = [f"images/object-{number}" if number != 30 else "images/correct horse" for number in range(objects)]
+    records = [RecordChange(holding(key, "1"), restored(key)) for key in (object_key(name, "2") for name in names)]
+    changes = tuple(Change("s3-objects", "b as b", tuple(some), "as it was “then”") for some in parts(records))
+    return entries.Planned(Plan("asset-restore", "lab", changes).digest(), changes)
+
+
+def first_of(records: tuple[Record, ...]) -> tuple[Change, ...]:
+    """The changes of the plan that comes first."""
+    first = records[0].entry
+    assert isinstance(first, entries.Planned)
+    return first.changes
 
 
 def written(path: Path) -> bytes:
@@ -75,6 +96,47 @@ class TestWriting:
         assert "correct" not in text
         assert "hunter22" not in text
         assert "correct" not in str(book.records)
+
+    @pytest.mark.parametrize("objects", [0, 1, 51, 4000])
+    def test_a_plan_of_any_length(self, tmp_path: Path, objects: int) -> None:
+        """Gone through change by change it is a line like any other, without secrets, and what was planned is kept once."""
+        redact = Redactor()
+        redact.learn("correct horse")
+        path = tmp_path / "journal.jsonl"
+        book, plan = Journal(FileSink(path), SimulatedClock(), redact), planned(objects)
+        book.append(plan)
+        for number, change in enumerate(plan.changes):
+            book.append(entries.ChangeIntended(number, change, 1))
+        raws = path.read_bytes().splitlines()
+        line = json.loads(raws[0])
+        assert json.dumps(line, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode() == raws[0]
+        claimed = line.pop("hash")
+        plain = json.dumps(line, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        assert sha256(plain).hexdigest() == claimed
+        assert b"correct horse" not in path.read_bytes()
+        records, torn = read_journal(path)
+        assert (records, torn) == (book.records, 0)
+        intended = [record.entry for record in records if isinstance(record.entry, entries.ChangeIntended)]
+        assert len(intended) == len(plan.changes)
+        assert all(each.change is other for each, other in zip(intended, first_of(records), strict=True))
+
+    @pytest.mark.parametrize(("was", "now"), [(b"object-2000", b"object-9999"), (b'"type":"OBJECT"', b'"type": "OBJECT"')])
+    def test_a_long_plan_that_was_edited(self, tmp_path: Path, was: bytes, now: bytes) -> None:
+        """It is found, also where whoever did it made a hash anew."""
+        path = tmp_path / "journal.jsonl"
+        journal(path).append(planned(4000))
+        raw = path.read_bytes()[:-1].replace(was, now, 1)
+        path.write_bytes(raw + b"\n")
+        with pytest.raises(EvidenceBroken):
+            read_journal(path)
+        claimed = json.loads(raw)["hash"].encode()
+        fresh = sha256(raw.replace(b',"hash":"' + claimed + b'"', b"")).hexdigest().encode()
+        path.write_bytes(raw.replace(claimed, fresh) + b"\n")
+        if b": " in now:
+            with pytest.raises(EvidenceBroken, match="not as it was written"):
+                read_journal(path)
+        else:
+            assert read_journal(path)[0][0].hash == fresh.decode()  # the next line, or the seal, tells
 
     def test_bytes_that_are_no_text(self, tmp_path: Path) -> None:
         """An error text with undecodable bytes in it, such as a file's name, is written all the same."""
@@ -128,7 +190,7 @@ class TestWriting:
         )
         path = tmp_path / "journal.jsonl"
         done = subprocess.run(
-            [sys.executable, "-c", program, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", program, str(path)], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
         )
         assert (done.returncode, "only 50 of" in done.stdout) == (0, True), done.stderr
         assert [record.entry for record in read_journal(path)[0]] == [NOTES[0], NOTES[2]]
@@ -136,6 +198,21 @@ class TestWriting:
     def test_limits_of_this_process_stand(self) -> None:
         """The test above changes the limits of its own process alone."""
         assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+    def test_a_journal_that_is_there_is_held(self, tmp_path: Path) -> None:
+        """Whoever finds a journal finds its process alive, from the first moment on: that is held before the journal is."""
+        path = tmp_path / "journal.jsonl"
+        os.mkfifo(path)  # to open it for writing takes until somebody opens it for reading
+        opening = threading.Thread(target=FileSink, args=(path,))
+        opening.start()
+        clock = SystemClock()
+        limit = Deadline.after(clock, timedelta(seconds=30))
+        while not (held := is_alive(tmp_path)) and not limit.expired():
+            clock.sleep(timedelta(milliseconds=10))
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        opening.join()
+        os.close(reader)
+        assert held
 
 
 class TestReading:

@@ -48,13 +48,13 @@ class Ground:
 
     def present(self) -> RecordSet | None:
         """The steering record set as the vendor has it."""
-        within = Deadline.after(SystemClock(), timedelta(seconds=10))
+        within = Deadline.after(SystemClock(), timedelta(seconds=60))
         return self.outside.zones[0].read([self.site.steered.key], within=within)[0]
 
     def put_back(self) -> None:
         """Make the record set what it was before the run, and wait until every observer's resolver says so."""
         clock = SystemClock()
-        within = Deadline.after(clock, timedelta(seconds=20))
+        within = Deadline.after(clock, timedelta(seconds=120))
         present = self.present()
         if present != self.before:
             self.outside.zones[0].replace([RecordChange(present, self.before)], within=within)
@@ -70,7 +70,8 @@ class Ground:
     def run_killed_after(self, entries_written: int) -> tuple[str, bool]:
         """A run whose process dies after so many entries: its id, and whether it died."""
         command = [sys.executable, str(DRIVER), str(entries_written), "cdn-failover", str(self.path), ""]
-        done = subprocess.run(command, env=self.defib.environment(), capture_output=True, text=True, timeout=60, check=False)
+        around = self.defib.environment()
+        done = subprocess.run(command, env=around, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode in {0, -signal.SIGKILL}, done.stderr
         name = f"-cdn-failover-{self.site.site}"
         own = [folder for folder in Home(self.defib.home).runs() if folder.name[: -len("-abcd")].endswith(name)]
@@ -91,7 +92,7 @@ def ground(defib: Defib, site_name: str) -> Ground:
     assert (site.alerts, site.status) == ((), ())
     outside = open_outside(site, Home(defib.home), Redactor(), SystemClock())
     outside.fence.arm(lambda: None)  # this hand sets the stage; it is no run and has no lease
-    within = Deadline.after(SystemClock(), timedelta(seconds=10))
+    within = Deadline.after(SystemClock(), timedelta(seconds=60))
     slow_set = outside.zones[0].read([site.steered.key], within=within)[0]
     assert slow_set is not None
     quick = RecordSet(slow_set.key, timedelta(seconds=1), slow_set.values, slow_set.attributes)

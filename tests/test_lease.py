@@ -104,7 +104,7 @@ class TestTaking:
         run_id = lines[holding[0]].split()[1]
         assert f"refused: another run holds this site; where: {tmp_path}" in lines[1 - holding[0]]
         assert f"run {run_id} of {operator()}, process {others[holding[0]].pid}" in lines[1 - holding[0]]
-        out, _ = others[holding[0]].communicate(timeout=60)
+        out, _ = others[holding[0]].communicate(timeout=300)
         assert out.strip() == "recovered"
 
     def test_killed_process(self, tmp_path: Path, others: list[Other]) -> None:

@@ -41,7 +41,7 @@ def mirror(lab: Defib, server: PrefectServer) -> dict[str, Any]:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

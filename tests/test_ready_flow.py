@@ -40,7 +40,7 @@ def look(lab: Defib, server: PrefectServer) -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

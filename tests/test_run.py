@@ -156,7 +156,7 @@ class TestLateCalls:
             real.do("steer-traffic", work, type(None))
         before = real.journal.records
         hung.set()
-        assert back.wait(30)
+        assert back.wait(120)
         assert (len(errors), real.journal.records, stage.writes) == (3, before, [])
 
     def test_write_under_way_is_waited_for(self, stage: Stage, real: Run) -> None:

@@ -81,8 +81,9 @@ def left(runs: Runs, newest: Iterable[Glance]) -> Iterator[Left]:
         if run.status not in _MAY_LEAVE or (run.status is None and runs.is_alive(run.run)):
             continue
         whole = runs.whole(run.run) if run.status is None else run
-        if isinstance(whole, Glance) and whole.standing:
-            yield Left(whole, was_killed=run.status is None)
+        # It may have ended since it was glanced at, and its process with it.
+        if isinstance(whole, Glance) and whole.status in _MAY_LEAVE and whole.standing:
+            yield Left(whole, was_killed=whole.status is None)
 
 
 def away(recovered: Iterable[Glance], moving: Iterable[str]) -> Glance | None:

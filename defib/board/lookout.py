@@ -130,7 +130,7 @@ class Lookout:
             problem=known.problem,
             is_gone=known.is_gone,
             ready=self._ready(known.name, now),
-            proofs=tuple(
+            procedures=tuple(
                 prove(self._evidence(name, mine, alive, known, written.get(name)), known, written.get(name), now)
                 for name in sorted(expected | ran)
             ),

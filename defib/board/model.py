@@ -15,13 +15,13 @@ from defib.ready.check import Readiness, State, worst
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What is proved of one procedure on one site. `says` are the reasons for its state, the worst first.
+class ProcedureBoard:
+    """One procedure on one site, and what is proved of it. `says` are the reasons for its state, the worst first.
 
     `last` is the last run that recovered; `past` are such runs, the oldest first, for a trend. `drill` is the last drill.
     """
 
-    procedure: str
+    name: str
     state: State
     says: tuple[str, ...]
     targets: Objectives | None
@@ -120,7 +120,7 @@ class SiteBoard:
     problem: str
     """What is wrong with its file, or that it has none; "" where it is well."""
     ready: Ready
-    proofs: tuple[Proof, ...] = ()
+    procedures: tuple[ProcedureBoard, ...] = ()
     copies: tuple[Copy, ...] = ()
     down: Down | None = None
     running: tuple[Running, ...] = ()
@@ -140,7 +140,7 @@ class SiteBoard:
     @property
     def state(self) -> State:
         """The worst of everything."""
-        states = [self.ready.state, *(proof.state for proof in self.proofs), *(copy.state for copy in self.copies)]
+        states = [self.ready.state, *(each.state for each in self.procedures), *(copy.state for copy in self.copies)]
         states += [State.FAIL] if self.down or self.left or (self.problem and not self.is_gone) else []
         states += [State.WARN] if self.held or self.away or self.running else []
         states += [State.UNKNOWN] if self.unreadable or self.is_gone else []

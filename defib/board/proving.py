@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from defib.about import About, about
 from defib.board.glance import Glance, Unreadable
-from defib.board.model import Proof
+from defib.board.model import ProcedureBoard
 from defib.board.sites import Known, Written, objectives
 from defib.conduct import BY_OPERATOR
 from defib.drills.calendar import Ending
@@ -71,7 +71,7 @@ def enough(procedure: str, seen: Sequence[Glance | Unreadable]) -> bool:
     return proofs >= (TREND if takes_time(procedure) else 1)
 
 
-def prove(evidence: Evidence, site: Known, written: Written | None, now: datetime) -> Proof:
+def prove(evidence: Evidence, site: Known, written: Written | None, now: datetime) -> ProcedureBoard:
     """The state of one procedure, and why it is what it is."""
     found = evidence.recovered
     last, drill = (found[0] if found else None), (evidence.drills[0] if evidence.drills else None)
@@ -88,8 +88,8 @@ def prove(evidence: Evidence, site: Known, written: Written | None, now: datetim
     order = list(State)
     reasons.sort(key=lambda reason: order.index(reason[0]), reverse=True)
     runbook = written.runbook if written else None
-    return Proof(
-        procedure=evidence.procedure,
+    return ProcedureBoard(
+        name=evidence.procedure,
         state=worst([State.OK, *(state for state, _ in reasons)]),
         says=tuple(text for _, text in reasons),
         targets=objectives(site.file, runbook),

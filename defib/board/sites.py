@@ -89,9 +89,9 @@ def is_for(runbook: Runbook, site: Site) -> bool:
     failing = {"cdn": bool(site.cdns), "host": bool(site.hosts), "hosts": last_resort and site.git is not None}
     if runbook.against:
         return failing[runbook.against]
-    mirrored = site.git is not None and len(site.git.remotes) > _WITHOUT_MIRRORS
-    of_copies = {About.REPOSITORIES: mirrored, About.ASSETS: bool(site.replication)}
     what, name = about(runbook.procedure), runbook.procedure
+    enough = len(site.git.remotes) > (_WITHOUT_MIRRORS if name == "git-promote" else 0) if site.git else False
+    of_copies = {About.REPOSITORIES: enough, About.ASSETS: bool(site.replication)}
     return of_copies.get(what, name != _GROUND and (last_resort or name not in _OF_RELEASES))
 
 

@@ -12,6 +12,7 @@ from defib.cli.elsewhere import elsewhere_app
 from defib.cli.export import export_app
 from defib.cli.git import git_app
 from defib.cli.guard import guarded
+from defib.cli.host import host_app
 from defib.cli.kill_switch import switch_app
 from defib.cli.lab import lab_app
 from defib.cli.options import (
@@ -46,6 +47,7 @@ app.add_typer(lab_app, name="lab")
 app.add_typer(switch_app, name="kill-switch")
 app.add_typer(export_app, name="export")
 app.add_typer(release_app, name="release")
+app.add_typer(host_app, name="host")
 app.add_typer(git_app, name="git")
 app.add_typer(assets_app, name="assets")
 app.add_typer(alarms_app)

@@ -42,8 +42,13 @@ def restore(
     at: Annotated[str, typer.Option("--at", metavar="TIME", help="The last moment at which all was well, ISO 8601.")],
     pair: Annotated[str, typer.Option(help="Which pair of buckets, where the site has several.")] = "",
     prefix: Annotated[str, typer.Option(help="Only the objects whose keys begin so.")] = "",
-    side: Annotated[Side, typer.Option("--from", help="Whose versions tell of the past.")] = Side.SOURCE,
-    into: Annotated[str, typer.Option(metavar="BUCKET", help="Another bucket, of restore_into in the site file.")] = "",
+    side: Annotated[
+        Side, typer.Option("--from", help="Whose versions tell of the past; that side is restored, unless --into.")
+    ] = Side.SOURCE,
+    into: Annotated[
+        str,
+        typer.Option(metavar="BUCKET", help="Where it is put: source, replica, or one of restore_into in the site file."),
+    ] = "",
     since: Annotated[str, typer.Option(help="When users got wrong objects first, ISO 8601: the RTO begins there.")] = "",
     mode: ModeOption = RunMode.INCIDENT,
     approve: Approve = "",

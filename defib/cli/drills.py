@@ -125,6 +125,7 @@ def rehearse(asked: Asked, wanted: Wanted) -> Rehearsed:
             aside("starting the lab")
             stack.callback(labs.stop, at.home)
             labs.start(at.home, wanted.net, parent=os.getpid())
+        stack.callback(labs.end_with(at.home, clock))
         bench = LabBench(at.home.path, site.page.name.rstrip("."), clock)
         for trouble in hush(outlets_of(site, at.home, at.redact), clock):
             aside(trouble)  # a page that nobody can ask is in the fingerprint all the same

@@ -111,15 +111,23 @@ def verify(run_id: str, head: str, *, as_json: bool) -> int:
 
 def read_evidence(home: Home, folder: Path) -> Timeline | Drill:
     """What the journal in `folder` tells: of a run, or of a drill with its two runs."""
-    records, _ = read_journal(folder / "journal.jsonl")
+    return _told(home, folder, read_journal(folder / "journal.jsonl")[0])
+
+
+def _told(home: Home, folder: Path, records: tuple[Record, ...]) -> Timeline | Drill:
     if opening_of(records, folder).procedure != DRILL:
         return timeline(records)
     return read_drill(home, folder)
 
 
 def _row(home: Home, folder: Path) -> dict[str, str]:
+    """What is told of one run; nothing where its journal has no entry yet, or never got one."""
+    alive = is_alive(folder)  # asked first: a run that ends in between has not crashed
     try:
-        told = read_evidence(home, folder)
+        records, torn = read_journal(folder / "journal.jsonl")
+        if not records and not torn:
+            return {}
+        told = _told(home, folder, records)
     except EvidenceBroken as error:
         return dict.fromkeys(("run_id", "site", "mode", "status", "outage", "rto", "rpo"), "") | {
             "run_id": folder.name,
@@ -130,7 +138,7 @@ def _row(home: Home, folder: Path) -> dict[str, str]:
         "run_id": folder.name,
         "site": told.opened.site,
         "mode": told.opened.mode.value,
-        "status": told.status.value if told.status else "running" if is_alive(folder) else "crashed",
+        "status": told.status.value if told.status else "running" if alive else "crashed",
         "outage": words.duration(forward.rto.actual) if forward else words.UNKNOWN,
         "rto": forward.rto.verdict.value if forward else words.UNKNOWN,
         "rpo": forward.rpo.verdict.value if forward else words.UNKNOWN,

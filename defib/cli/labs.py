@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 from defib.cli.desk import runbooks_folder
 from defib.cli.say import say, say_json, table
+from defib.clock import Clock
+from defib.drills.order import GONE
 from defib.errors import InputError, LabDown
 from defib.home import Home
 from defib.lab import process
@@ -16,6 +19,8 @@ from defib.lab.control import LabStatus
 from defib.lab.plan import DEFAULT_NET
 from defib.lab.state import LabState
 from defib.sites.site import load_site
+
+LOOK = timedelta(seconds=1)
 
 
 def start(home: Home, net: str, *, parent: int | None = None) -> LabState:
@@ -45,6 +50,24 @@ def is_up(home: Home) -> bool:
     except LabDown:
         return False
     return True
+
+
+def end_with(home: Home, clock: Clock) -> Callable[[], None]:
+    """Interrupt what is under way once the lab of this home is gone, until the returned function is called.
+
+    Nothing answers any more then, and each step would wait for its whole budget before it said so.
+    """
+    state = LabState.read(home.path.resolve() / "lab")
+    if state is None:
+        raise LabDown("the lab is not up", where=str(home.path), then="defib lab up")
+
+    def look() -> None:
+        if not state.alive():
+            enough()
+            clock.interrupt(GONE)
+
+    enough = clock.every(LOOK, look)
+    return enough
 
 
 def up(net: str, *, as_json: bool) -> int:

@@ -18,6 +18,7 @@ from defib.clock import SystemClock
 from defib.copyentries import PastWanted
 from defib.errors import DefibError
 from defib.history import SITE
+from defib.mirror import sources
 from defib.objectives import Mode
 from defib.observe.outage import known_outage
 from defib.plan import Plan
@@ -128,7 +129,7 @@ def _command(order: Order) -> str:
     if order.past:
         return f"{pastwanted.command(order.site, order.past)}{' --force' if order.forced else ''}"
     if order.promoted:
-        return f"git promote --site {order.site} --to {order.promoted.partition('@')[2]}"
+        return sources.command(order.site, order.promoted)
     return f"failback {order.follows}" if order.follows else f"run {order.procedure} --site {order.site}{commit}"
 
 

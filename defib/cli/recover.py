@@ -26,6 +26,7 @@ from defib.copyentries import PastWanted
 from defib.errors import BudgetSpent, DefibError, InputError, Interrupted, Refused
 from defib.history import JOURNAL, SITE, opening_of, recovered_changes, status_of
 from defib.journal import read_journal
+from defib.mirror import sources
 from defib.objectives import Mode, Phase, Status
 from defib.observe.killswitch import kill_switch
 from defib.observe.outage import known_outage, note_outage
@@ -93,9 +94,8 @@ def run(
         by_itself = automatic and load_runbook(procedure, at.runbooks).automatic
         reason = f"{cause} (the runbook is automatic)" if by_itself else ""
         what = f"{procedure} --site {site}{f' --commit {commit}' if commit else ''}"
-        to = promoted.partition("@")[2]
         do = f"defib drill {what} --live" if live else f"defib run {what}"
-        do = f"defib git promote --site {site} --to {to}" if to else do
+        do = f"defib {sources.command(site, promoted)}" if promoted else do
         do = f"defib {pastwanted.command(site, past)}" if past else do
         who = approver(mode, asked.approve, do, screen, reason, elsewhere=asked.elsewhere)
         began, down = parse_time("--since", since, now), parse_time("--down-at", down_at, now)
@@ -104,7 +104,7 @@ def run(
         )
         order = replace(order, past=past)
         order = order if live or about(procedure) is not About.USERS else with_known_outage(at, order)
-        insist_on_somebody(who, f"{do} --plan" if to or past else f"defib plan {what}", do)
+        insist_on_somebody(who, f"{do} --plan" if promoted or past else f"defib plan {what}", do)
         opened = new_run(at, order)
         switch = kill_switch(at.home.path, opened.site.site)
         if switch is not None:

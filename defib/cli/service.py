@@ -12,6 +12,7 @@ import typer
 
 from defib.cli.options import REDACT, AsJson
 from defib.home import Home
+from defib.service import Wish
 
 Host = Annotated[str, typer.Option(help="Where Prefect listens; beyond this machine it asks for a password.")]
 Port = Annotated[int, typer.Option(help="The port of Prefect's pages and API.")]
@@ -58,17 +59,7 @@ class Up(Protocol):
 class Service(Protocol):
     """What the command line needs of whatever starts and stops Prefect."""
 
-    def up(
-        self,
-        home: Home,
-        host: str,
-        port: int,
-        asks: bool | None,
-        sites: Sequence[str],
-        at_first: Sequence[str],
-        again: str,
-        tell: Callable[[str], object],
-    ) -> Up: ...
+    def up(self, home: Home, wish: Wish, again: str, tell: Callable[[str], object]) -> Up: ...
 
     def down(self, home: Home) -> Mapping[str, int]: ...
 
@@ -83,7 +74,7 @@ def up(sites: Sites = None, host: Host = "127.0.0.1", port: Port = 4200, auth: A
 
     home = Home.open()
     named, lab = _known(sites or ())
-    found = _service().up(home, host, port, auth, named, lab, _said("up"), lambda text: aside(f"{text} …"))
+    found = _service().up(home, Wish(host, port, auth, named, lab), _said("up"), lambda text: aside(f"{text} …"))
     if as_json:
         say_json(_as_json(found))
     else:

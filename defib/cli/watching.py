@@ -13,7 +13,7 @@ from datetime import datetime
 from defib.cli.desk import desk, signals_interrupt
 from defib.cli.say import say, say_json
 from defib.cli.starting import Starter, What
-from defib.clock import Clock, SystemClock
+from defib.clock import SIGNALLED, Clock, SystemClock
 from defib.drills.drill import EVIDENCE
 from defib.errors import DefibError
 from defib.monitor import Word
@@ -159,7 +159,7 @@ class _Stopper(SystemClock):
         self._clock = clock
         self._then = then
 
-    def interrupt(self) -> None:
+    def interrupt(self, why: str = SIGNALLED) -> None:  # noqa: ARG002 - a signal, and nothing else, calls it
         for act in self._then:
             act()
 

@@ -20,8 +20,8 @@ from defib.changes import standing
 from defib.clock import Deadline
 from defib.conduct import Outcome, roll_back
 from defib.drills.drilled import AGREEMENT, DRILL, Drill, Witnessed, drill
-from defib.drills.order import DrillOrder, conclude, hindrance, open_drill, skip
-from defib.errors import DefibError, Interrupted, StepFailed
+from defib.drills.order import GONE, DrillOrder, conclude, hindrance, open_drill, skip
+from defib.errors import DefibError, Interrupted, LabDown, StepFailed
 from defib.history import JOURNAL, is_alive, opening_of, status_of, unfinished
 from defib.journal import read_journal
 from defib.objectives import Mode, Status
@@ -116,7 +116,9 @@ class _Rehearsal:
             reason = f"{type(error).__name__}: {error}"
         finally:
             self._desk.clock.resume()
-            self._leave_no_trace()
+            gone = self._leave_no_trace()
+        if gone and status is Status.FAILED:  # what failed, failed for that
+            status, reason = Status.INTERRUPTED, f"{GONE}: {reason}"
         so_far = drill(self._journal.records, self._told.get("forward"), self._told.get("failback"))
         if status is Status.RECOVERED:
             reason = "; ".join(_shortcomings(so_far))
@@ -210,10 +212,10 @@ class _Rehearsal:
         self._journal.append(entries.Noted("", text, warning))
 
     def _heal(self) -> None:
+        self._stage.bench.heal()  # also where nothing is broken: a lab that is gone says so here, and not after many retries
         faults = list(self._journal.of(entries.FaultSet))
         if faults and not faults[-1].fault:
             return
-        self._stage.bench.heal()
         for target, _ in self._faults:
             self._journal.append(entries.FaultSet(target, ""))
 
@@ -260,8 +262,11 @@ class _Rehearsal:
         if opened.follows:
             self._roll_back(opened.follows)
 
-    def _leave_no_trace(self) -> None:
-        """Heal what is broken and put back what stands; what cannot be done is in the journal, and fails the drill."""
+    def _leave_no_trace(self) -> bool:
+        """Heal what is broken and put back what stands; what cannot be done is in the journal, and fails the drill.
+
+        Gives whether nobody is there any more who could be asked.
+        """
         try:
             self._heal()
             forward = self._told.get("forward")
@@ -270,6 +275,8 @@ class _Rehearsal:
             self._fingerprint("after")
         except DefibError as error:
             self._journal.append(entries.Noted("", f"cleaning up failed: {error}", warning=True))
+            return isinstance(error, LabDown)
+        return False
 
     def _is_back(self, forward: Timeline) -> bool:
         failback = self._told.get("failback")

@@ -45,9 +45,10 @@ def drill_lines(home: Home, site: str) -> tuple[tuple[DrillLine, ...], tuple[Unr
     lines: list[DrillLine] = []
     broken: list[Unreadable] = []
     for folder in (*drill_folders(home, site), *_runs_on(home, site)):
+        crashed = not is_alive(folder)  # asked first: one that ends in between has not crashed
         try:
             is_drill = words_of(folder).startswith(f"{DRILL}-")
-            line = line_of(read_drill(home, folder), crashed=not is_alive(folder)) if is_drill else _live_line(folder)
+            line = line_of(read_drill(home, folder), crashed=crashed) if is_drill else _live_line(folder, crashed=crashed)
         except EvidenceBroken as error:
             broken.append(Unreadable(folder.name, error.what))
         else:
@@ -55,7 +56,7 @@ def drill_lines(home: Home, site: str) -> tuple[tuple[DrillLine, ...], tuple[Unr
     return tuple(sorted(lines, key=lambda line: line.at)), tuple(broken)
 
 
-def _live_line(folder: Path) -> DrillLine | None:
+def _live_line(folder: Path, *, crashed: bool) -> DrillLine | None:
     records = read_journal(folder / JOURNAL)[0]
     if not _is_live(records, folder):
         return None
@@ -74,7 +75,7 @@ def _live_line(folder: Path) -> DrillLine | None:
         rpo=told.rpo,
         score=None,
         live=True,
-        crashed=told.status is None and not is_alive(folder),
+        crashed=told.status is None and crashed,
     )
 
 

@@ -21,6 +21,8 @@ from defib.start import Desk, Order, new_folder, new_id, opening
 
 BY_HAND = "by hand"
 
+GONE = "the lab is gone"
+
 Preconditions = Callable[[], Iterable[drillentries.PreconditionSeen]]
 """Looks at everything that must be so, when it is called."""
 

@@ -11,8 +11,8 @@ from defib.clock import Deadline
 from defib.conduct import Outcome
 from defib.drills.drill import Stage
 from defib.drills.drilled import Drill, drill
-from defib.drills.order import conclude, hindrance, open_drill, skip
-from defib.errors import DefibError, Interrupted, StepFailed
+from defib.drills.order import GONE, conclude, hindrance, open_drill, skip
+from defib.errors import DefibError, Interrupted, LabDown, StepFailed
 from defib.objectives import Mode, Status
 from defib.outside import Outside
 from defib.runbook import load_runbook
@@ -49,23 +49,32 @@ class QuietDrill:
             status, reason = Status.INTERRUPTED, error.what
         except DefibError as error:
             reason = str(error)
+        except Exception as error:  # a defect must not leave the drill without an end
+            reason = f"{type(error).__name__}: {error}"
         finally:
             self.desk.clock.resume()
-            self._leave_nothing(clean_up)
+            gone = self._leave_nothing(clean_up)
+        if gone and status is Status.FAILED:  # what failed, failed for that
+            status, reason = Status.INTERRUPTED, f"{GONE}: {reason}"
         told = self._drill()
         if status is Status.RECOVERED and told.residue != ():
             status, reason = Status.FAILED, "the drill left a trace, or what it left could not be compared"
         conclude(self._journal, self.stage.order, status, reason)
         return self._drill()
 
-    def _leave_nothing(self, clean_up: Callable[[], None]) -> None:
-        """Heal, clear away, and compare: what cannot be done is in the journal, and fails the drill."""
+    def _leave_nothing(self, clean_up: Callable[[], None]) -> bool:
+        """Heal, clear away, and compare: what cannot be done is in the journal, and fails the drill.
+
+        Gives whether nobody is there any more who could be asked.
+        """
         try:
             self.heal()
             clean_up()
             self.fingerprint("after")
         except DefibError as error:
             self.note(f"cleaning up failed: {error}", warning=True)
+            return isinstance(error, LabDown)
+        return False
 
     def _drill(self) -> Drill:
         return drill(self._journal.records, self.told.get("forward"), self.told.get("failback"))
@@ -112,10 +121,10 @@ class QuietDrill:
 
     def heal(self) -> None:
         """Heal what is broken. Idempotent."""
+        self.stage.bench.heal()  # also where nothing is broken: a lab that is gone says so here, and not after many retries
         faults = list(self._journal.of(entries.FaultSet))
         if not faults or not faults[-1].fault:
             return
-        self.stage.bench.heal()
         for target, _ in self._faults:
             self._journal.append(entries.FaultSet(target, ""))
 

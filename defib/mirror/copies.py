@@ -31,12 +31,18 @@ class Copy:
 
     of: Mirrored
     known: Known = field(default_factory=Known)
+    remembered: bool = True
+    """Whether what is known is written down; not where that would take the place of what nobody could read."""
     looked: datetime | None = None
     listings: Mapping[str, Listing] = field(default_factory=dict)
     source: Mapping[str, str] | None = None
     stopped: str = ""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """What refs of the source lead to that could not be taken in."""
     given_up: Collection[str] = ()
     kept: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    rejected: dict[str, dict[str, str]] = field(default_factory=dict)
+    """By place, the refs that it did not take the last time, and why."""
     waiting: dict[str, dict[str, datetime | None]] = field(default_factory=dict)
     was: dict[str, timedelta | None] = field(default_factory=dict)
     seen: dict[str, copyentries.MirrorSeen] = field(default_factory=dict)
@@ -49,16 +55,28 @@ class Copy:
     submodules: tuple[str, ...] = ()
     bundle: str = ""
     problems: dict[str, list[str]] = field(default_factory=dict)
+    waits: set[str] = field(default_factory=set)
+    """Those of the problems that are nothing but the wait for a person."""
 
     @property
     def places(self) -> tuple[str, ...]:
         """Where the refs go: the local copy, and every mirror."""
         return (LOCAL, *self.of.mirrors)
 
+    @property
+    def wanted(self) -> Mapping[str, str]:
+        """What every mirror is to have: what was taken in, and what could not be."""
+        return {**(self.source or {}), **self.left_out} if self.left_out else self.source or {}
+
     def stop(self, why: str) -> None:
         """Nothing is taken from the source, and nothing is sent."""
         self.stopped = why
         self.trouble("", why)
+
+    def wait_for_a_person(self, what: str) -> None:
+        """Something waits for a person to decide, and nothing is wrong with it beside that."""
+        self.waits.add(what)
+        self.trouble("", what)
 
     def trouble(self, place: str, text: str) -> None:
         """Something is not as it must be; `place` is "" for the repository as a whole."""
@@ -83,6 +101,13 @@ class Mirrors:
     def known_at(self, name: str) -> Path:
         """The file that says what is known of a repository."""
         return self.folder / f"{name}.json"
+
+
+def rejections(copy: Copy) -> None:
+    """What places did not take is a problem there, once nothing more is sent."""
+    for place, refs in copy.rejected.items():
+        for ref, why in refs.items():
+            copy.trouble(place, f"{ref} was rejected: {why}")
 
 
 def together(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

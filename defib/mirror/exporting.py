@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from defib.errors import DefibError, Interrupted
 from defib.mirror.copies import Copy, together
-from defib.mirror.mirroring import mirrors_of
+from defib.mirror.port import LOCAL
 from defib.mirror.settings import RepositorySettings, Unknown
 from defib.mirror.settings_compared import differences
 from defib.mirror.settings_difference import Kind
-from defib.mirror.settings_file import write_settings
 from defib.run import Step
-from defib.wholefile import put
 
 _WORTH_A_LOOK = {Kind.MISSING, Kind.OTHERWISE}
 
@@ -19,17 +18,29 @@ _WORTH_A_LOOK = {Kind.MISSING, Kind.OTHERWISE}
 def export_settings(step: Step, copies: Sequence[Copy]) -> None:
     """Ask every API that the site file names, write down what it says, and tell in what mirrors are not as their source.
 
-    None of it makes a run red: no commit is lost by it, and what could not be read is told as unknown.
+    No difference makes a run red: no commit is lost by it, and what could not be read is told as unknown. What was read and
+    could not be kept does.
     """
-    folder = mirrors_of(step.run).folder
     told = together(lambda copy: copy.of.settings(within=step.within), copies)
     for copy, settings in zip(copies, told, strict=True):
         for place, found in settings.items():
             if isinstance(found, Unknown):
                 step.note(f"{copy.of.name}: the settings at {place} are unknown: {found.reason}", warning=True)
             else:
-                put(folder / f"{copy.of.name}.{place}.settings.json", write_settings(found).encode(), "the settings")
+                _keep(step, copy, place, found)
         _compare(step, copy, settings)
+
+
+def _keep(step: Step, copy: Copy, place: str, settings: RepositorySettings) -> None:
+    try:
+        done = copy.of.keep_settings(place, settings, within=step.within)
+    except Interrupted:
+        raise
+    except DefibError as error:
+        copy.trouble(LOCAL, f"the settings at {place} could not be kept: {error}")
+        return
+    if done:
+        step.note(f"{copy.of.name}: the settings at {place}: {done}")
 
 
 def _compare(step: Step, copy: Copy, settings: Mapping[str, RepositorySettings | Unknown]) -> None:

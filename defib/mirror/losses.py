@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from defib.approval import Automatic
 from defib.errors import DefibError, Interrupted
 from defib.mirror.copies import Copy, going
+from defib.mirror.mirroring import send_once_more
 from defib.mirror.port import LOCAL, VENDOR, leading_to
+from defib.mirror.problems import must_be_well, tell
 from defib.mirror.weigh import Loss, Weighed, alarm, weigh
 from defib.objectives import Mode
 from defib.plan import Change, Plan
@@ -21,7 +23,8 @@ _SHOWN = 3
 def plan_of_losses(step: Step, copies: Sequence[Copy]) -> Plan:
     """What would be lost at each place; approved, or held back and told why. Each place archives an old tip before it moves.
 
-    Who diverged is told and left alone. Where a person has to decide and none is there, nothing at all is lost.
+    Who diverged is told and left alone. Where a person has to decide and none is there, nothing at all is lost. A plan tells
+    what is wrong already; one that has nothing else to say ends with that.
     """
     alarms: list[str] = []
     changes: list[Change] = []
@@ -38,6 +41,8 @@ def plan_of_losses(step: Step, copies: Sequence[Copy]) -> Plan:
             changes.append(Change(VENDOR, zone, records, f"archive, then follow {copy.of.source}"))
             why = alarm(weighed.losses, len(copy.listings[place].refs), copy.of.branch, copy.of.most_lost)
             alarms += [f"{zone}: {why}"] if why else []
+    if step.run.mode is Mode.PLAN:  # it ends here: nobody compares afterwards, and "nothing to do" must be true
+        tell(step, copies) if changes else must_be_well(step, copies)
     return _approved(step, copies, Plan(step.run.runbook.procedure, step.site.site, tuple(changes)), alarms)
 
 
@@ -73,7 +78,7 @@ def _hold_back(copies: Sequence[Copy], plan: Plan, alarms: Sequence[str]) -> Non
         for text in alarms:
             zone, _, why = text.partition(": ")
             if zone in zones:
-                copy.trouble("", f"what {copy.of.source} lost waits for a person: {why}")
+                copy.wait_for_a_person(f"what {copy.of.source} lost waits for a person: {why}")
 
 
 def follow(step: Step, copies: Sequence[Copy], plan: Plan) -> None:
@@ -84,6 +89,7 @@ def follow(step: Step, copies: Sequence[Copy], plan: Plan) -> None:
         copy.touched.add(place)
         try:
             step.apply(plan, only=lambda each: each is change)  # noqa: B023 - called at once
+            send_once_more(step, copy, place)
         except Interrupted:
             raise
         except DefibError as error:

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 from defib import copyentries
-from defib.errors import DefibError, InputError, Interrupted, Refused, StepFailed
+from defib.errors import DefibError, EvidenceBroken, InputError, Interrupted, Refused
 from defib.mirror import lag
-from defib.mirror.copies import Copy, Mirrors, going, together
-from defib.mirror.port import LOCAL, Listing, Sent
+from defib.mirror.copies import Copy, Mirrors, going, rejections, together
+from defib.mirror.port import LOCAL, Listing, Mirrored, Sent, compared
+from defib.mirror.problems import must_be_well
 from defib.objectives import Mode
 from defib.run import Run, Step
 
@@ -26,7 +28,7 @@ _MOST_SUBMODULES = 20
 def mirrors_of(run: Run) -> Mirrors:
     """The repositories of the site; :class:`InputError` where it has none."""
     if run.outside.mirrors is None:
-        expected = "git: in its file, with two remotes or more"
+        expected = "git: in its file"
         raise InputError(f"the site {run.site.site} has nothing to mirror", where=f"{run.site.site}.yaml", expected=expected)
     return run.outside.mirrors
 
@@ -38,7 +40,17 @@ def copies_of(run: Run) -> tuple[Copy, ...]:
     for each in mirrors.repositories:
         if sources[each.name] != each.source:  # it was promoted between the opening of the site and the lease
             raise Refused(f"{each.name} is now taken from {sources[each.name]}", seen=each.source, then="run it again")
-    return tuple(Copy(each, lag.read_known(mirrors.known_at(each.name))) for each in mirrors.repositories)
+    return tuple(_copy(each, mirrors.known_at(each.name)) for each in mirrors.repositories)
+
+
+def _copy(of: Mirrored, known_at: Path) -> Copy:
+    """What an earlier run wrote of it and nobody can read is told, left alone, and keeps no ref from going."""
+    try:
+        return Copy(of, lag.read_known(known_at))
+    except EvidenceBroken as error:
+        copy = Copy(of, remembered=False)
+        copy.trouble("", str(error))
+        return copy
 
 
 def ask_everybody(step: Step, copies: Sequence[Copy]) -> None:
@@ -48,7 +60,7 @@ def ask_everybody(step: Step, copies: Sequence[Copy]) -> None:
         step.note(f"{name} is taken from {remote}, to which it was promoted, and not from where the site file says")
     for copy in copies:
         if copy.stopped:
-            step.note(f"{copy.of.name}: {copy.stopped}; nothing is taken from it", warning=True)
+            step.note(f"{copy.of.name}: {copy.stopped}", warning=True)
 
 
 def _ask(step: Step, copy: Copy) -> None:
@@ -99,13 +111,19 @@ def _plain(url: str) -> str:
 
 
 def _take_in(step: Step, copy: Copy) -> None:
-    problem = copy.of.take_in(copy.listings[copy.of.source].refs, within=step.within)
-    if problem:
-        copy.stop(f"its source {copy.of.source} cannot be taken in: {problem}")
+    there = copy.listings[copy.of.source].refs
+    taken = copy.of.take_in(there, within=step.within, dry=step.run.mode is Mode.PLAN)
+    if taken.problem:
+        copy.stop(f"its source {copy.of.source} cannot be taken in: {taken.problem}")
         return
+    copy.left_out = {ref: there[ref] for ref in taken.left_out}
+    for why in dict.fromkeys(taken.left_out.values()):
+        refs = [ref for ref, each in taken.left_out.items() if each == why]
+        more = f" and {len(refs) - _SHOWN} more" if len(refs) > _SHOWN else ""
+        copy.trouble(copy.of.source, f"{', '.join(refs[:_SHOWN])}{more} cannot be taken in: {why}")
     copy.source = copy.of.taken_in(within=step.within)
     branch = f"refs/heads/{copy.of.branch}"
-    if copy.source and branch not in copy.source and branch not in copy.listings[LOCAL].refs:
+    if copy.source and branch not in copy.wanted and branch not in copy.listings[LOCAL].refs:
         copy.trouble("", f"its source has no branch {copy.of.branch}, which the site file says that it is built from")
     copy.given_up = copy.of.given_up(within=step.within)
     for text in copy.of.bring_large(within=step.within) if step.run.mode is not Mode.PLAN else ():
@@ -118,7 +136,8 @@ def _waiting(
     before = {**copy.known.waiting.get(place, {}), **copy.waiting.get(place, {})}
     missing = lag.lacking(source, there, copy.given_up)
     new = [source[ref] for ref in missing if ref in source and ref not in before]
-    made = copy.of.first_made(new, tuple(there.values()), within=step.within) if new else None
+    dated = new and not any(ref in copy.left_out for ref in missing)  # when those were made, nobody here can tell
+    made = copy.of.first_made(new, tuple(there.values()), within=step.within) if dated else None
     return lag.waiting_since(missing, before, copy.known.looked.get(place), copy.looked or step.clock.now(), made)
 
 
@@ -129,29 +148,49 @@ def send_what_is_new(step: Step, copies: Sequence[Copy]) -> None:
     """
     dry = step.run.mode is Mode.PLAN
     orders = [(copy, place, tuple(_differing(copy, place))) for copy, place in going(copies)]
-    for copy, place, refs in orders:
-        if refs and place != LOCAL and not dry:
-            there, source = copy.listings[place].refs, copy.source or {}
-            moves = tuple(f"{ref} {there.get(ref, 'none')} {source[ref]}" for ref in refs)
-            step.record(copyentries.RefsIntended(step.name, copy.of.name, place, moves))
-            copy.touched.add(place)
+    for copy, place, refs in orders if not dry else ():
+        _intend(step, copy, place, refs)
     taken = [copy for copy in copies if copy.source is not None]
     sends = [partial(_send, step, *order, dry=dry) for order in orders]
     sent = together(lambda work: work(), [*sends, *(partial(_look_around, step, copy) for copy in taken)])[: len(orders)]
     for (copy, place, refs), told in zip(orders, sent, strict=True):
+        copy.kept[place] = told.kept
         _told(step, copy, place, told, "would be" if dry else "were")
-        if refs and place != LOCAL and not dry:
-            answer = copyentries.RefsSent(step.name, copy.of.name, place, told.taken, told.rejected, told.problem)
-            step.record(answer)
+        if refs and not dry:
+            _answered(step, copy, place, told)
     _tell_of_submodules(step, copies)
+
+
+def send_once_more(step: Step, copy: Copy, place: str) -> None:
+    """Push again what a place did not take before it followed: a branch may stand in the way of one below its name."""
+    refs = tuple(copy.rejected.get(place, ()))
+    if not refs:
+        return
+    _intend(step, copy, place, refs)
+    told = copy.of.send(place, refs, within=step.within)
+    _told(step, copy, place, told, "were")
+    _answered(step, copy, place, told)
+
+
+def _intend(step: Step, copy: Copy, place: str, refs: Sequence[str]) -> None:
+    if refs and place != LOCAL:
+        there, source = copy.listings[place].refs, copy.source or {}
+        moves = tuple(f"{ref} {there.get(ref, 'none')} {source[ref]}" for ref in refs)
+        step.record(copyentries.RefsIntended(step.name, copy.of.name, place, moves))
+        copy.touched.add(place)
+
+
+def _answered(step: Step, copy: Copy, place: str, told: Sent) -> None:
+    if place != LOCAL:
+        step.record(copyentries.RefsSent(step.name, copy.of.name, place, told.taken, told.rejected, told.problem))
 
 
 def _look_around(step: Step, copy: Copy) -> Sent:
     """What is missing at the mirrors waits from here on; and which submodules are needed."""
     try:
-        for place in copy.of.mirrors:
+        for place in compared(copy.of):
             if not copy.listings[place].problem:
-                copy.waiting[place] = _waiting(step, copy, place, copy.source or {}, copy.listings[place].refs)
+                copy.waiting[place] = _waiting(step, copy, place, copy.wanted, copy.listings[place].refs)
                 copy.was[place] = lag.behind(copy.waiting[place], step.clock.now())
         copy.submodules = copy.of.submodules(within=step.within)
     except Interrupted:
@@ -185,9 +224,7 @@ def _differing(copy: Copy, place: str) -> Iterator[str]:
 def _told(step: Step, copy: Copy, place: str, told: Sent, verb: str) -> None:
     if told.problem:
         copy.trouble(place, told.problem)
-    for ref, why in told.rejected:
-        copy.trouble(place, f"{ref} was rejected: {why}")
-    copy.kept[place] = told.kept
+    copy.rejected[place] = dict(told.rejected)
     if told.taken and place != LOCAL:
         step.note(f"{copy.of.name}: {len(told.taken)} refs {verb} sent to {place}")
 
@@ -215,7 +252,7 @@ def keep_bundles(step: Step, copies: Sequence[Copy]) -> None:
 
 
 def _ask_again(step: Step, copy: Copy) -> None:
-    touched = [place for place in copy.of.mirrors if place in copy.touched]
+    touched = [place for place in compared(copy.of) if place in copy.touched or place == LOCAL]
     try:
         copy.again = copy.of.ask(*touched, within=step.within) if touched else {}
     except Interrupted:
@@ -228,18 +265,20 @@ def compare(step: Step, copies: Sequence[Copy]) -> None:
     """Compare ref by ref, by everybody's own answers after the last push; whatever is not as it must be, fails the run."""
     _each(copies, lambda copy: _compare(step, copy))
     for copy in copies:
-        for place in copy.of.mirrors:
+        for place in compared(copy.of):
             problems = tuple(copy.problems.get("", ())) or ("it was not compared",)
             unknown = copyentries.MirrorSeen(copy.of.name, copy.of.source, place, 0, 0, None, None, problems)
             step.record(copy.seen.setdefault(place, unknown))
-        lag.write_known(mirrors_of(step.run).known_at(copy.of.name), _known(copy, step.clock.now()))
-    _must_be_well(step, copies)
+        if copy.remembered:
+            lag.write_known(mirrors_of(step.run).known_at(copy.of.name), _known(copy, step.clock.now()))
+    must_be_well(step, copies)
 
 
 def _compare(step: Step, copy: Copy) -> None:
     now = {**copy.listings, **copy.again}
-    source = copy.source if copy.source is not None else copy.of.taken_in(within=step.within)
-    for place in copy.of.mirrors:
+    rejections(copy)
+    source = copy.wanted if copy.source is not None else copy.of.taken_in(within=step.within)
+    for place in compared(copy.of):
         listing = now.get(place) or Listing(problem=copy.stopped or "it was not asked")
         if listing.problem:
             copy.trouble(place, listing.problem)
@@ -267,14 +306,3 @@ def _known(copy: Copy, now: datetime) -> lag.Known:
     seen += [copy.of.source] if copy.source is not None else []  # it may be a mirror one day
     looked = {**copy.known.looked, **{place: copy.looked for place in seen if copy.looked is not None}}
     return lag.Known(looked, {place: refs for place, refs in waiting.items() if refs}, (*past, *looks))
-
-
-def _must_be_well(step: Step, copies: Sequence[Copy]) -> None:
-    wrong = [(copy, place, text) for copy in copies for place, texts in copy.problems.items() for text in texts]
-    if not wrong:
-        return
-    told = [f"{copy.of.name}{f' at {place}' if place else ''}: {text}" for copy, place, text in wrong]
-    for text in told:
-        step.note(text, warning=True)
-    kind = Refused if all(copy.stopped or "waits for a person" in text for copy, _, text in wrong) else StepFailed
-    raise kind("not every mirror holds everything", seen="; ".join(told[:_SHOWN]), then=f"defib report {step.run.id}")

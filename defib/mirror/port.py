@@ -24,10 +24,11 @@ REF = "REF"
 
 @dataclass(frozen=True)
 class Listing:
-    """What a remote said that it holds, by ref; with a `problem` nobody knows."""
+    """What a remote said that it holds, by ref; with a `problem` nobody knows. `denied` is one that did not let us in."""
 
     refs: Mapping[str, str] = field(default_factory=dict)
     problem: str = ""
+    denied: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,14 @@ class Sent:
     kept: tuple[str, ...] = ()
     rejected: tuple[tuple[str, str], ...] = ()
     problem: str = ""
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What became of what the source has: with a `problem` nothing came; `left_out` says why single refs did not."""
+
+    problem: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 class Mirrored(Protocol):
@@ -65,8 +74,12 @@ class Mirrored(Protocol):
         """
         ...
 
-    def take_in(self, refs: Mapping[str, str], *, within: Deadline) -> str:
-        """Bring what the source has into the store, beside the local copy; why that could not be, or "". Idempotent."""
+    def take_in(self, refs: Mapping[str, str], *, within: Deadline, dry: bool = False) -> TakenIn:
+        """Bring what the source has into the store, beside the local copy. Idempotent.
+
+        A ref that leads to something damaged is left out, and stays what it was when it was last taken in. A `dry` one
+        brings it aside, for this object alone to look at: what a run took in stays, also while one is under way.
+        """
         ...
 
     def taken_in(self, *, within: Deadline) -> Mapping[str, str]:
@@ -116,9 +129,21 @@ class Mirrored(Protocol):
         """What each remote tells by its vendor's API, for those of which the site file says how to ask. Reads only."""
         ...
 
+    def keep_settings(self, place: str, settings: RepositorySettings, *, within: Deadline) -> str:
+        """Write down beside the bundle what a remote told, and copy it where the bundle is copied; what was done, in words.
+
+        :class:`StepFailed`, or what the store of copies raises, where it could not be.
+        """
+        ...
+
     def examine(self, *, within: Deadline) -> str:
         """Examine every object of the store, where that is due; what is wrong, or ""."""
         ...
+
+
+def compared(of: Mirrored) -> tuple[str, ...]:
+    """The places that must be as their source: the mirrors, or where there is none the local copy, which bundles are of."""
+    return of.mirrors or (LOCAL,)
 
 
 def ref_key(ref: str) -> RecordKey:

@@ -9,7 +9,7 @@ from defib.errors import InputError, Refused
 from defib.mirror.copies import Copy
 from defib.mirror.mirroring import ask_everybody, mirrors_of
 from defib.mirror.port import LOCAL
-from defib.mirror.sources import source_key, taken_from
+from defib.mirror.sources import command, source_key, taken_from
 from defib.plan import Change, Plan
 from defib.ports import RecordChange
 from defib.run import Run, Step
@@ -44,7 +44,7 @@ def confirm_the_loss(step: Step, copies: Sequence[Copy]) -> Promotion:
     ask_everybody(step, (copy,))
     if copy.stopped:
         step.note(f"{wanted.repository}: {copy.stopped}")
-        if "denied" in copy.listings[wanted.before].problem:
+        if copy.listings[wanted.before].denied:
             text = f"{wanted.before} answers, and does not let us in: that is no loss"
             insist(step, text, then="renew its token or key; --force where it cannot be had any more")
         return wanted
@@ -94,4 +94,5 @@ def take_from_there(step: Step, plan: Plan, wanted: Promotion) -> None:
     """The change, and what a person does next."""
     step.apply(plan)
     step.note(f"next: defib mirror --site {step.site.site} brings the others to what {wanted.after} has")
-    step.note(f"write into the site file: source: {wanted.after}; the way back is this procedure, to {wanted.before}")
+    way_back = command(step.site.site, f"{wanted.repository}@{wanted.before}")
+    step.note(f"write into the site file: source: {wanted.after}; the way back: defib {way_back}")

@@ -9,6 +9,7 @@ from defib.drills.drilled import Drill
 from defib.drills.quiet import QuietDrill
 from defib.errors import StepFailed
 from defib.mirror.copies import Mirrors
+from defib.mirror.port import compared
 from defib.objectives import Status
 from defib.redeploy.source import choose
 
@@ -65,7 +66,7 @@ def _held(quiet: QuietDrill) -> Held:
     found: dict[str, dict[str, Mapping[str, str]]] = {}
     for each in _mirrors(quiet).repositories:
         listings = each.ask(within=quiet.within(_ASK_WITHIN_BUDGET_OF))
-        found[each.name] = {place: listings[place].refs for place in each.mirrors}
+        found[each.name] = {place: listings[place].refs for place in compared(each)}
     return found
 
 

@@ -27,6 +27,12 @@ def taken_from(repository: str, remote: str) -> RecordSet:
     return RecordSet(source_key(repository), timedelta(0), (remote,))
 
 
+def command(site: str, promoted: str) -> str:
+    """What a person types for the promotion ``<repository>@<remote>``."""
+    repository, _, to = promoted.partition("@")
+    return f"git promote --site {site} --repository {repository} --to {to}"
+
+
 class SourcesOfSite:
     """Fulfils :class:`defib.ports.DnsZone` for the sources of one site's repositories.
 

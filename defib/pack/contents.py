@@ -153,7 +153,9 @@ class Packing:
         """Where commands that are run from the pack look for them."""
         for site in sites:
             for repository in repositories(site.site, site.git):
-                for path in (repository.bundle, f"{repository.bundle}.added"):
+                names = [remote.name for remote in repository.remotes]
+                settings = (f"{repository.bundle.removesuffix('.bundle')}.{name}.settings.json" for name in names)
+                for path in (repository.bundle, f"{repository.bundle}.added", *settings):
                     if (self.home.path / path).is_file():
                         yield f"home/{path}", (self.home.path / path).read_bytes()
 

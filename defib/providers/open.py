@@ -139,17 +139,19 @@ def open_sources(site: Site, home: Path, secrets: Secrets) -> Sources | None:
     if site.git is None:
         return None
     own = repositories(site.site, site.git)[0]
-    bundle = home / own.bundle if site.git.bundle or len(own.remotes) > 1 else None
     repository = home / "git" / f"{site.site}.git"
-    return GitSources(repository, site.git.remotes, site.git.branch, secrets, bundle=bundle)
+    return GitSources(repository, site.git.remotes, site.git.branch, secrets, bundle=home / own.bundle)
 
 
 def open_mirrors(site: Site, home: Home, secrets: Secrets, before_write: Check = free) -> Mirrors | None:
-    """Every repository of `site` that has mirrors; None where none has. Nothing is asked yet."""
+    """Every repository of `site`, also one without mirrors, of which a bundle is kept; None where there is none.
+
+    Nothing is asked yet.
+    """
     from defib.providers.git.mirror import GitMirror  # noqa: PLC0415 - see the module's docstring
 
     folder, gate = home.mirrors(site.site, lab=site.lab), threading.Semaphore(AT_ONCE)
-    found = [each for each in repositories(site.site, site.git) if len(each.remotes) > 1]
+    found = repositories(site.site, site.git)
     sources = SourcesOfSite(
         site.site,
         home.lease(site.site, "git-mirror") / "sources.json",
@@ -166,6 +168,7 @@ def open_mirrors(site: Site, home: Home, secrets: Secrets, before_write: Check =
             before_write=before_write,
             gate=gate,
             offsite=_offsite(site, each, folder, secrets, before_write),
+            reclaims=not site.lab,  # the next lab has another history, of which the bundle of the last one knows nothing
         )
         for each, source in zip(found, sources.as_far_as_known().values(), strict=True)
     )

@@ -349,6 +349,14 @@ def _alarms(site: Site) -> Iterator[Needed]:
         yield from _by(each.aws, cloudwatch.ALARMS)
 
 
+def _hushing(site: Site) -> Iterator[Needed]:
+    """In the lab: what an earlier drill has said on a status page before it was killed is taken back."""
+    for each in _pages(site) if site.lab else ():
+        own = each.permission
+        why = own.why or ("" if own.actions == ("s3:GetObject",) else "only where a drill was killed")
+        yield Needed(each.credentials, replace(own, why=why))
+
+
 def _pruning(site: Site) -> Iterator[Needed]:
     host = find_host(site)
     if host is not None:
@@ -369,7 +377,7 @@ ACTIVITIES: dict[str, tuple[Part, ...]] = {
     "replication-repair": (_repairing,),
     "asset-restore": (_restoring,),
     "readiness": (_ready,),
-    "drill": (_alarms, _ready),
+    "drill": (_alarms, _ready, _hushing),
     "release-prune": (_pruning,),
 }
 """Every procedure by its name, and what else asks AWS: ``defib ready``, what holds a drill back, and ``release prune``.

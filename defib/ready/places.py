@@ -7,6 +7,7 @@ from functools import partial
 
 from defib.clock import Deadline
 from defib.errors import ProviderError
+from defib.platforms import how_to_attach
 from defib.ports import Attachment, EdgeStatus
 from defib.ready.check import Check, Question, State, lasting, worst
 from defib.ready.scene import Scene
@@ -75,7 +76,7 @@ def _may_serve(scene: Scene, host: HostOfSite, within: Deadline) -> Iterator[Che
 def _attached(scene: Scene, host: HostOfSite, name: str, within: Deadline) -> Iterator[Check]:
     about, told = f"{name} at {host.name}", scene.outside.hosts[host.name].attachment(name, within=within)
     if not told.ready:
-        yield Check("attachment", about, State.FAIL, _missing(told), f"attach {name} at {host.name}")
+        yield Check("attachment", about, State.FAIL, _missing(told), how_to_attach(scene.site.site, host))
         return
     state, text = State.OK, "attached and verified"
     if told.certificate_until is not None:

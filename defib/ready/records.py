@@ -7,12 +7,14 @@ from datetime import timedelta
 from functools import partial
 
 from defib.clock import Deadline
-from defib.ports import DnsZone, RecordKey, RecordSet
+from defib.ports import Aim, DnsZone, RecordKey, RecordSet
 from defib.ready.check import Check, Question, State
 from defib.ready.scene import Scene
 from defib.sites.site import Site
-from defib.sites.vendors import DnsZoneConfig, FailoverSwitch
-from defib.users.ways import Held, Lead, Way, leads_at, way_of, ways
+from defib.sites.vendors import CloudflareZone, DnsZoneConfig, FailoverSwitch
+from defib.users.backup import behind_cloudflare
+from defib.users.forgotten import left_behind, routed
+from defib.users.ways import Held, Lead, Way, is_proxied, leads_at, way_named, way_of, ways
 
 LONGEST_TTL = timedelta(seconds=300)
 """What resolvers keep for longer keeps users from their recovery."""
@@ -25,6 +27,10 @@ def questions(scene: Scene) -> Iterator[Question]:
     pairs = tuple(zip(scene.site.dns, scene.outside.zones, strict=True))
     for config, zone in pairs:
         yield Question("steering", _about(config), partial(_zone, scene.site, config, zone))
+        if scene.site.backups and not isinstance(config, FailoverSwitch):
+            yield Question("forgotten", _about(config), partial(_forgotten, scene, config, zone))
+        if scene.site.backups and isinstance(config, CloudflareZone):
+            yield Question("proxy", _about(config), partial(_behind_another_proxy, scene, config, zone))
     if len(pairs) > 1:
         yield Question("steering", "all zones together", partial(_together, scene.site, pairs))
 
@@ -60,6 +66,39 @@ def _zone(site: Site, config: DnsZoneConfig, zone: DnsZone, within: Deadline) ->
         yield _led(site, _about(config), [(config.provider, key, record) for key, record in present])
     if not isinstance(config, FailoverSwitch):
         yield from (_cached(leads, key, record) for key, record in present)
+
+
+def _forgotten(scene: Scene, config: DnsZoneConfig, zone: DnsZone, within: Deadline) -> Iterator[Check]:
+    """D4: what a run to a backup would refuse, because its users would stay behind."""
+    leads = {lead.key: lead for host in scene.site.backups for lead in leads_at(config, way_named(scene.site, host.name))}
+    if not leads:
+        return
+    found = left_behind(tuple(leads.values()), zone, within)
+    told = {record.key: str(record) for record in found} or routed(
+        config, tuple(leads.values()), scene.outside.answers, within
+    )
+    for key, text in told.items():
+        then = f"add it to the records of each host in {scene.site.site}.yaml"
+        if key.type == "HTTPS":
+            then = "take its target and ech out, or a run to a backup is refused"
+        yield Check("forgotten", str(key), State.FAIL, f"it would stay as it is, and its users behind: {text}", then)
+    if not told:
+        yield Check("forgotten", _about(config), State.OK, "no name leads users by what the site file does not name")
+
+
+def _behind_another_proxy(scene: Scene, config: DnsZoneConfig, zone: DnsZone, within: Deadline) -> Iterator[Check]:
+    """D5: a name that Cloudflare proxies to a backup behind Cloudflare would be answered with 1014, so a run refuses it."""
+    present = _read(_leads(scene.site, config), zone, within)
+    proxied = ", ".join(str(key) for key, record in present if is_proxied(record))
+    limit = within.sooner(scene.site.detection.probe_deadline)
+    for host in scene.site.backups if proxied else ():
+        aim = Aim(scene.site.page.url, connect_to=way_named(scene.site, host.name).connect_to)
+        about = f"{proxied} at {host.name}"
+        if behind_cloudflare(scene.outside.observers.look(aim, within=limit)):
+            text = f"{host.name} is behind Cloudflare itself: users of a proxied name would be answered with 1014"
+            yield Check("proxy", about, State.FAIL, text, "make the record DNS only; a run refuses it as it is")
+        else:
+            yield Check("proxy", about, State.OK, "the backup is not behind Cloudflare itself")
 
 
 def _known(leads: Sequence[Lead], key: RecordKey, record: RecordSet | None) -> bool:

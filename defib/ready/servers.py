@@ -11,6 +11,7 @@ from defib.ready.check import Check, Question, State
 from defib.ready.scene import Scene
 from defib.sites.site import Site
 from defib.sites.vendors import DnsZoneConfig, FailoverSwitch
+from defib.users.signing import CONSEQUENCE, REMEDY, signing
 from defib.users.ways import SWITCH, ways
 
 NETWORK = "network"
@@ -24,6 +25,7 @@ def questions(scene: Scene) -> Iterator[Question]:
         if key is not None and not isinstance(config, FailoverSwitch):
             about = f"{config.provider} {config.zone}"
             yield Question("name-servers", about, partial(_authoritative, scene, config, key))
+    yield Question("dnssec", "zones that several providers hold", partial(_signed, scene))
     yield Question("resolvers", "the site file", partial(_resolvers, scene))
     yield Question("observers", "the site file", partial(_observers, scene))
 
@@ -37,7 +39,7 @@ def _keys(site: Site, config: DnsZoneConfig) -> Iterator[RecordKey]:
 
 
 def _authoritative(scene: Scene, config: DnsZoneConfig, key: RecordKey, within: Deadline) -> Iterator[Check]:
-    """A run is not done before every one of them gives the new answer, so a single silent one is a failure."""
+    """A run waits for every one of them, for one that is silent in vain, and cannot tell what that one gives to others."""
     about = f"{config.provider} {config.zone}"
     answers = scene.outside.answers.authoritative(key, within=within, at=config.provider)
     if not answers:
@@ -47,7 +49,7 @@ def _authoritative(scene: Scene, config: DnsZoneConfig, key: RecordKey, within: 
     said = {each.values for each in answers if each.values is not None}
     if silent:
         text = f"{len(silent)} of {len(answers)} do not answer: {', '.join(silent)}"
-        yield Check("name-servers", about, State.FAIL, text, "a run waits for every one of them: repair or remove it")
+        yield Check("name-servers", about, State.FAIL, text, "a run waits for it in vain: repair or remove it")
     elif len(said) > 1:
         text = f"they differ about {key}: {'; '.join(_said(each) for each in answers)}"
         yield Check("name-servers", about, State.FAIL, text, "see why a change does not reach all of them")
@@ -56,6 +58,18 @@ def _authoritative(scene: Scene, config: DnsZoneConfig, key: RecordKey, within: 
         yield Check("name-servers", about, State.FAIL, text, "compare the delegation; a change may also be on its way")
     else:
         yield Check("name-servers", about, State.OK, f"all {len(answers)} answer alike for {key}")
+
+
+def _signed(scene: Scene, within: Deadline) -> Iterator[Check]:
+    """D15: what a run would refuse, as some of its users would get no answer."""
+    for told in signing(scene.site, scene.outside.answers, within):
+        if not told.agreed:
+            text = f"signed at {', '.join(told.signed)} and unsigned at {', '.join(told.unsigned)}: {CONSEQUENCE}"
+            yield Check("dnssec", told.zone, State.FAIL, text, REMEDY)
+        elif told.silent:
+            yield Check("dnssec", told.zone, State.UNKNOWN, f"nobody can tell whether {', '.join(told.silent)} sign it")
+        else:
+            yield Check("dnssec", told.zone, State.OK, f"{'signed' if told.signed else 'unsigned'} at every server")
 
 
 def _asked_by_nobody(scene: Scene, key: RecordKey, within: Deadline) -> str:

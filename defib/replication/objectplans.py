@@ -18,7 +18,7 @@ TOGETHER = 50
 
 def changes_to(zone: ObjectsZone, wanted: Sequence[RecordKey], purpose: str, within: Deadline) -> tuple[Change, ...]:
     """What is to change so that every object holds what its key wants; nothing for those that do."""
-    present = (pair for keys in parts(wanted) for pair in zip(keys, zone.read(keys, within=within), strict=True))
+    present = (pair for keys in parts(wanted) for pair in zip(keys, zone.looked_at(keys, within), strict=True))
     records = [RecordChange(now, restored(key)) for key, now in present if now != restored(key)]
     return tuple(Change(OBJECT_VENDOR, zone.zone, tuple(some), purpose) for some in parts(records))
 

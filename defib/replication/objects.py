@@ -5,20 +5,23 @@ value says what it holds: ``as <version>`` where those bytes are what was wanted
 plan says exactly which object becomes which version, and a run that was killed among a hundred copies sees which are made.
 
 The bucket keeps versions, so that nothing is ever written over. Taking a change back removes the version that it made, or
-the marker, and what was there before stands again: nothing is removed that is not exactly like what the change makes.
+the marker, and what was there before stands again: nothing is removed that somebody else made, though it be exactly alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from shlex import quote
 
 from defib.clock import Deadline
-from defib.errors import Conflict, ForeignChange, NotFound, ProviderError, Unavailable
+from defib.errors import Conflict, ForeignChange, Interrupted, NotFound, ProviderError, Unavailable
 from defib.plan import OBJECT_VENDOR
 from defib.ports import Receipt, RecordChange, RecordKey, RecordSet
+from defib.replication.allowance import Allowance
+from defib.replication.made import Made
 from defib.replication.port import NULL, Cursor, Details, Original, Version, WritableBucket
 from defib.replication.sameness import Same, Sameness
 
@@ -30,6 +33,9 @@ _AT_ONCE = 16
 _FOLLOWING = timedelta(seconds=30)
 """For removing in the other region what was removed here."""
 
+_AHEAD = timedelta(seconds=5)
+"""For the same of one version before it is removed here: what is not removed by then is removed afterwards."""
+
 _PAUSES = tuple(timedelta(seconds=seconds) for seconds in (0.5, 1, 2, 4, 8, 16))
 """Between two attempts to write one object: S3 asks for less, and says so with 503, whenever there is much to do.
 
@@ -37,6 +43,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.htm
 """
 
 
+_ANY = 2**62
 _VERSION = "version "
 
 
@@ -59,8 +66,8 @@ class ObjectsZone:
     """Fulfils :class:`defib.ports.DnsZone` for the objects of `target`, which are to hold versions of `source`.
 
     A change is piecemeal: each object by itself. It compares what the object holds and then writes; whoever writes between
-    the two keeps their version below the new one. What is made is replicated to the `followers` under the same id, and its
-    removal is not, so that it is removed there as well:
+    the two keeps their version below the new one. What is made is told to `made`, and that alone is taken back. It is
+    replicated to the `followers` under the same id, and its removal is not, so that it is removed there as well:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-what-is-isnot-replicated.html
     """
 
@@ -69,9 +76,13 @@ class ObjectsZone:
         target: WritableBucket,
         source: WritableBucket,
         sameness: Sameness,
+        made: Made,
         followers: Sequence[WritableBucket] = (),
     ) -> None:
         self._target, self._source, self._sameness, self._followers = target, source, sameness, followers
+        self._unread = replace(sameness, allowance=Allowance(_ANY, 0))
+        self._made = made
+        self._away: set[str] = set()
 
     @property
     def vendor(self) -> str:
@@ -84,14 +95,22 @@ class ObjectsZone:
 
     def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="defib-objects") as pool:
-            return tuple(pool.map(lambda key: self.look(key, within), keys))
+            return tuple(pool.map(lambda key: self._seen(key, within), keys))
 
     def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
+        """Write each object; what cannot be written keeps none of the others from it, and is raised in the end."""
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="defib-objects") as pool:
             written = [pool.submit(self._write, change, within) for change in changes]
-            removed = [version for future in written for version in future.result()]
-        for follower in self._followers:
-            self._let_follow(follower, removed, within.sooner(_FOLLOWING))
+        self._made.flush()
+        failed = [error for future in written if (error := future.exception()) is not None]
+        crashed = next((error for error in failed if not isinstance(error, Exception)), None)
+        if crashed is not None:
+            raise crashed
+        removed = [version for future in written if future.exception() is None for version in future.result()]
+        found = (self._let_follow(each, removed, within.sooner(_FOLLOWING)) for each in self._followers)
+        left = [each for each in found if each is not None]
+        if failed or left:
+            raise _as_one(failed, left)
         return Receipt("")
 
     def settled(self, receipt: Receipt, *, within: Deadline) -> bool:
@@ -100,18 +119,41 @@ class ObjectsZone:
         return True
 
     def look(self, key: RecordKey, within: Deadline) -> RecordSet | None:
-        """What one object holds, and whether that is what is wanted of it."""
+        """What one object holds, and whether that is what is wanted of it, by its bytes where nothing else tells.
+
+        :class:`Conflict` where nobody can tell.
+        """
         present = self._target.details(key.name, "", within=within)
         if present is None:
             return None
         return restored(key) if self._is_wanted(key, present, within) else holding(key, present.version)
 
-    def _is_wanted(self, key: RecordKey, present: Details, within: Deadline) -> bool:
+    def looked_at(self, keys: Sequence[RecordKey], within: Deadline) -> tuple[RecordSet | None, ...]:
+        """What some objects hold, each as :meth:`look` says."""
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="defib-objects") as pool:
+            return tuple(pool.map(lambda key: self.look(key, within), keys))
+
+    def _seen(self, key: RecordKey, within: Deadline) -> RecordSet | None:
+        """The same by what it is called, and its bytes are not read: that may take longer than a write is waited for.
+
+        What S3 said that it made of the wanted version counts as that, until somebody looks at it. Only what was begun, and
+        whose answer never came, is looked at here.
+        """
+        present = self._target.details(key.name, "", within=within)
+        if present is None:
+            return None
+        written = self._made.of(self._target.name, key)
+        if key.set_identifier and present.version in written.ids:
+            return restored(key)
+        wanted = self._is_wanted(key, present, within, read=written.unnamed > 0)
+        return restored(key) if wanted else holding(key, present.version)
+
+    def _is_wanted(self, key: RecordKey, present: Details, within: Deadline, *, read: bool = True) -> bool:
         if not key.set_identifier:
             return False
         if self._target.name == self._source.name and present.version == key.set_identifier:
             return True
-        return self._is_like(key, self._wanted(key, within), present, within)
+        return self._is_like(key, self._wanted(key, within), present, within, read=read)
 
     def _wanted(self, key: RecordKey, within: Deadline) -> Details:
         wanted = self._source.details(key.name, key.set_identifier, within=within)
@@ -119,12 +161,13 @@ class ObjectsZone:
             raise NotFound("the version that is wanted is gone", where=self._source.where, seen=str(key))
         return wanted
 
-    def _is_like(self, key: RecordKey, wanted: Details, present: Details, within: Deadline) -> bool:
+    def _is_like(self, key: RecordKey, wanted: Details, present: Details, within: Deadline, *, read: bool = True) -> bool:
+        """Whether both hold the same; without `read` what is to be seen without their bytes."""
         if wanted.headers != present.headers or wanted.tagged != present.tagged:
             return False
         ours, theirs = _listed(key.name, key.set_identifier, wanted), _listed(key.name, present.version, present)
-        answer = self._sameness.of(ours, theirs, within)
-        if answer.same is Same.UNKNOWN:
+        answer = (self._sameness if read else self._unread).of(ours, theirs, within)
+        if answer.same is Same.UNKNOWN and read:
             raise Conflict("nobody can tell what the object holds", where=self._target.where, seen=f"{key}: {answer.why}")
         return answer.same is Same.YES and (not wanted.tagged or self._tags_are_alike(key, present.version, within))
 
@@ -148,7 +191,7 @@ class ObjectsZone:
 
     def _make(self, change: RecordChange, within: Deadline) -> Sequence[Version]:
         key = change.key
-        present = self.look(key, within)
+        present = self._seen(key, within)
         if present == change.after:
             return ()
         if present != change.before:
@@ -158,30 +201,53 @@ class ObjectsZone:
         elif change.before == restored(key):
             return self._take_back(key, change.after, within)
         else:
-            self._target.mark_deleted(key.name, within=within)
+            self._made.begin(self._target.name, key)
+            self._made.tell(self._target.name, key, self._target.mark_deleted(key.name, within=within))
         return ()
 
     def _copy(self, key: RecordKey, within: Deadline) -> None:
         wanted = self._wanted(key, within)
         tags = self._source.tags(key.name, key.set_identifier, within=within) if wanted.tagged else {}
-        self._target.copy(Original(self._source.name, key.name, key.set_identifier, wanted, tags), within=within)
+        original = Original(self._source.name, key.name, key.set_identifier, wanted, tags)
+        self._made.begin(self._target.name, key)
+        self._made.tell(self._target.name, key, self._target.copy(original, within=within))
 
     def _take_back(self, key: RecordKey, before: RecordSet | None, within: Deadline) -> Sequence[Version]:
-        """Remove what stands above what the object held before: versions like the wanted one, or markers where none is.
-
-        There may be several, where an answer was lost and the write was not. Whatever else stands there is somebody's.
-        """
+        """Remove what this run made above what the object held before. Whatever else stands there is somebody's."""
         page = self._target.page(Cursor(key.name), within=within)
         mine = [version for version in page.versions if version.key == key.name]
-        made = mine[: _height(mine, before)]
-        if not made or not all(self._may_be_made(key, version, within) for version in made):
-            seen = ", ".join(f"{'marker' if each.marker else 'version'} {each.id}" for each in mine[: len(made) + 1])
-            raise self._foreign(key, f"only what was made above {before or 'nothing'}", seen or "nothing")
-        for version in made:
+        above = mine[: _height(mine, before)]
+        foreign = self._of_others(key, above, within)
+        if not above or foreign:
+            seen = ", ".join(f"{'marker' if each.marker else 'version'} {each.id}" for each in foreign or mine[:1])
+            raise self._foreign(key, f"only what this run made above {before or 'nothing'}", seen or "nothing")
+        for version in above:
+            self._remove_ahead(version, within)
             self._target.remove(key.name, version.id, within=within)
-        return made
+        return above
 
-    def _let_follow(self, follower: WritableBucket, removed: Sequence[Version], within: Deadline) -> None:
+    def _of_others(self, key: RecordKey, above: Sequence[Version], within: Deadline) -> Sequence[Version]:
+        """Those that this run has not made; of one whose answer never came, the one that is like it counts as made."""
+        written = self._made.of(self._target.name, key)
+        unnamed = [version for version in above if version.id not in written.ids]
+        if len(unnamed) <= written.unnamed and all(self._may_be_made(key, version, within) for version in unnamed):
+            return ()
+        return unnamed
+
+    def _remove_ahead(self, version: Version, within: Deadline) -> None:
+        """Remove it at the followers before it is gone here: a process that dies in between comes back for it.
+
+        Afterwards they are asked once more, as it may arrive for as long as it is here; then whoever is away is told of.
+        """
+        for follower in self._followers:
+            if follower.name in self._away:
+                continue
+            try:
+                follower.remove(version.key, version.id, within=within.sooner(_AHEAD))
+            except ProviderError:
+                self._away.add(follower.name)
+
+    def _let_follow(self, follower: WritableBucket, removed: Sequence[Version], within: Deadline) -> Conflict | None:
         """Remove there what was removed here. A region that is away keeps nothing from being put back, and is told of."""
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="defib-follow") as pool:
             asked = [pool.submit(follower.remove, each.key, each.id, within=within) for each in removed]
@@ -191,14 +257,15 @@ class ObjectsZone:
                 future.result()
             except ProviderError as error:
                 left.append((version, error))
-        if left:
-            by_hand = f"aws s3api delete-object --bucket {follower.name}"
-            raise Conflict(
-                f"put back; but {follower.where} still has {len(left)} versions that were taken back here",
-                where=self._target.where,
-                seen=str(left[0][1]),
-                then="; ".join(f"{by_hand} --key {quote(each.key)} --version-id {each.id}" for each, _ in left),
-            )
+        if not left:
+            return None
+        by_hand = f"aws s3api delete-object --bucket {follower.name}"
+        return Conflict(
+            f"put back; but {follower.where} still has {len(left)} versions that were taken back here",
+            where=self._target.where,
+            seen=str(left[0][1]),
+            then="; ".join(f"{by_hand} --key {quote(each.key)} --version-id {each.id}" for each, _ in left),
+        )
 
     def _may_be_made(self, key: RecordKey, version: Version, within: Deadline) -> bool:
         """Whether a change to `key` makes such a version: a copy has an id of its own.
@@ -220,6 +287,14 @@ class ObjectsZone:
             seen=seen,
             then="find out who; then plan again",
         )
+
+
+def _as_one(failed: Sequence[BaseException], left: Sequence[Conflict]) -> BaseException:
+    """The first of what went wrong, with what is `left` in the other region beside it."""
+    first = next((error for error in failed if isinstance(error, Interrupted)), failed[0] if failed else left[0])
+    if isinstance(first, Interrupted) or not (left and failed):
+        return first
+    return Conflict(f"{first}; {left[0].what}", where=left[0].where, seen=left[0].seen, then=left[0].then)
 
 
 def _listed(key: str, version: str, told: Details) -> Version:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from defib.errors import InputError
@@ -12,6 +12,7 @@ from defib.replication.evidence import Sides
 from defib.replication.inventory import Inventories
 from defib.replication.jobplans import JobsZone
 from defib.replication.jobs import Jobs
+from defib.replication.made import MADE, Made
 from defib.replication.metrics import Metrics
 from defib.replication.objects import ObjectsZone
 from defib.replication.port import WritableBucket
@@ -42,6 +43,8 @@ class Pair:
     """Who compares its ranges elsewhere; None compares all of them here."""
     inventories: tuple[Inventories, Inventories] | None = None
     """Those of both sides, where the site file names them."""
+    made: Made = field(default_factory=Made)
+    """What the run made of its objects."""
 
     @property
     def name(self) -> str:
@@ -51,7 +54,8 @@ class Pair:
     def zone(self, target: WritableBucket, source: WritableBucket) -> ObjectsZone:
         """The objects of `target`, which are to hold versions of `source`. All of them may be read to tell what they are."""
         followers = (self.replica,) if target is self.source else ()
-        return ObjectsZone(target, source, Sameness(source, target, Allowance(_ALL, _ALL), self.proofs), followers)
+        sameness = Sameness(source, target, Allowance(_ALL, _ALL), self.proofs)
+        return ObjectsZone(target, source, sameness, self.made, followers)
 
     def zones(self) -> tuple[DnsZone, ...]:
         """Everything that a plan may change: the replica as the source, and each bucket as either of them was."""
@@ -75,6 +79,11 @@ class Replicas:
     def changeable(self) -> tuple[DnsZone, ...]:
         """What a plan may change of them."""
         return tuple(zone for pair in self.pairs for zone in pair.zones())
+
+    def keep_made_in(self, folder: Path) -> None:
+        """Write down beside the run's journal what it makes, and take what stands there for made by it."""
+        for pair in self.pairs:
+            pair.made.keep_in(folder / f"{MADE}-{pair.name}.jsonl")
 
     def spread_by(self, spread: SpreadOf) -> Replicas:
         """The same pairs, whose ranges are compared elsewhere."""

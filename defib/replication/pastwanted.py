@@ -36,8 +36,7 @@ def checked(procedure: str, wanted: PastWanted | None, site: Site, now: datetime
     if wanted.side not in {SOURCE, REPLICA}:
         raise InputError("there is no such side", where="--from", expected=f"{SOURCE} or {REPLICA}", seen=wanted.side)
     _check_prefix(pair, wanted.prefix)
-    own = pair.source if wanted.side == SOURCE else pair.replica
-    into = wanted.into or own.bucket
+    into = wanted.into or pair.source.bucket  # whoever's past it is: the source is what users are sent to
     known = [each.bucket for each in buckets(pair)]
     if into not in known:
         told = f"restore_into of {pair.name} in {site.site}.yaml names other buckets"

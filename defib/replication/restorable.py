@@ -90,9 +90,8 @@ def looked_at(step: Step, asked: Restoration) -> tuple[Expiry, ...]:
     if not rule:
         return ()
     if not _beside_reaches_back(step, asked, age):
-        other = SOURCE if asked.wanted.side == REPLICA else REPLICA
         text = f"{asked.past.where} {rule}: what was deleted or replaced since {stamp(asked.wanted.at)} may be gone for good"
-        insist(step, text, then=f"--from {other}, if it keeps them for longer; --force restores what is left")
+        insist(step, text, then=f"{_other_side(asked)}, if it keeps them for longer; --force restores what is left")
         return settings.expiries
     step.note(f"{asked.past.where} {rule}; what is gone, the other side tells", warning=True)
     return ()
@@ -191,9 +190,13 @@ def tell_what_is_left(step: Step, asked: Restoration) -> None:
 def _remedy(asked: Restoration, left: Left) -> str:
     if left.loss is Loss.ARCHIVED:
         return thawing(asked.past.name, left)
-    if left.loss is Loss.GONE and left.version and asked.wanted.side == SOURCE:
-        return f"restore it with --from {REPLICA}"
-    return f"restore it with --from {SOURCE}" if left.loss is Loss.GONE and left.version else ""
+    return f"restore it with {_other_side(asked)}" if left.loss is Loss.GONE and left.version else ""
+
+
+def _other_side(asked: Restoration) -> str:
+    """How to bring the same into the same bucket by the other side's versions."""
+    other = SOURCE if asked.wanted.side == REPLICA else REPLICA
+    return f"--from {other} --into {asked.target.name}"
 
 
 def thawing(bucket: str, left: Left) -> str:

@@ -113,7 +113,9 @@ def approve_the_restore(step: Step, asked: Restoration) -> Planned:
     named = keys_of(changes)
     step.note(_kinds(apart))
     approve(step, plan, also=named, removable=named)
-    return _planned(plan.digest(), asked.found, apart)
+    planned = _planned(plan.digest(), asked.found, apart)
+    asked.found = Rewound()  # what it named stands in the journal, and may be much
+    return planned
 
 
 def _planned(digest: str, found: Rewound, apart: Sequence[Apart]) -> Planned:
@@ -133,9 +135,13 @@ def _planned(digest: str, found: Rewound, apart: Sequence[Apart]) -> Planned:
 def _kinds(apart: Sequence[Apart]) -> str:
     deleted = sum(each.then is None for each in apart)
     returned = sum(each.now is None for each in apart)
-    counts = ((returned, "come back"), (len(apart) - returned - deleted, "are replaced"), (deleted, "are deleted"))
-    told = ", ".join(f"{number} {what}" for number, what in counts if number)
-    return f"{told or 'nothing changes'}: each by a new version or a marker, so that nothing is written over"
+    counts = (
+        (returned, "comes back", "come back"),
+        (len(apart) - returned - deleted, "is replaced", "are replaced"),
+        (deleted, "is deleted", "are deleted"),
+    )
+    told = ", ".join(f"{number} {one if number == 1 else many}" for number, one, many in counts if number)
+    return f"{told}: each by a new version or a marker, so that nothing is written over" if told else "nothing changes"
 
 
 def restore_the_objects(step: Step, asked: Restoration, planned: Planned) -> None:

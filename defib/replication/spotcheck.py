@@ -19,15 +19,18 @@ from defib.replication.port import Bucket, Details, Version
 from defib.replication.sides import both
 
 TURNS = 96
-"""So many checks until everything has had its turn, where nobody knows how much there is: those of a day."""
+"""So many checks until everything has had its turn, where nobody says how many: those of a day."""
 
 _QUESTIONS = 2
 _EVERY = timedelta(minutes=15)
 
 
 def turns_for(versions: int, requests: int) -> int:
-    """After how many checks everything can have had its turn, if half of the `requests` of a check are for that."""
-    return max(1, -(-versions * _QUESTIONS * 2 // requests)) if versions else TURNS
+    """After how many checks everything can have had its turn, if half of the `requests` of a check are for that.
+
+    Of a bucket that nobody has looked at yet (0) everything is asked for, as far as these go: most are small.
+    """
+    return max(1, -(-versions * _QUESTIONS * 2 // requests))
 
 
 @dataclass(frozen=True)

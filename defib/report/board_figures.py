@@ -12,7 +12,7 @@ from datetime import datetime
 from pydantic import TypeAdapter
 
 from defib.board.glance import Glance
-from defib.board.model import Board, Copy, Proof, Running, SiteBoard
+from defib.board.model import Board, Copy, ProcedureBoard, Running, SiteBoard
 from defib.objectives import EXIT_UNKNOWN, Mode, Status
 from defib.ready.check import FAILED, State
 from defib.report.figures import ObjectiveFigures, objective_figures
@@ -183,7 +183,7 @@ def _site(site: SiteBoard, *, everywhere: bool) -> SiteShown:
         half_way=tuple(_run(left.glance) for left in site.left),
         away=site.away.run if site.away else None,
         held_back=everywhere or site.held is not None,
-        procedures=tuple(_procedure(proof) for proof in site.proofs),
+        procedures=tuple(_procedure(each) for each in site.procedures),
         copies=tuple(_copy(copy) for copy in site.copies),
         unreadable={each.run: each.why for each in site.unreadable},
     )
@@ -210,14 +210,14 @@ def _run(run: Glance) -> RunShown:
     )
 
 
-def _procedure(proof: Proof) -> ProcedureShown:
+def _procedure(shown: ProcedureBoard) -> ProcedureShown:
     return ProcedureShown(
-        procedure=proof.procedure,
-        state=proof.state,
-        says=proof.says,
-        last=_run(proof.last) if proof.last else None,
-        drill=_run(proof.drill) if proof.drill else None,
-        next=proof.then or None,
+        procedure=shown.name,
+        state=shown.state,
+        says=shown.says,
+        last=_run(shown.last) if shown.last else None,
+        drill=_run(shown.drill) if shown.drill else None,
+        next=shown.then or None,
     )
 
 

@@ -68,7 +68,7 @@ def _sentences(*texts: str) -> str:
 
 def _standing(board: Board) -> str:
     """How many procedures are proved, and how many sites are ready."""
-    states = [proof.state for site in board.sites for proof in site.proofs]
+    states = [each.state for site in board.sites for each in site.procedures]
     ready = [site.ready.state for site in board.sites]
     if not board.sites:
         return "There is no site yet: add a site file."

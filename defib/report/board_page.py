@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from defib.board.glance import Glance
-from defib.board.model import Board, Copy, Proof, SiteBoard
+from defib.board.model import Board, Copy, ProcedureBoard, SiteBoard
 from defib.objectives import Measure, Mode, Verdict
 from defib.ready.check import State
 from defib.report import words
@@ -149,7 +149,7 @@ def board_page(board: Board, refresh: int = 0) -> BoardPage:
         lead=lead,
         at=_moment(board.at),
         alarms=tuple(alarms(board)),
-        columns=tuple(sorted({proof.procedure for site in board.sites for proof in site.proofs})),
+        columns=tuple(sorted({each.name for site in board.sites for each in site.procedures})),
         sites=shown,
         notes=tuple(_notes(board)),
         refresh=refresh,
@@ -191,15 +191,15 @@ def _site(site: SiteBoard, now: datetime, *, few: bool) -> SiteView:
             for check in checks[:_FINDINGS]
         ),
         more_findings=max(len(checks) - _FINDINGS, 0),
-        proofs=tuple(proof_line(proof, now) for proof in site.proofs if not _is_bare(proof)),
-        unproved=tuple(proof_line(proof, now) for proof in site.proofs if _is_bare(proof)),
+        proofs=tuple(proof_line(each, now) for each in site.procedures if not _is_bare(each)),
+        unproved=tuple(proof_line(each, now) for each in site.procedures if _is_bare(each)),
         copies=tuple(_copy(copy, now) for copy in site.copies),
         unreadable=tuple(f"{each.run}: {each.why}" for each in site.unreadable),
     )
 
 
 def _summary(site: SiteBoard) -> str:
-    states = [proof.state for proof in site.proofs]
+    states = [each.state for each in site.procedures]
     good = sum(state in {State.OK, State.WARN} for state in states)
     parts = [f"{good} of {len(states)} procedures proved"] if states else ["no procedure"]
     failed = states.count(State.FAIL)
@@ -221,46 +221,46 @@ def _ready_said(site: SiteBoard, now: datetime) -> str:
     return f"{why}{counted or 'nothing was checked'}; checked {age(found.at, now)}, {_moment(found.at)}"
 
 
-def proof_line(proof: Proof, now: datetime) -> ProofLine:
+def proof_line(shown: ProcedureBoard, now: datetime) -> ProofLine:
     """One procedure in words and bars."""
-    last = proof.last
+    last = shown.last
     return ProofLine(
-        procedure=proof.procedure,
-        tone=TONES[proof.state],
-        word=_word(proof),
-        short=_short(proof, now),
-        when=f"{age(last.at, now)}, {_moment(last.at)}, {_how(proof, last)}" if last else "",
+        procedure=shown.name,
+        tone=TONES[shown.state],
+        word=_word(shown),
+        short=_short(shown, now),
+        when=f"{age(last.at, now)}, {_moment(last.at)}, {_how(shown, last)}" if last else "",
         run=last.run if last else "",
-        says=proof.says,
-        rto=gauge(last.rto) if last and proof.takes_users else None,
+        says=shown.says,
+        rto=gauge(last.rto) if last and shown.takes_users else None,
         rpo=gauge(last.rpo) if last else None,
-        trend=_trend(proof),
-        then=proof.then if proof.state is not State.OK else "",
+        trend=_trend(shown),
+        then=shown.then if shown.state is not State.OK else "",
     )
 
 
-def _is_bare(proof: Proof) -> bool:
-    return proof.last is None and proof.drill is None and len(proof.says) == 1 and proof.state is State.UNKNOWN
+def _is_bare(shown: ProcedureBoard) -> bool:
+    return shown.last is None and shown.drill is None and len(shown.says) == 1 and shown.state is State.UNKNOWN
 
 
-def _word(proof: Proof) -> str:
-    if proof.state is State.FAIL:
-        missed = proof.last is not None and Verdict.MISSED in {proof.last.rto.verdict, proof.last.rpo.verdict}
+def _word(shown: ProcedureBoard) -> str:
+    if shown.state is State.FAIL:
+        missed = shown.last is not None and Verdict.MISSED in {shown.last.rto.verdict, shown.last.rpo.verdict}
         return "missed" if missed else "failed"
-    if proof.last is None:
+    if shown.last is None:
         return "not proved"
-    return {State.OK: "proved", State.WARN: "proved, but look", State.UNKNOWN: "not known"}[proof.state]
+    return {State.OK: "proved", State.WARN: "proved, but look", State.UNKNOWN: "not known"}[shown.state]
 
 
-def _short(proof: Proof, now: datetime) -> str:
-    if proof.last is None:
-        return "never" if proof.state is not State.FAIL else "failed"
-    return f"{_word(proof)}, {age(proof.last.at, now)}" if proof.state is State.FAIL else age(proof.last.at, now)
+def _short(shown: ProcedureBoard, now: datetime) -> str:
+    if shown.last is None:
+        return "never" if shown.state is not State.FAIL else "failed"
+    return f"{_word(shown)}, {age(shown.last.at, now)}" if shown.state is State.FAIL else age(shown.last.at, now)
 
 
-def _how(proof: Proof, last: Glance) -> str:
+def _how(shown: ProcedureBoard, last: Glance) -> str:
     if last.opened.mode is Mode.REHEARSAL:
-        drilled = proof.drill is not None and proof.drill.started <= last.started <= proof.drill.at
+        drilled = shown.drill is not None and shown.drill.started <= last.started <= shown.drill.at
         return "in a drill" if drilled else "in a rehearsal"
     if last.opened.live:
         return "in a live drill"
@@ -282,9 +282,9 @@ def gauge(measure: Measure) -> Gauge:
     return Gauge(figure, round(used, 2), round(measure.target / wider * 100, 2), tone_of(measure.verdict))
 
 
-def _trend(proof: Proof) -> Trend | None:
+def _trend(shown: ProcedureBoard) -> Trend | None:
     """How the RTO, or without one the RPO, went over the last recoveries."""
-    measures = [run.rto if proof.takes_users else run.rpo for run in proof.past]
+    measures = [run.rto if shown.takes_users else run.rpo for run in shown.past]
     known = [measure.actual for measure in measures if measure.actual is not None]
     if len(measures) < 2 or not known:  # noqa: PLR2004 - one alone is no trend
         return None
@@ -293,7 +293,7 @@ def _trend(proof: Proof) -> Trend | None:
         (100.0 if each.actual is None else round(max(each.actual / top * 100, 3.0), 1), tone_of(each.verdict))
         for each in measures
     )
-    name, unknown = ("RTO" if proof.takes_users else "RPO"), len(measures) - len(known)
+    name, unknown = ("RTO" if shown.takes_users else "RPO"), len(measures) - len(known)
     also = f", unknown in {unknown}" if unknown else ""
     said = f"{name} of the last {len(measures)}: {words.duration(min(known))} to {words.duration(max(known))}{also}"
     return Trend(bars, said)

@@ -184,7 +184,8 @@ def _moved(timeline: Timeline) -> list[str]:
         f"DNS: {words.count(moved.authoritative, 'authoritative server')} and {moved.resolvers} of "
         f"{words.count(moved.resolvers_asked, 'resolver')} gave the new answer at {words.stamp(moved.at)}."
     )
-    return [told, *([f"Still with the old answer: {', '.join(moved.stale)}."] if moved.stale else [])]
+    late = {"Still with the old answer": moved.stale, "No answer came from": moved.silent}
+    return [told, *(f"{what}: {', '.join(servers)}." for what, servers in late.items() if servers)]
 
 
 def _served(timeline: Timeline) -> list[str]:

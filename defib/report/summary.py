@@ -86,7 +86,8 @@ def _trouble(told: Timeline) -> list[str]:
     parts = dict(last.error)
     if last.outcome == "interrupted":
         parts.pop("next", "")  # the run as a whole can be resumed, which is better than to do the step by hand
-    halves = [_line("SPLIT", told.reason.partition(". ")[0])] if told.reason.startswith(SPLIT) else []
+    # Up to the error: names have dots of their own.
+    halves = [_line("SPLIT", told.reason.partition(f". {parts['error']}")[0])] if told.reason.startswith(SPLIT) else []
     lines = [*halves, _line("step", last.name), _line("why", parts.pop("error"))]
     by_hand = parts.pop("next", "")
     lines += [_line(label, text) for label, text in parts.items()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -37,6 +38,8 @@ def _of_a_repository(url: str) -> str:
         raise ValueError("a URL without user: it stands in user")
     return url
 
+
+_USUAL = {None, 22, 443}
 
 Url = Annotated[str, AfterValidator(_without_secret)]
 RepositoryUrl = Annotated[str, AfterValidator(_of_a_repository)]
@@ -98,14 +101,22 @@ class BundleCopy(Part):
     aws: Aws = Aws()
 
 
+def _place(url: str) -> tuple[str, str]:
+    """Host and path: the same over HTTPS as over SSH, which is the same repository at every host."""
+    parts = urlsplit(url)
+    where = (parts.hostname or "") if parts.scheme in {"https", "ssh"} and parts.port in _USUAL else parts.netloc
+    return where.lower(), parts.path.rstrip("/").removesuffix(".git")
+
+
 class Repository(Part):
     """One repository: where it is, which of its remotes it is taken from, and what its mirrors must never do by themselves.
 
     `remotes` stand in the order of preference where they are equally new; the `source` is the first of them where none is
-    named, all others are mirrors of it. `bundle` is relative to ``$DEFIB_HOME``; "" keeps it at
-    ``mirrors/<site>/<name>.bundle``; what came since it was made is beside it (``.bundle.added``). Above `most_lost`, the
-    share of a mirror's refs that would be deleted or moved back at once, a person decides; about the `branch` one always
-    does. `push_limit` is what one push may bring, in bytes, where a host limits that; 0 is no limit.
+    named, all others are mirrors of it; of one that has none a bundle is kept all the same. `bundle` is relative to
+    ``$DEFIB_HOME``; "" keeps it at ``mirrors/<site>/<name>.bundle``; what came since it was made is beside it
+    (``.bundle.added``). Above `most_lost`, the share of a mirror's refs that would be deleted or moved back at once, a
+    person decides; about the `branch` one always does. `push_limit` is what one push may bring, in bytes, where a host
+    limits that; 0 is no limit.
     """
 
     name: Literal[""] | Name = ""
@@ -125,6 +136,11 @@ class Repository(Part):
         for number, name in enumerate(names):
             if name in names[:number]:
                 raise Misplaced(f"the name {name!r} stands twice", "remotes", number, "name")
+        places = [_place(remote.url) for remote in self.remotes]
+        for number, place in enumerate(places):
+            if place in places[:number]:
+                first = self.remotes[places.index(place)].name
+                raise Misplaced(f"it is where {first!r} is: a mirror must be another repository", "remotes", number, "url")
         if self.source and self.source not in names:
             raise Misplaced(f"no remote is named {self.source!r}", "source")
         return self
@@ -147,6 +163,8 @@ class Git(Repository):
                 raise Misplaced("a name is needed", "others", number, "name")
             if other.name in {self.name, *(each.name for each in self.others[:number])}:
                 raise Misplaced(f"the name {other.name!r} stands twice", "others", number, "name")
+            if other.bundle and other.bundle in {self.bundle, *(each.bundle for each in self.others[:number])}:
+                raise Misplaced("another repository has this bundle: each needs its own", "others", number, "bundle")
         return self
 
 

@@ -140,7 +140,10 @@ class HostRecords(Part):
     @classmethod
     def _qualified(cls, values: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         spell = {"A": IPv4Address, "AAAA": IPv6Address, "CNAME": fully_qualified}[info.data.get("type", "CNAME")]
-        return tuple(sorted(str(spell(value)) for value in values))
+        spelt = sorted(str(spell(value)) for value in values)
+        if twice := [value for value in spelt if spelt.count(value) > 1]:
+            raise ValueError(f"{twice[0]} stands twice")
+        return tuple(spelt)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 from defib.clock import Deadline
 from defib.errors import ProviderError, Refused
-from defib.ports import Aim, Build, Expect, Health
+from defib.platforms import how_to_attach
+from defib.ports import Aim, Build, Expect, Health, Observation
 from defib.run import Step
 from defib.sites.vendors import HostOfSite
 from defib.users.looking import insist, judge
@@ -27,6 +28,7 @@ _OVER_IPV6_WITHIN = timedelta(seconds=2)
 """Less: where this machine has no IPv6 users wait for nothing."""
 _APIS_WITHIN = timedelta(seconds=3)
 _AT_THE_EDGE = "cloudflare"
+_ANY_LABEL = "defib-looks-for-any-name"
 
 
 def prove_backup(step: Step, way: Way, host: HostOfSite, expected: Build | None) -> Build | None:
@@ -52,12 +54,17 @@ def refuse_behind_the_same_proxy(step: Step, way: Way) -> None:
     525 and 526 cannot follow where the backup's certificate was proved: the proxy asks for the same name.
     """
     seen = step.look(way.name, Aim(step.site.page.url, connect_to=way.connect_to))
-    if any(each.server.lower() == _AT_THE_EDGE for each in seen):
+    if behind_cloudflare(seen):
         insist(
             step,
             f"{way.name} is behind Cloudflare itself: a name that Cloudflare proxies would be answered with 1014",
             then="make the record DNS only first, or --force",
         )
+
+
+def behind_cloudflare(seen: Sequence[Observation]) -> bool:
+    """Whether looks at a place came back through Cloudflare."""
+    return any(each.server.lower() == _AT_THE_EDGE for each in seen)
 
 
 def _ask_the_platform(step: Step, way: Way, host: HostOfSite) -> None:
@@ -78,17 +85,21 @@ def _ask_the_platform(step: Step, way: Way, host: HostOfSite) -> None:
             insist(
                 step,
                 f"{each.name} is not {what} at {host.name}{f': {each.problem}' if each.problem else ''}",
-                then=f"have it {what} there, or --force where it is seen to be served",
+                then=f"{how_to_attach(step.site.site, host)}; or --force where it is seen to be served",
             )
 
 
 def _certificates(step: Step, way: Way, host: HostOfSite, name: str) -> None:
     """The certificate that users of `name` would be shown, at each address, must be valid for it, and stay so."""
-    url = f"{urlsplit(step.site.page.url)._replace(netloc=_netloc(step, name), path='/').geturl()}"
-    for place in () if name.startswith("*.") else way.places(name):  # a wildcard is no name that anybody asks for
+    wildcard = name.startswith("*.")
+    asked = name.replace("*", _ANY_LABEL, 1)  # nobody asks for a name with an asterisk
+    url = f"{urlsplit(step.site.page.url)._replace(netloc=_netloc(step, asked), path='/').geturl()}"
+    for place in way.places(name):
         limit = _OVER_IPV6_WITHIN if ":" in place else _ASK_WITHIN
         for seen in step.run.outside.certificates.look(url, place, within=step.within.sooner(limit)):
-            if ":" in seen.address and seen.not_after is None:
+            if wildcard:
+                _judge_wildcard(step, host, name, seen)
+            elif ":" in seen.address and seen.not_after is None:
                 text = f"{name} was not seen at {host.name} ({seen.address}), perhaps for want of IPv6 here: {seen.problem}"
                 step.note(text, warning=True)
             else:
@@ -97,6 +108,13 @@ def _certificates(step: Step, way: Way, host: HostOfSite, name: str) -> None:
     if not policy.allows(host.issuer):
         why = policy.problem or f"the CAA records at {policy.found_at} do not let {host.issuer} issue"
         step.note(f"{host.name} may not be able to renew the certificate of {name}: {why}", warning=True)
+
+
+def _judge_wildcard(step: Step, host: HostOfSite, name: str, seen: SeenCertificate) -> None:
+    """Told and no more: the names that users have may be attached there one by one."""
+    if seen.health is not Health.GOOD:
+        text = f"not every name of {name} has a certificate at {host.name} ({seen.address}): {seen.problem}"
+        step.note(f"{text}; have those that users ask for attached there", warning=True)
 
 
 def _judge(step: Step, host: HostOfSite, name: str, seen: SeenCertificate) -> None:

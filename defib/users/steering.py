@@ -12,21 +12,17 @@ from defib.clock import Deadline
 from defib.errors import ForeignChange, ProviderError, Refused
 from defib.forecast import foresee
 from defib.objectives import Mode
-from defib.plan import Change, Decides, Plan
+from defib.plan import Change, Decides, LeftOut, Plan
 from defib.ports import Build, DnsZone, RecordChange, RecordKey, RecordSet
 from defib.run import PlanReady, Run, Step
 from defib.sites.site import Site
-from defib.sites.vendors import DnsZoneConfig, FailoverSwitch, Route53Zone
+from defib.sites.vendors import DnsZoneConfig, FailoverSwitch
+from defib.users.forgotten import is_address, left_behind, routed
 from defib.users.looking import insist, look_through
-from defib.users.ways import Lead, Way, leads_at, way_named, way_of, ways
-
-_ADDRESSING = ("A", "AAAA", "CNAME")
+from defib.users.ways import Lead, Way, is_proxied, leads_at, way_named, way_of, ways
 
 _ASK_WITHIN = timedelta(seconds=15)
 """For one question to a DNS vendor: a person's budget is not the vendor's."""
-
-_ASK_SERVERS_WITHIN = timedelta(seconds=1)
-"""For one question to all name servers of a provider: one that is silent keeps users waiting."""
 
 
 def steering_plan(step: Step, way: Way, known: Sequence[Way]) -> Plan:
@@ -58,6 +54,7 @@ def steering_plan(step: Step, way: Way, known: Sequence[Way]) -> Plan:
             raise trouble  # nobody else holds it, or nobody else can be asked: that is no plan without changes
         text = f"{config.provider} cannot be asked ({trouble}): only the other providers of {config.zone} would be switched"
         insist(step, f"{text}, and users get one or the other by chance", then="change it by hand there, then --force")
+        step.record(LeftOut(config.provider, config.zone, tuple(lead.key for lead in _deciding(config, way))))
     return Plan(run.runbook.procedure, run.site.site, tuple(changes))
 
 
@@ -87,53 +84,38 @@ def _moves(
 
 def proxies(plan: Plan) -> bool:
     """Whether a name of the plan reaches users through Cloudflare's proxy."""
-    records = [record.before for change in plan.changes for record in change.records if record.before]
-    return any(name.startswith("proxied") and value == "true" for record in records for name, value in record.attributes)
+    return any(is_proxied(record.before) for change in plan.changes for record in change.records)
 
 
 def refuse_forgotten(step: Step, way: Way) -> None:
     """Refuse where a name has addresses, or an alias, of which the site file does not say where they lead.
 
-    Users who got those would stay behind: A switched without its AAAA is an outage for everyone with IPv6.
+    Users who got those would stay behind, those of an HTTPS record too: there a person may know better.
     """
     for config, zone in zip(step.site.dns, step.run.outside.zones, strict=True):
         if isinstance(config, FailoverSwitch):
             continue
         leads = way.at(config.provider, config.zone)
-        named = {(lead.key.name, lead.key.type) for lead in leads}
-        keys = [RecordKey(name, kind) for name in sorted({name for name, _ in named}) for kind in _ADDRESSING]
-        keys = [key for key in keys if (key.name, key.type) not in named]
         try:
-            present = zone.read(keys, within=step.within.sooner(_ASK_WITHIN))
+            found = left_behind(leads, zone, step.within.sooner(_ASK_WITHIN))
         except ProviderError as error:
             step.note(f"{zone.vendor} could not be asked for forgotten record sets: {error}", warning=True)
             continue
-        seen = {record.key: str(record) for record in present if record}
-        for key, text in (seen or _routed(step, config, keys, leads)).items():
+        where = f"{zone.vendor}/{zone.zone}"
+        for record in found:
+            if not is_address(record):
+                text = f"{record.key} at {where} would lead browsers elsewhere, or hold a key of the failed place: {record}"
+                insist(step, text, then="take its target and ech out by hand, then plan again; or --force")
+        addresses = {record.key: str(record) for record in found if is_address(record)}
+        addresses = addresses or routed(config, leads, step.run.outside.answers, step.within)
+        for key, text in addresses.items():
             raise Refused(
                 f"{key} would stay as it is, and its users behind",
-                where=f"{zone.vendor}/{zone.zone}",
+                where=where,
                 expected="every A, AAAA and CNAME of the site's names in the site file",
                 seen=text,
                 then=f"add it to the records of each host in {step.site.site}.yaml",
             )
-
-
-def _routed(step: Step, config: DnsZoneConfig, keys: Sequence[RecordKey], leads: Sequence[Lead]) -> dict[RecordKey, str]:
-    """What Route 53 answers from weighted and other routed sets, which nobody can read without their identifiers."""
-    if not isinstance(config, Route53Zone):
-        return {}
-    beside = {"A": "AAAA", "AAAA": "A"}  # a name with a CNAME has neither, and what a switch turns it may turn whole
-    named = {(lead.key.name, lead.key.type) for lead in leads if not lead.armed and not lead.absent}
-    asked = [key for key in keys if (key.name, beside.get(key.type)) in named]
-    found = {}
-    for key in asked:
-        answers = step.run.outside.answers.authoritative(
-            key, within=step.within.sooner(_ASK_SERVERS_WITHIN), at=config.provider
-        )
-        if values := next((answer.values for answer in answers if answer.values), None):
-            found[key] = f"{', '.join(values)}, from routed record sets"
-    return found
 
 
 def way_back(run: Run) -> Way:

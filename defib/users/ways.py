@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -16,6 +16,9 @@ SWITCH = "SWITCH"
 PRIMARY, SECONDARY = "primary", "secondary"
 
 _NUMBERED = re.compile(r"\.\d+$")
+_AUTOMATIC_TTL = timedelta(seconds=300)
+"""What resolvers see of a TTL that Cloudflare chooses."""
+
 _ALIAS = "AliasTarget."
 """Route 53's attributes that make a record set an alias: see :mod:`defib.providers.dns.route53_format`."""
 
@@ -62,7 +65,30 @@ class Lead:
             return RecordSet(self.key, timedelta(0) if self.attributes else self.ttl, self.values, self.attributes)
         kept = tuple(pair for pair in record.attributes if not pair[0].startswith(_ALIAS))
         ttl = timedelta(0) if self.attributes else record.ttl if record.values else self.ttl
+        if len(self.values) != len(record.values) and any(_NUMBERED.search(name) for name, _ in kept):
+            ttl, kept = _for_as_many(len(self.values), ttl, len(record.values), dict(kept))
         return RecordSet(record.key, ttl, self.values, tuple(sorted((*kept, *self.attributes))))
+
+
+def _for_as_many(
+    many: int, ttl: timedelta, before: int, told: Mapping[str, str]
+) -> tuple[timedelta, tuple[tuple[str, str], ...]]:
+    """TTL and attributes for `many` values of what was said of `before`, value by value: more of them are as the last.
+
+    Only Cloudflare says something else of each value: see :mod:`defib.providers.dns.cloudflare_format`.
+    """
+    made: dict[str, str] = {}
+    for name in {_NUMBERED.sub("", name) for name in told}:
+        texts = [told.get(f"{name}.{min(number, before)}", told.get(name, "")) for number in range(1, many + 1)]
+        alike = {name: texts[0]}
+        apart = {f"{name}.{number}": text for number, text in enumerate(texts, 1)}
+        made |= {key: text for key, text in (alike if len(set(texts)) == 1 else apart).items() if text}
+    seconds = [text for name, text in made.items() if _NUMBERED.sub("", name) == "ttl"]
+    if seconds:
+        ttl = max(_AUTOMATIC_TTL if text == "automatic" else timedelta(seconds=int(text)) for text in seconds)
+    if made.get("ttl", "automatic") != "automatic":
+        del made["ttl"]
+    return ttl, tuple(made.items())
 
 
 def answered_as_written(lead: Lead, record: RecordSet | None, zone: str) -> bool:
@@ -73,6 +99,11 @@ def answered_as_written(lead: Lead, record: RecordSet | None, zone: str) -> bool
     told = {_NUMBERED.sub("", name) for name, _ in record.attributes} if record else set()
     flattened = any("flatten_cname" in name for name in told) or (lead.key.type == "CNAME" and lead.key.name == zone)
     return not lead.attributes and "proxied" not in told and not flattened and lead.key.type != SWITCH
+
+
+def is_proxied(record: RecordSet | None) -> bool:
+    """Whether users of a record set at Cloudflare come through its proxy."""
+    return record is not None and any(_NUMBERED.sub("", name) == "proxied" for name, _ in record.attributes)
 
 
 def alias_of(attributes: Collection[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

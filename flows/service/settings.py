@@ -22,6 +22,9 @@ QUIET: Mapping[str, str] = {
 }
 """Nobody is told what is done here."""
 
+CLOSED: Mapping[str, str] = {"PREFECT_SERVER_API_CORS_ALLOWED_ORIGINS": "https://nobody.invalid"}
+"""Its own pages come from where the API is. By default whatever page a browser shows may ask, start and approve there."""
+
 CLIENT: Mapping[str, str] = {"PREFECT_CLIENT_MAX_RETRIES": "1", "PREFECT_API_REQUEST_TIMEOUT": "5"}
 """A server that is silent costs seconds; by default each call would be tried again for minutes."""
 
@@ -43,7 +46,7 @@ def for_server(folder: Path, place: Place, password: str) -> dict[str, str]:
         "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(folder / "ui"),
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": _LEASES,
     }
-    return {**_common(folder), **more, **({"PREFECT_SERVER_API_AUTH_STRING": password} if password else {})}
+    return {**_common(folder), **CLOSED, **more, **({"PREFECT_SERVER_API_AUTH_STRING": password} if password else {})}
 
 
 def for_clients(folder: Path, place: Place, password: str) -> dict[str, str]:

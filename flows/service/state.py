@@ -21,6 +21,11 @@ class Service:
     asks: bool
     processes: dict[str, ProcessId] = field(default_factory=dict)
 
+    @classmethod
+    def wanted(cls, place: Place, asks: bool | None) -> Service:
+        """What somebody wants; with None it asks for a password wherever others than this machine can reach it."""
+        return cls(place, not place.is_loopback() if asks is None else asks)
+
     def alive(self, what: str) -> bool:
         """Whether that very process still runs."""
         return what in self.processes and self.processes[what].alive()

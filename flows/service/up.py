@@ -18,6 +18,7 @@ from defib.clock import Clock, Deadline, SystemClock
 from defib.errors import DefibError, InputError
 from defib.home import Home
 from defib.process import run_command
+from defib.service import Wish
 from flows.service import settings
 from flows.service.api import Api
 from flows.service.password import FILE as PASSWORD
@@ -76,35 +77,24 @@ class Up:
         return self.home / PASSWORD if self.service.asks else None
 
 
-def up(
-    home: Home,
-    host: str,
-    port: int,
-    asks: bool | None,
-    sites: Sequence[str],
-    at_first: Sequence[str],
-    again: str,
-    tell: Callable[[str], object],
-) -> Up:
+def up(home: Home, wish: Wish, again: str, tell: Callable[[str], object]) -> Up:
     """Start what does not run, deploy for the sites, and come back when all of it can be used.
 
-    `asks` is whether Prefect shall ask for a password, None where it is for the place to say. `at_first` are the sites where
-    none is named and nothing was ever deployed; `again` is the command that this was asked for with, for whoever is told to
-    give it again.
+    `again` is the command that this was asked for with, for whoever is told to give it again.
 
     Where a part of it does not come up, what was started is ended again, and a :class:`DefibError` says why. A port in use
     is :class:`PortTaken`.
     """
-    place = Place(host, port)
+    place = Place(wish.host, wish.port)
     folder = folder_of(home)
     clock = SystemClock()
     with alone(folder):
         before = Service.read(folder)
-        coming = _Coming(folder, clock, _agreed(before, place, asks, again), again, tell)
+        coming = _Coming(folder, clock, _agreed(before, place, wish.asks, again), again, tell)
         try:
             coming.server()
             coming.worker()
-            coming.deploy(sites, at_first)
+            coming.deploy(wish.sites, wish.at_first)
         except BaseException:
             coming.undo()
             raise
@@ -145,14 +135,14 @@ def alone(folder: Path) -> Iterator[None]:
 
 def _agreed(before: Service | None, place: Place, asks: bool | None, again: str) -> Service:
     """What shall be up: as it is where something is, and only there where that was asked for."""
-    asks = not place.is_loopback() if asks is None else asks
+    wanted = Service.wanted(place, asks)
     if before is None or not before.any_alive():
-        return Service(place, asks)
-    if (before.place, before.asks) != (place, asks):
+        return wanted
+    if (before.place, before.asks) != (place, wanted.asks):
         raise InputError(
             "Prefect is up already, otherwise than was asked for",
             where=before.place.url,
-            expected=f"{place.url}, {_asking(asks)}",
+            expected=f"{place.url}, {_asking(wanted.asks)}",
             seen=f"{before.place.url}, {_asking(before.asks)}",
             then=_anew(again),
         )

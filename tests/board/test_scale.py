@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import sys
-from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
 
@@ -27,7 +26,7 @@ NAMES = ("cdn-failover", "dns-switch", "aws-redeploy", "failback", "cdn-failover
 
 
 def test_many_sites_and_many_runs(tmp_path: Path) -> None:
-    """Of each run both ends and the report are read; of what has not changed, nothing."""
+    """Of each run both ends and the report are read; of what has not changed, nothing: what is in it now is not seen."""
     scene = Scene.set_in(tmp_path)
     scene.site("site-0")
     for number in range(1, SITES):
@@ -44,19 +43,27 @@ def test_many_sites_and_many_runs(tmp_path: Path) -> None:
     began = clock.monotonic()
     board = lookout.board()
     first = clock.monotonic() - began
-    lookout.board()
+    for journal in (scene.home.path / "runs").glob(f"*/{JOURNAL}"):
+        spoil_unnoticed(journal)
+    assert lookout.board() == board
     again = clock.monotonic() - began - first
     page = board_as_html(board_page(board))
     took = clock.monotonic() - began - first - again
     seconds = ", ".join(f"{span.total_seconds():.2f} s" for span in (first, again, took))
     sys.stdout.write(f"{SITES} sites, {SITES * RUNS} runs: first, again, page: {seconds}; {len(page)} bytes\n")
     assert len(board.sites) == SITES
-    assert {proof.state for site in board.sites for proof in site.proofs} <= {State.OK, State.WARN, State.UNKNOWN}
-    assert all(len(proof.past) >= 5 for site in board.sites for proof in site.proofs if proof.last)
+    assert {proof.state for site in board.sites for proof in site.procedures} <= {State.OK, State.WARN, State.UNKNOWN}
+    assert all(len(proof.past) >= 5 for site in board.sites for proof in site.procedures if proof.last)
     assert not [site for site in board.sites if site.unreadable]
     assert len(page) < SITES * 40_000
-    assert first < timedelta(seconds=SITES * 0.1 + 1)
-    assert again < first / 2
+    assert any(site.unreadable for site in Lookout(scene.home, scene.runbooks, scene.clock).board().sites), "they are spoilt"
+
+
+def spoil_unnoticed(path: Path) -> None:
+    """Other bytes in a file, of the same number and time."""
+    was = path.stat()
+    path.write_bytes(b"x" * was.st_size)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
 
 
 def copied(folder: Path, site: str, to: str, site_digest: str) -> None:

@@ -19,7 +19,7 @@ from datetime import timedelta
 from defib.clock import Deadline, SystemClock
 from tests.conftest import Defib
 
-PATIENCE = timedelta(seconds=60)
+PATIENCE = timedelta(seconds=180)
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -63,7 +63,7 @@ class Terminal:
         limit = Deadline.after(SystemClock(), PATIENCE)
         while self._read():
             assert not limit.expired(), self.text
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=120)
 
     def close(self) -> None:
         """Leave nothing behind."""

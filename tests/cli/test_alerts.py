@@ -12,6 +12,7 @@ import pytest
 
 from defib import entries
 from defib.alerts.herald import FAREWELL
+from defib.alerts.messenger import SEND_WITHIN
 from defib.clock import SystemClock
 from defib.home import Home
 from defib.journal import read_journal
@@ -90,8 +91,8 @@ def test_hanging_channels_do_not_delay_a_recovery(broken: Defib) -> None:
     run_id = ended.json["run_id"]
     records, _ = read_journal(Home(broken.home).run(run_id) / "journal.jsonl")
     closed = next(record.at for record in records if isinstance(record.entry, entries.Closed))
-    assert records[-1].at - closed < FAREWELL + timedelta(seconds=1)
-    assert left_at - closed < FAREWELL + timedelta(seconds=6)
+    assert records[-1].at - closed < FAREWELL + SEND_WITHIN / 2
+    assert left_at - closed < SEND_WITHIN
     outcomes = {(channel, outcome) for channel, _, outcome in told(broken, run_id)}
     assert {("chat", "unknown"), ("mail", "unknown"), ("webhook", "unknown"), ("statuspage", "unknown")} <= outcomes
     assert ("static-page", "sent") in outcomes

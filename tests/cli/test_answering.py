@@ -41,7 +41,7 @@ class Waiting:
     def asking(self) -> Iterator[Question]:
         """For as long as the context lasts, or until there is an answer."""
         clock = SystemClock()
-        within = Deadline.after(clock, timedelta(seconds=30))
+        within = Deadline.after(clock, timedelta(seconds=300))
         question = new_question(self.run.id, PLAN, "users get connection refused", clock, within)
 
         def body() -> None:
@@ -51,9 +51,10 @@ class Waiting:
         thread.start()
         try:
             while open_question(self.folder) is None:
+                assert thread.is_alive(), "nothing waits for an answer"
                 clock.sleep(timedelta(milliseconds=5))
             yield question
-            thread.join(5)
+            thread.join(60)
         finally:
             clock.interrupt()
             thread.join()
@@ -144,7 +145,7 @@ def test_stopping_a_run(waiting: Waiting) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
         ended = waiting.defib("stop", waiting.run.id)
-        assert (ended.code, holder.wait(10)) == (0, -signal.SIGTERM)
+        assert (ended.code, holder.wait(60)) == (0, -signal.SIGTERM)
     assert f"defib rollback {waiting.run.id}" in ended.out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -44,6 +45,23 @@ def test_planned_approved_proved_and_taken_back(lab: Defib) -> None:
     assert datetime.fromisoformat(told["at"]) == datetime.fromisoformat(at)
     again = lab("assets", "restore", "--site", "lab", "--at", at, "--prefix", "images/", "--plan")
     assert (again.code, "Nothing to do." in again.out) == (0, True)
+    assert lab("rollback", done.json["run_id"]).code == 3
+    assert process.client(lab.home).fingerprint() == before
+
+
+def test_into_another_bucket_to_look_at_first(lab: Defib) -> None:
+    """All that was there then, where no user is sent; the bucket itself is as it was, and afterwards so is the lab."""
+    before, at = process.client(lab.home).fingerprint(), ago(days=20)
+    wanted = ("--prefix", "images/", "--into", "pulse-assets-restored")
+    shown = lab("assets", "restore", "--site", "lab", "--at", at, *wanted, "--plan", "--json")
+    done = restore(lab, at, *wanted, "--approve", shown.json["digest"][:12], "--json")
+    (told,) = done.json["restored"]
+    assert (done.code, told["target"]) == (0, "s3://pulse-assets-restored (us-east-1)")
+    assert (told["returned"], told["replaced"], told["deleted"], told["apart"]) == (told["held"], 0, 0, 0)
+    assert told["held"] > 5
+    after, then = (json.loads(each)["assets"] for each in (process.client(lab.home).fingerprint(), before))
+    assert (after["pulse-assets"], after["pulse-assets-replica"]) == (then["pulse-assets"], then["pulse-assets-replica"])
+    assert len(after["pulse-assets-restored"]["keys"]) == told["held"]
     assert lab("rollback", done.json["run_id"]).code == 3
     assert process.client(lab.home).fingerprint() == before
 

@@ -87,7 +87,11 @@ def served(scene: Scene) -> Iterator[tuple[str, Popen[str]]]:
     process = at(scene).start("board", "--serve", "--host", HOST, "--port", "0", "--json")
     assert process.stdout is not None
     try:
-        told = "".join(iter(process.stdout.readline, "}\n")) + "}"
+        told = ""
+        while not told.endswith("}\n"):
+            line = process.stdout.readline()
+            assert line, f"it ended before it said where it is: {told}"
+            told += line
         yield json.loads(told)["url"], process
     finally:
         if process.poll() is None:
@@ -98,16 +102,16 @@ def served(scene: Scene) -> Iterator[tuple[str, Popen[str]]]:
 def test_it_is_served_until_it_is_stopped(scene: Scene) -> None:
     """The page renews itself, says what was done since, and a signal ends it in good order."""
     with served(scene) as (url, process):
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             assert 'http-equiv="refresh"' in answer.read().decode()
         scene.recovered("cdn-failover", SITE, DAY)
         shown: dict[str, str] = {}
         while shown.get("cdn-failover") != "warn":
-            with urllib.request.urlopen(f"{url}board.json", timeout=10) as answer:
+            with urllib.request.urlopen(f"{url}board.json", timeout=60) as answer:
                 (site,) = json.load(answer)["sites"]
             shown = {each["procedure"]: each["state"] for each in site["procedures"]}
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_where_it_cannot_be_served_is_said(scene: Scene) -> None:

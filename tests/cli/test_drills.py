@@ -81,6 +81,6 @@ def test_a_drill_that_was_missed(lab: Defib, schedule: Schedule) -> None:
 def test_a_site_that_is_not_in_the_lab(lab: Defib) -> None:
     """Its calendar is read like any other; a site without one is told what is missing."""
     assert "Next cdn-failover: Tue " in lab("drills", "--site", "pulse-trading").out
-    assert "Nothing is due. The next is cdn-failover" in lab("drills", "--site", "pulse-trading", "--hold").out
+    assert "Nothing is due. The next is " in lab("drills", "--site", "pulse-trading", "--hold").out
     ended = lab("drills", "--site", "lab-armed", "--hold", "--json")
     assert (ended.code, ended.json["expected"]) == (2, "drills: in its file")

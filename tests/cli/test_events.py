@@ -16,7 +16,7 @@ from defib.journal import Record, read_journal
 from defib.lab import process
 from tests.conftest import Defib, LabMaker
 from tests.listener import Listener, listening
-from tests.observe.loopback import free_port
+from tests.ports import free_port
 
 NET = "127.164"
 CLOCK = SystemClock()
@@ -44,7 +44,7 @@ def runs(lab: Defib) -> list[str]:
 
 def the_new_run(lab: Defib, before: list[str]) -> str:
     """The one that was not there before, once it is: whoever was told that it is started can be quicker than its folder."""
-    limit = Deadline.after(CLOCK, timedelta(seconds=30))
+    limit = Deadline.after(CLOCK, timedelta(seconds=120))
     while not (new := set(runs(lab)) - set(before)):
         assert not limit.expired(), "none began"
         CLOCK.sleep(timedelta(milliseconds=50))
@@ -59,7 +59,7 @@ def journal(lab: Defib, run: str) -> list[Record]:
 
 def ended(lab: Defib, run: str) -> str:
     """How a run ended, once it has."""
-    limit = Deadline.after(CLOCK, timedelta(seconds=90))
+    limit = Deadline.after(CLOCK, timedelta(seconds=300))
     while not limit.expired():
         closed = [each.entry for each in journal(lab, run) if isinstance(each.entry, entries.Closed)]
         if closed:
@@ -157,11 +157,11 @@ def test_many_alarms_about_one_outage(lab: Defib) -> None:
         by_hand = [
             lab.start("event", "--site", "lab", "--from", "me", "--id", str(each), "--no-prefect") for each in range(2)
         ]
-        assert {each.wait(60) for each in by_hand} == {0}
+        assert {each.wait(240) for each in by_hand} == {0}
         new = the_new_run(lab, before)
         assert ended(lab, new) == "recovered"
         records = journal(lab, new)
-        assert records[0].at - posted < timedelta(seconds=15)
+        assert records[0].at - posted < timedelta(seconds=60)
         opened = records[0].entry
         assert isinstance(opened, entries.Opened)
         assert (opened.automatic, opened.since) == (True, since.replace(microsecond=0))
@@ -190,7 +190,7 @@ def test_the_listener_looks_after_runs(lab: Defib) -> None:
     known = len(lab("lab", "inbox", "--json").json["messages"])
     before = set(runs(lab))
     started = lab.start("run", "cdn-failover", "--site", "lab", "--mode", "rehearsal", "--no-prefect")
-    limit = Deadline.after(CLOCK, timedelta(seconds=30))
+    limit = Deadline.after(CLOCK, timedelta(seconds=120))
     while not (new := set(runs(lab)) - before) or len(journal(lab, *new)) < 3:
         assert not limit.expired()
         CLOCK.sleep(timedelta(milliseconds=50))

@@ -47,6 +47,14 @@ def test_there_and_back(lab: Defib) -> None:
     assert (back.code, back.json["mirrors"][0]["mirror"]) == (0, "gitlab")
 
 
+def test_the_command_after_a_plan_is_of_the_same_repository(lab: Defib) -> None:
+    """What is printed to be typed next names the repository, or its digest would be of another plan."""
+    assert lab("mirror", "--site", "lab", "--no-prefect").code == 0
+    process.break_(lab.home, "github", "refuse")
+    planned = lab("git", "promote", "--site", "lab", "--repository", "lab", "--to", "gitlab", "--plan")
+    assert (planned.code, "git promote --site lab --repository lab --to gitlab --approve" in planned.out) == (0, True)
+
+
 def test_a_source_that_is_well_is_not_left(lab: Defib) -> None:
     """Who would lose sight of what the source has is refused; so is a mirror that does not exist."""
     assert lab("mirror", "--site", "lab", "--no-prefect").code == 0

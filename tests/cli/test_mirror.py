@@ -63,11 +63,8 @@ def test_every_mirror_has_everything(lab: Defib) -> None:
 def test_settings_are_kept_beside_the_bundle(lab: Defib) -> None:
     """What Git does not carry is written down for both vendors, without any value of a secret; differences are told."""
     ended = lab("mirror", "--site", "lab", "--json", "--no-prefect")
-    kept = {
-        path.name: path.read_text(encoding="utf-8")
-        for path in (lab.home / "lab" / "mirrors" / "lab").glob("*.settings.json")
-    }
-    assert set(kept) == {"lab.github.settings.json", "lab.gitlab.settings.json"}
+    kept = {path.name: path.read_text(encoding="utf-8") for path in (lab.home / "mirrors").glob("*.settings.json")}
+    assert set(kept) == {"pulse-trading.github.settings.json", "pulse-trading.gitlab.settings.json"}
     assert all("STATUSPAGE_TOKEN" in text and "never-told" not in text for text in kept.values())
     process.break_(lab.home, "gitlab-api", "500")
     silent = lab("mirror", "--site", "lab", "--json", "--no-prefect")
@@ -138,7 +135,7 @@ def remote(lab: Defib, site: Path, name: str) -> LfsRemote:
 
 def soon() -> Deadline:
     """A deadline."""
-    return Deadline.after(SystemClock(), timedelta(seconds=30))
+    return Deadline.after(SystemClock(), timedelta(seconds=120))
 
 
 def test_large_files_go_before_the_refs(lab: Defib, with_lfs: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from defib.lab import furniture, process
 from defib.ports import DnsZone, RecordChange, RecordKey, RecordSet
 from defib.providers.open import open_zone
 from defib.providers.secret import resolve
+from defib.ready import board
 from defib.sites.site import Site, load_site
 from tests.conftest import Defib, Ended, LabMaker
 
@@ -66,7 +67,7 @@ def standing(zone: DnsZone, after: RecordSet) -> Iterator[None]:
     """`after` in place of what stands there, until the end."""
 
     def soon() -> Deadline:
-        return Deadline.after(SystemClock(), timedelta(seconds=10))
+        return Deadline.after(SystemClock(), timedelta(seconds=60))
 
     (before,) = zone.read([after.key], within=soon())
     zone.replace([RecordChange(before, after)], within=soon())
@@ -208,7 +209,7 @@ def test_vendors_that_all_hang(whole: Defib) -> None:
     clock = SystemClock()
     started = clock.monotonic()
     ended = whole("ready", "--site", "lab", "--json")
-    assert clock.monotonic() - started < timedelta(seconds=16)
+    assert clock.monotonic() - started < board.WHOLE + timedelta(seconds=20)
     told = checks(ended)
     for name in ("steering", "alias", "quota", "attachment"):
         assert {state for (known, _), (state, _) in told.items() if known == name} == {"unknown"}

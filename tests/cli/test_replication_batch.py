@@ -36,7 +36,7 @@ def pair(lab: Defib) -> Pair:
 
 def soon() -> Deadline:
     """Far enough."""
-    return Deadline.after(SystemClock(), timedelta(seconds=30))
+    return Deadline.after(SystemClock(), timedelta(seconds=120))
 
 
 def fail(lab: Defib, content: bytes) -> str:

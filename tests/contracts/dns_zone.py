@@ -101,6 +101,16 @@ class DnsZoneContract:
         keys = [RecordKey(WWW.key.name, "A"), RecordKey(API.key.name, "TXT"), RecordKey(ZONE, "A")]
         assert world.zone.read(keys, within=world.soon()) == (None, None, None)
 
+    def test_reads_absence_of_https_records(self, world: ZoneWorld) -> None:
+        """D4: every vendor can be asked for what browsers ask for first, alone and beside addresses."""
+        https = RecordKey(API.key.name, "HTTPS")
+        assert world.zone.read([https], within=world.soon()) == (None,)
+        assert world.zone.read([RecordKey(WWW.key.name, "HTTPS"), API6.key, https], within=world.soon()) == (
+            None,
+            API6,
+            None,
+        )
+
     def test_names_do_not_depend_on_case(self, world: ZoneWorld) -> None:
         """A name in capitals is the same name."""
         key = RecordKey(WWW.key.name.upper(), "CNAME")
@@ -253,7 +263,7 @@ class DnsZoneContract:
         start = threading.Barrier(len(rivals))
 
         def attempt(rival: RecordChange) -> ProviderError | None:
-            start.wait(timeout=10)
+            start.wait(timeout=60)
             try:
                 world.zone.replace([rival], within=world.soon())
             except ProviderError as error:
@@ -281,6 +291,6 @@ class DnsZoneContract:
             for each in (there, there.reversed()) * 3:
                 world.zone.replace([each], within=world.soon())
             over.set()
-            watching.result(timeout=15)
+            watching.result(timeout=120)
         assert set(seen) <= {WWW, WWW_B}
         assert seen

@@ -15,7 +15,7 @@ from defib.monitor import Monitor, Sighting, Signal
 from defib.ports import Health
 
 WATCHED = "https://www.pulse-trading.test:8443/"
-_PATIENCE = 10.0
+_PATIENCE = 60.0
 
 
 def eventually(check: Callable[[], bool]) -> None:

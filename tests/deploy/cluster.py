@@ -26,9 +26,10 @@ from pathlib import Path
 from defib.clock import Deadline, SystemClock
 from tests.conftest import ROOT
 from tests.deploy.composed import DEPLOY, Composed, env_file
+from tests.ports import free_ports
 
 _CLOCK = SystemClock()
-_START = timedelta(seconds=90)
+_START = timedelta(seconds=300)
 _PLACES = ("postgres:5432", "redis:6379", "api-1:4200", "api-2:4200", "balancer:4200")
 
 
@@ -46,12 +47,6 @@ def _postgres(name: str) -> str:
     """Debian keeps each version's programs apart, off the path."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     return str(found[-1]) if found else _program(name)
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
 
 
 @dataclass
@@ -132,7 +127,7 @@ def running(folder: Path) -> Iterator[Cluster]:
     cluster = Cluster(
         folder,
         Composed({name: secrets.token_hex(16) for name in names}),
-        dict(zip(_PLACES, _free_ports(len(_PLACES)), strict=True)),
+        dict(zip(_PLACES, free_ports(len(_PLACES)), strict=True)),
     )
     with ExitStack() as stack:
         data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="defib-postgres-")))
@@ -196,7 +191,7 @@ def _succeeds(command: Sequence[str]) -> bool:
 
 def _listens(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection(("127.0.0.1", port), timeout=30).close()
     except OSError:
         return False
     return True
@@ -204,7 +199,7 @@ def _listens(port: int) -> bool:
 
 def _answers(address: str) -> bool:
     try:
-        urllib.request.urlopen(address, timeout=2).close()
+        urllib.request.urlopen(address, timeout=30).close()
     except (urllib.error.URLError, OSError):
         return False
     return True
@@ -216,4 +211,4 @@ def _end(cluster: Cluster) -> None:
         if process.poll() is None:
             kind = signal.SIGINT if name == "postgres" else signal.SIGKILL  # a fast shutdown; the others keep nothing
             os.killpg(process.pid, kind)
-        process.wait(30)
+        process.wait(120)

@@ -62,9 +62,9 @@ def test_a_recovery_outlives_an_api_server(cluster: Cluster, lab: Defib) -> None
     recovery.approve()
     recovery.wait_for("steer-traffic")
     cluster.kill("api-1")
-    wait_until(lambda: recovery.status is not None, within=60)
+    wait_until(lambda: recovery.status is not None)
     assert Status.RECOVERED is recovery.status
-    wait_until(lambda: somebody(cluster).state(flow_run) == "Recovered", within=30)
+    wait_until(lambda: somebody(cluster).state(flow_run) == "Recovered")
     verified = lab("verify", recovery.folder.name, "--head", recovery.records[-1].hash, "--json")
     assert (0, True) == (verified.code, verified.json["intact"])
 

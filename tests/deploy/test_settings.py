@@ -50,7 +50,7 @@ def test_every_setting_is_one(service: str) -> None:
 def test_one_machine_and_many_are_told_the_same() -> None:
     """What ``defib up`` and the files here both say, they say alike."""
     server, worker = env_file(DEPLOY / "server.env"), env_file(DEPLOY / "worker.env")
-    assert settings.QUIET.items() <= server.items()
+    assert {**settings.QUIET, **settings.CLOSED}.items() <= server.items()
     assert {**settings.CLIENT, **settings.WORKER}.items() <= worker.items()
 
 
@@ -119,6 +119,16 @@ def test_what_the_cluster_must_bring() -> None:
     text = (DEPLOY / "helm" / "server.yaml").read_text() + (DEPLOY / "helm" / "worker.yaml").read_text()
     for made in ("configmap defib-server", "configmap defib-worker", "defib-auth", "defib-postgresql", "defib-redis"):
         assert f"create {'' if 'configmap' in made else 'secret generic '}{made} --from" in text
+
+
+@pytest.mark.parametrize("name", ["defib", "flows", "runbooks", "automations", "prefect.yaml", "requirements.lock"])
+def test_the_image_has_what_its_commands_read(name: str) -> None:
+    """`flows.deploy` and `flows.automations` make what stands in files beside them."""
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    copied = {word for line in dockerfile.splitlines() if line.startswith("COPY ") for word in line.split()[1:-1]}
+    assert name in copied
+    assert f"!{name}" in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+    assert (ROOT / name).exists()
 
 
 def test_the_image_has_the_locked_prefect() -> None:

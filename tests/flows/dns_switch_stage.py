@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ruamel.yaml import YAML
 from defib import entries
 from defib.clock import Deadline
 from defib.errors import Unavailable
-from defib.ports import Answer, Answers, RecordKey, RecordSet
+from defib.ports import Answer, Answers, Receipt, RecordChange, RecordKey, RecordSet
 from defib.providers.dns.memory import MemoryZone
 from defib.providers.host.memory import MemoryHost
 from defib.providers.wrappers.around import ZoneAround
@@ -47,6 +48,24 @@ class ControlPlaneDown(ZoneAround):
         raise Unavailable("control plane down")
 
 
+class ReadOnceChanged(ZoneAround):
+    """Its API answers until a change was made and read back, and then no more."""
+
+    _reads_left = 99
+
+    def read(self, keys: Sequence[RecordKey], *, within: Deadline) -> tuple[RecordSet | None, ...]:
+        """As ever, and once after a change."""
+        if not self._reads_left:
+            raise Unavailable("control plane down")
+        self._reads_left -= 1
+        return super().read(keys, within=within)
+
+    def replace(self, changes: Sequence[RecordChange], *, within: Deadline) -> Receipt:
+        """As ever."""
+        self._reads_left = 1
+        return super().replace(changes, within=within)
+
+
 @dataclass
 class Routed:
     """Answers of servers that have an AAAA from weighted sets beside what can be read."""
@@ -62,6 +81,89 @@ class Routed:
     def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
         """As in the world."""
         return self.inner.resolvers(key, within=within, only=only)
+
+
+@dataclass
+class AsProxied:
+    """Answers of a provider that gives addresses for every name, and nothing for CNAME."""
+
+    inner: Answers
+
+    def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
+        """No CNAME."""
+        return _without_names(key, self.inner.authoritative(key, within=within, at=at))
+
+    def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
+        """No CNAME."""
+        return _without_names(key, self.inner.resolvers(key, within=within, only=only))
+
+
+def _without_names(key: RecordKey, answers: tuple[Answer, ...]) -> tuple[Answer, ...]:
+    return tuple(replace(each, values=()) if key.type == "CNAME" else each for each in answers)
+
+
+@dataclass
+class Unheard:
+    """Answers where no name server is heard: some network keeps port 53 to itself."""
+
+    inner: Answers
+
+    def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
+        """No answer from anybody."""
+        found = self.inner.authoritative(key, within=within, at=at)
+        return tuple(replace(each, values=None, problem="no answer within 2 s") for each in found)
+
+    def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
+        """As in the world, over HTTPS."""
+        return tuple(replace(each, via="https") for each in self.inner.resolvers(key, within=within, only=only))
+
+
+@dataclass
+class Flattened:
+    """Answers where every other resolver asks a provider that flattens the apex."""
+
+    inner: Answers
+
+    def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
+        """As in the world."""
+        return self.inner.authoritative(key, within=within, at=at)
+
+    def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
+        """Half of them have other addresses."""
+        found = self.inner.resolvers(key, within=within, only=only)
+        if key != RecordKey(APEX, "A"):
+            return found
+        return tuple(replace(each, values=("192.0.2.77",)) if number % 2 else each for number, each in enumerate(found))
+
+
+@dataclass
+class Together:
+    """Answers that come once every name is asked for: of resolvers, and of name servers while a run watches."""
+
+    inner: Answers
+    names: int
+
+    def __post_init__(self) -> None:
+        self._resolvers, self._servers = (threading.Barrier(self.names, timeout=30) for _ in range(2))
+        self.watching = False
+
+    def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
+        """When the others are asked for, too."""
+        if self.watching and at:
+            self._servers.wait()
+        return self.inner.authoritative(key, within=within, at=at)
+
+    def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
+        """When the others are asked for, too."""
+        if self.watching:
+            self._resolvers.wait()
+        return self.inner.resolvers(key, within=within, only=only)
+
+
+def at_cloudflare(plain: Site) -> None:
+    """The zone is held by Cloudflare."""
+    own = {name: plain["dns"][name] for name in ("zone", "zone_id", "servers")}
+    plain["dns"] = own | {"provider": "cloudflare", "token": "file:lab/secrets/cloudflare-token"}
 
 
 def two_providers(plain: Site) -> None:

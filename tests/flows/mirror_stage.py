@@ -53,6 +53,7 @@ class MirrorStage:
     more: dict[str, Any] = field(default_factory=dict)
     clock: AheadClock = field(default_factory=AheadClock)
     sink: Callable[[Path], Sink] = PlainFile
+    lab: bool = True
 
     def __post_init__(self) -> None:
         self.at = {name: Repository.make(host.root / "pulse.git") for name, host in self.hosts.items()}
@@ -65,6 +66,7 @@ class MirrorStage:
         """The site file, with `more` in its part about Git."""
         yaml = YAML(typ="safe")
         plain = yaml.load(LAB.read_text(encoding="utf-8"))
+        plain["lab"] = self.lab
         plain["git"] = {"name": "pulse", "remotes": self.remotes(), **more}
         with self.site_path.open("w", encoding="utf-8") as file:
             yaml.dump(plain, file)
@@ -93,8 +95,9 @@ class MirrorStage:
         mirrors: Mirrors | None = open_mirrors(site, home, self.tokens.__getitem__, fence)
         return Outside((), {}, none, none, none, none, mirrors=mirrors, fence=fence)
 
-    def order(self, approver: Approver | None = None, mode: Mode = Mode.REHEARSAL) -> Order:
+    def order(self, approver: Approver | None = None, mode: Mode | None = None) -> Order:
         """What somebody asks for."""
+        mode = mode or (Mode.REHEARSAL if self.lab else Mode.INCIDENT)
         return Order("git-mirror", str(self.site_path), mode, approver or Automatic("a test"))
 
     def mirror(self, approver: Approver | None = None) -> tuple[Run, Outcome]:
@@ -147,13 +150,13 @@ class MirrorStage:
 
 
 @contextmanager
-def mirror_stage(folder: Path, *hosts: str) -> Iterator[MirrorStage]:
-    """Hosts that run while the block does."""
+def mirror_stage(folder: Path, *hosts: str, lab: bool = True) -> Iterator[MirrorStage]:
+    """Hosts that run while the block does, and a site of the `lab` or one of our own."""
     with ExitStack() as stack:
         servers = {name: stack.enter_context(serving(folder / name)) for name in hosts or HOSTS}
         for name, server in servers.items():
             server.token = f"glpat-0123456789-of-{name}"
-        yield MirrorStage(folder, servers)
+        yield MirrorStage(folder, servers, lab=lab)
 
 
 def notes(run: Run) -> str:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from defib.clock import Deadline, SystemClock
+from tests.ports import free_port
 
 READY = b"GET /api/ready"
 _OK = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"message":"OK"}'
@@ -27,16 +28,10 @@ _BROKEN = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass(frozen=True)
-class PrefectServer:
-    """A server on SQLite with a home of its own."""
+class PrefectApi:
+    """What somebody asks of a server, whoever has started it."""
 
-    process: subprocess.Popen[bytes]
     api: str
-
-    def kill(self) -> None:
-        """Kill -9, with every process it started."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
 
     @property
     def pages(self) -> str:
@@ -53,10 +48,10 @@ class PrefectServer:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.api}/{path}", data, {"Content-Type": "application/json"})
         clock = SystemClock()
-        within = Deadline.after(clock, timedelta(seconds=10))
+        within = Deadline.after(clock, timedelta(seconds=30))
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=10) as answer:
+                with urllib.request.urlopen(request, timeout=60) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as error:
                 if error.code != HTTPStatus.SERVICE_UNAVAILABLE or within.expired():
@@ -64,11 +59,22 @@ class PrefectServer:
             clock.sleep(timedelta(milliseconds=200))
 
 
+@dataclass(frozen=True)
+class PrefectServer(PrefectApi):
+    """A server on SQLite with a home of its own."""
+
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """Kill -9, with every process it started."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
 @contextmanager
 def serving(home: Path, *, pages: bool = False) -> Iterator[PrefectServer]:
     """Start a server, with its `pages` for people or without, and wait until it says that it is ready."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")},
         "HOME": str(home),
@@ -81,7 +87,7 @@ def serving(home: Path, *, pages: bool = False) -> Iterator[PrefectServer]:
     command += [] if pages else ["--no-ui"]
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    server = PrefectServer(process, f"http://127.0.0.1:{port}/api")
+    server = PrefectServer(f"http://127.0.0.1:{port}/api", process)
     try:
         _wait_until_ready(server, home / "server.log")
         yield server
@@ -130,11 +136,11 @@ def _answer(connection: socket.socket, ready: bool, then: str) -> None:
 
 def _wait_until_ready(server: PrefectServer, log: Path) -> None:
     clock = SystemClock()
-    limit = Deadline.after(clock, timedelta(seconds=90))
+    limit = Deadline.after(clock, timedelta(seconds=300))
     while not limit.expired():
         assert server.process.poll() is None, log.read_text()
         try:
-            urllib.request.urlopen(f"{server.api}/ready", timeout=5).close()
+            urllib.request.urlopen(f"{server.api}/ready", timeout=60).close()
         except (urllib.error.URLError, OSError):
             clock.sleep(timedelta(milliseconds=100))
         else:

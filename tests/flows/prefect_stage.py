@@ -15,7 +15,7 @@ from typing import Any
 
 from defib.clock import Deadline, SystemClock
 from tests.conftest import ROOT, Defib
-from tests.flows.prefect_server import PrefectServer
+from tests.flows.prefect_server import PrefectApi
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Board:
     """Both, and a folder for what they say."""
 
     lab: Defib
-    server: PrefectServer
+    server: PrefectApi
     home: Path
 
     @property
@@ -40,7 +40,7 @@ class Board:
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -71,7 +71,7 @@ class Board:
 def until(holds: Callable[[], object], what: str) -> None:
     """Wait until something holds."""
     clock = SystemClock()
-    within = Deadline.after(clock, timedelta(seconds=60))
+    within = Deadline.after(clock, timedelta(minutes=6))
     while not holds():
         assert not within.expired(), f"{what} never came"
         clock.sleep(timedelta(milliseconds=200))

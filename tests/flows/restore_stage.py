@@ -109,6 +109,13 @@ class RestoreStage(ReplicationStage):
             each.key: bucket.must(each.key, each.id).content for each in page.versions if each.latest and not each.marker
         }
 
+    def replicate(self) -> None:
+        """Let the replica have what the source has, as S3 does within minutes."""
+        for key, version in self.versions():
+            kept = self.buckets.source.kept(key, version)
+            assert kept is not None
+            self.buckets.replica.keep(kept)
+
     def versions(self, name: str = "source") -> list[tuple[str, str]]:
         """Every version of a bucket, by key and id."""
         page = getattr(self.buckets, name).page(Cursor(), within=self.buckets.within)

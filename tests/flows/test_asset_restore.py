@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from defib.clock import Deadline, SimulatedClock
 from defib.entries import ChangeNotUndone
 from defib.errors import LeaseHeld, Refused, Unavailable
 from defib.journal import read_journal
 from defib.objectives import Status
 from defib.plan import Decides
+from defib.replication.port import Original
+from defib.run import Run
 from defib.start import new_run
+from tests.flows.replication_stage import notes
 from tests.flows.restore_stage import RestoreStage, restored
 from tests.stage import Doing, Killed, Killing, PlainFile
 
@@ -70,6 +77,13 @@ class TestInPlace:
         assert outcome.status is Status.ROLLED_BACK
         assert stage.versions() == before
 
+    def test_what_is_done_is_told_as_people_say_it(self, stage: RestoreStage) -> None:
+        """One object and several, and none at all."""
+        run, _ = stage.restore(stage.good)
+        assert "1 comes back, 1 is replaced, 1 is deleted: each by a new version" in notes(run)
+        again, _ = stage.restore(stage.good)
+        assert "\nnothing changes\n" in notes(again)
+
     def test_once_more_changes_nothing(self, stage: RestoreStage) -> None:
         """What is as it was costs a read."""
         stage.restore(stage.good)
@@ -113,37 +127,88 @@ class TestElsewhere:
             if key == "images/logo.svg":
                 stage.buckets.source.remove(key, version, within=stage.buckets.within)
         stage.buckets.replica.mark_deleted("images/old.webp", within=stage.buckets.within)
-        _, outcome = stage.restore(stage.good, side="replica", into="assets")
+        there = stage.versions("replica")
+        _, outcome = stage.restore(stage.good, side="replica")
         assert outcome.status is Status.RECOVERED
+        assert stage.versions("replica") == there
         assert stage.holds()["images/logo.svg"] == b"images/logo.svg"
+
+
+class TestLarge:
+    """Uploaded in parts, with no checksum of all bytes: only reading both whole tells them apart, a minute each."""
+
+    @pytest.fixture
+    def films(self, tmp_path: Path) -> RestoreStage:
+        """Two films that are spoilt by others of the same length."""
+        (tmp_path / "films").mkdir()
+        stage = RestoreStage(tmp_path / "films")
+        for what in ("good", "evil"):
+            for name in ("one.mp4", "two.mp4"):
+                version = stage.put(name, f"{what} {name}".encode(), plain=False)
+                kept = stage.buckets.source.must(name, version)
+                stage.buckets.source.keep(replace(kept, version=kept.version._replace(etag=f"{what}-2")))
+            stage.good = stage.moment() if what == "good" else stage.good
+        for bucket in (stage.buckets.source, stage.buckets.replica, stage.buckets.laboratory):
+            bucket.digest = slowly(stage.clock, bucket.digest)  # type: ignore[method-assign]
+        return stage
+
+    def test_there_and_back(self, films: RestoreStage) -> None:
+        """What was copied is known by its id as soon as S3 has answered, and read before it is said to be as it was."""
+        before, spoilt = films.versions(), films.holds()
+        run, outcome = films.restore(films.good)
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert films.holds() == {name: f"good {name}".encode() for name in ("one.mp4", "two.mp4")}
+        assert films.rollback(run.id).status is Status.ROLLED_BACK
+        assert (films.versions(), films.holds()) == (before, spoilt)
+
+    def test_what_a_copy_holds_is_proved_by_its_bytes(self, films: RestoreStage) -> None:
+        """S3 has said that it copied; what it holds then is read all the same."""
+        copy, source = films.buckets.source.copy, films.buckets.source
+
+        def wrongly(original: Original, *, within: Deadline) -> str:
+            version = copy(original, within=within)
+            source.change(original.key, version, content=b"lost " + original.key.encode())
+            return version
+
+        source.copy = wrongly  # type: ignore[method-assign]
+        _, outcome = films.restore(films.good)
+        assert outcome.status is Status.FAILED
+        assert "2 objects not as before" in outcome.reason
+
+
+def slowly(clock: SimulatedClock, digest: Callable[..., str]) -> Callable[..., str]:
+    """The same, a minute later; where less is left, not at all."""
+
+    def read(key: str, version: str, *, within: Deadline) -> str:
+        left = within.remaining()
+        if left < timedelta(minutes=1):
+            clock.sleep(max(left, timedelta(0)))
+            raise Unavailable("no time was left to read on", where=key)
+        clock.sleep(timedelta(minutes=1))
+        return digest(key, version, within=within)
+
+    return read
 
 
 class TestWhatIsReplicated:
     """What is made at the source reaches the replica, and its removal does not."""
 
-    def replicate(self, stage: RestoreStage) -> None:
-        """Let the replica have what the source has, as S3 does within minutes."""
-        for key, version in stage.versions():
-            kept = stage.buckets.source.kept(key, version)
-            assert kept is not None
-            stage.buckets.replica.keep(kept)
-
     def test_taken_back_at_the_replica_too(self, stage: RestoreStage) -> None:
         """Or the replica would hold what the source held for an hour."""
-        self.replicate(stage)
+        stage.replicate()
         before = stage.versions("replica")
         run, _ = stage.restore(stage.good)
-        self.replicate(stage)
+        stage.replicate()
         assert stage.holds("replica") == GOOD
         assert stage.rollback(run.id).status is Status.ROLLED_BACK
         assert stage.versions("replica") == before
 
     def test_a_region_that_is_away_keeps_nothing_from_being_put_back(self, stage: RestoreStage) -> None:
         """The source is as it was; what is left in the other region is named, with the command that removes it."""
-        self.replicate(stage)
+        stage.replicate()
         before = stage.versions()
         run, _ = stage.restore(stage.good)
-        self.replicate(stage)
+        stage.replicate()
         stage.buckets.replica.failing = Unavailable("no answer", where="eu-west-1")
         outcome = stage.rollback(run.id)
         assert outcome.status is Status.FAILED
@@ -151,6 +216,39 @@ class TestWhatIsReplicated:
         left = [record.entry.why for record in records if isinstance(record.entry, ChangeNotUndone)]
         assert "aws s3api delete-object --bucket assets-replica --key" in left[0]
         assert stage.versions() == before
+
+    def test_what_somebody_deleted_too_keeps_nothing_else(self, stage: RestoreStage) -> None:
+        """One object of a change is no longer ours to put back: it is named, and the others are as they were, in both."""
+        stage.replicate()
+        new, before, there = "images/new.webp", stage.versions(), stage.versions("replica")
+        run, _ = stage.restore(stage.good)
+        stage.replicate()
+        theirs = stage.buckets.delete(new)
+        outcome = stage.rollback(run.id)
+        assert outcome.status is Status.FAILED
+        told = told_not_undone(stage, run)
+        assert f"somebody else changed {new}; 2 of 3 are put back" in told
+        assert f"marker {theirs}" in told
+        assert [each for each in stage.versions() if each[0] != new] == [each for each in before if each[0] != new]
+        assert [each for each in stage.versions("replica") if each[0] != new] == [each for each in there if each[0] != new]
+        assert (new, theirs) in stage.versions()
+
+    def test_what_somebody_wrote_keeps_nothing_else(self, stage: RestoreStage) -> None:
+        """The same where the object holds something new."""
+        spoilt, before = "images/logo.svg", stage.versions()
+        run, _ = stage.restore(stage.good)
+        theirs = stage.put(spoilt, b"newer")
+        assert stage.rollback(run.id).status is Status.FAILED
+        assert f"somebody else changed {spoilt}; 2 of 3 are put back" in told_not_undone(stage, run)
+        assert theirs in told_not_undone(stage, run)
+        assert [each for each in stage.versions() if each[0] != spoilt] == [each for each in before if each[0] != spoilt]
+        assert (spoilt, theirs) in stage.versions()
+
+
+def told_not_undone(stage: RestoreStage, run: Run) -> str:
+    """Why something was not put back."""
+    records, _ = read_journal(stage.desk.home.run(run.id) / "journal.jsonl")
+    return "; ".join(record.entry.why for record in records if isinstance(record.entry, ChangeNotUndone))
 
 
 class TestBesideAnotherRun:

@@ -119,3 +119,20 @@ def test_killed_while_it_is_put_back(tmp_path: Path, nth: int) -> None:
     stage.die()
     assert stage.rollback(run.id).status is Status.ROLLED_BACK
     assert stage.versions() == before
+
+
+@pytest.mark.parametrize("nth", [1, 3])
+def test_killed_between_the_two_regions(tmp_path: Path, nth: int) -> None:
+    """A second rollback finds nothing left to do for an object at the source: of the replica it was removed before that."""
+    stage = damaged(tmp_path)
+    stage.replicate()
+    before = stage.versions("replica")
+    run, _ = stage.restore(stage.good)
+    stage.replicate()
+    dying(stage, "remove", nth, after=True)
+    with pytest.raises(Killed):
+        stage.rollback(run.id)
+    heal(stage, "remove")
+    stage.die()
+    assert stage.rollback(run.id).status is Status.ROLLED_BACK
+    assert stage.versions("replica") == before

@@ -155,7 +155,7 @@ class TestWhatIsLost:
     @pytest.mark.parametrize(
         ("lose", "why", "then"),
         [
-            ("gone", "the replica has it, and the source has it no more", "--from replica"),
+            ("gone", "the replica has it, and the source has it no more", "--from replica --into assets"),
             ("frozen", "it is in DEEP_ARCHIVE", "aws s3api restore-object --bucket assets --key images/logo.svg"),
         ],
     )
@@ -201,7 +201,7 @@ class TestWhatIsLost:
         run, outcome = stage.restore(at, side="replica", into="assets")
         assert (outcome.status, stage.holds()["fonts/inter.woff2"]) == (Status.REFUSED, b"spoilt")
         assert "the source has it, and the replica does not" in outcome.reason
-        assert "--from source" in outcome.reason
+        assert "--from source --into assets" in outcome.reason
         assert run
 
     def test_what_cannot_be_looked_at_is_not_known(self, stage: RestoreStage) -> None:

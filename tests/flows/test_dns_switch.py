@@ -120,6 +120,28 @@ class TestSwitch:
         assert [stands(zone) for zone in stage.memories] == [BACKUP, {(app, "A"): ("127.77.9.1",)}]
 
 
+class TestHttpsRecords:
+    """What browsers ask for beside addresses."""
+
+    @pytest.mark.parametrize(
+        "value", ["1 . alpn=h2,h3 ipv4hint=127.77.8.1", "1 pulse-trading.test alpn=h2", "0 PULSE-trading.test."]
+    )
+    def test_that_lead_to_the_name_itself(self, stage: Stage, value: str) -> None:
+        """D4: hints last only until the addresses have come, so nobody stays behind."""
+        stays = RecordSet(RecordKey(APEX, "HTTPS"), seconds(60), (value,))
+        stage.memory = stage.zone = MemoryZone(APEX, [*stage.memory.records, stays], vendor="route53")
+        _, outcome = stage.recover("dns-switch")
+        assert outcome.status is Status.RECOVERED
+        assert stands(stage.memory) == BACKUP | {(APEX, "HTTPS"): (value,)}
+
+    def test_that_a_person_knows_better_about(self, stage: Stage) -> None:
+        """With --force it is a warning, and the switch is made."""
+        stays = RecordSet(RecordKey(APEX, "HTTPS"), seconds(60), ("0 elsewhere.test.",))
+        stage.memory = stage.zone = MemoryZone(APEX, [*stage.memory.records, stays], vendor="route53")
+        _, outcome = stage.recover("dns-switch", forced=True)
+        assert (outcome.status, "would lead browsers elsewhere" in notes(stage)) == (Status.RECOVERED, True)
+
+
 class TestRefusals:
     """What is refused, with nothing written."""
 
@@ -226,6 +248,15 @@ class TestRefusals:
         forgotten = RecordSet(RecordKey(APEX, "AAAA"), seconds(60), ("2001:db8::1",))
         stage.memory = stage.zone = MemoryZone(APEX, [*stage.memory.records, forgotten], vendor="route53")
         assert "pulse-trading.test. AAAA would stay as it is" in self.refused(stage)
+
+    @pytest.mark.parametrize(
+        "value", ["0 pulse-trading.vercel.app.", "1 alt.pulse-trading.test. alpn=h2", "1 . alpn=h2 ech=AEX+DQBB"]
+    )
+    def test_https_record_that_would_stay(self, stage: Stage, value: str) -> None:
+        """D4: browsers ask for it before A and AAAA: it leads to what failed, or holds a key that nobody else has."""
+        stays = RecordSet(RecordKey(APEX, "HTTPS"), seconds(60), (value,))
+        stage.memory = stage.zone = MemoryZone(APEX, [*stage.memory.records, stays], vendor="route53")
+        assert "pulse-trading.test. HTTPS at route53/pulse-trading.test. would lead browsers" in self.refused(stage)
 
     def test_forgotten_weighted_ipv6(self, stage: Stage) -> None:
         """D4: weighted sets read by no key without their identifiers, and are answered all the same."""

@@ -11,6 +11,7 @@ import pytest
 from defib import entries
 from defib.clock import Deadline
 from defib.errors import Unavailable
+from defib.journal import Record
 from defib.objectives import Status, Verdict
 from defib.ports import Build, Health, RecordKey
 from defib.providers.dns.memory import MemoryZone
@@ -18,16 +19,24 @@ from defib.timeline import timeline
 from defib.users.trust import CaaPolicy, CaaRecord, SeenCertificate
 from tests.flows.dns_switch_stage import (
     APEX,
+    BACKUP,
     WWW,
+    AsProxied,
+    Flattened,
+    ReadOnceChanged,
     Site,
+    Together,
+    Unheard,
+    at_cloudflare,
     netlify,
     notes,
     stands,
+    two_providers,
     with_a_wildcard,
     with_ipv6,
     world,
 )
-from tests.stage import BUILD, DEAD, REFUSED, Stage, impatient, older, seconds
+from tests.stage import BUILD, DEAD, REFUSED, Doing, Stage, impatient, older, seconds
 
 
 @pytest.fixture
@@ -90,6 +99,22 @@ class TestWarnings:
         assert (outcome.status, stands(stage.memory)[f"*.{APEX}", "A"]) == (Status.RECOVERED, ("127.77.9.1",))
         assert "*.pulse-trading.test. are not served" not in notes(stage)
 
+    def test_wildcard_without_a_certificate_at_the_backup(self, tmp_path: Path) -> None:
+        """D14: a name of it that was never attached would show a certificate error: told, as others may be attached."""
+        stage = world(tmp_path, with_a_wildcard)
+        look = stage.trust.look
+
+        def as_servers_do(url: str, connect_to: str = "", *, within: Deadline) -> tuple[SeenCertificate, ...]:
+            if "defib-looks-for-any-name.pulse-trading.test" in url:
+                return (SeenCertificate("127.77.9.1", Health.BAD, problem="for *.netlify.app"),)
+            return look(url, connect_to, within=within)
+
+        stage.trust.look = as_servers_do  # type: ignore[method-assign]
+        _, outcome = stage.recover("dns-switch")
+        assert outcome.status is Status.RECOVERED
+        told = "not every name of *.pulse-trading.test. has a certificate at netlify (127.77.9.1): for *.netlify.app"
+        assert told in notes(stage)
+
     def test_platform_does_not_answer(self, stage: Stage) -> None:
         """What the backup serves decides; that its API is silent is told."""
         netlify(stage).failures.schedule(Unavailable("down"), calls=9)
@@ -146,12 +171,67 @@ class TestWarnings:
 
         assert until_served(tmp_path / "late", timedelta(hours=1)) == until_served(tmp_path / "usual", timedelta(0))
 
+    def test_those_that_are_waited_for_are_told_in_their_order(self, stage: Stage) -> None:
+        """Whatever name each of them is late with: the same is then told once, and not again in another order."""
+        for number, key in ((0, RecordKey(APEX, "A")), (1, RecordKey(WWW, "CNAME"))):
+            stage.resolvers[number].least_ttl = timedelta(hours=1)
+            stage.outside().answers.resolvers(key, within=Deadline.after(stage.clock, seconds(1)))
+            stage.resolvers[number].least_ttl = timedelta(0)
+        stage.clock.sleep(seconds(4))
+        stage.recover("dns-switch")
+        told = [line.partition("not yet: ")[2].split(", ") for line in notes(stage).splitlines() if "not yet: " in line]
+        assert ["resolver-1", "resolver-2"] in told
+        assert all(names == sorted(names) for names in told)
+
     def test_port_53_is_closed(self, stage: Stage) -> None:
-        """D8: that the resolvers had to be asked over HTTPS is said."""
-        for resolver in stage.resolvers:
-            resolver.via = "https"
-        _, outcome = stage.recover("dns-switch")
-        assert (outcome.status, "asked over HTTPS: resolver-1" in notes(stage)) == (Status.RECOVERED, True)
+        """D8: no name server is heard, resolvers are over HTTPS: that is enough, is said, and costs no more than a TTL."""
+        run = stage.begin("dns-switch")
+        run.outside = replace(run.outside, answers=Unheard(run.outside.answers))
+        began, outcome = stage.clock.now(), stage.play(run)
+        told = timeline(run.journal.records)
+        assert (outcome.status, told.moved.authoritative, told.moved.resolvers) == (Status.RECOVERED, 0, 6)  # type: ignore[union-attr]
+        assert "asked over HTTPS: resolver-1" in notes(stage)
+        assert "nobody can tell what these name servers hold: ns-1 (no answer within 2 s), ns-2" in notes(stage)
+        assert stage.clock.now() - began < timedelta(minutes=1)
+
+    def test_all_names_are_asked_for_at_once(self, stage: Stage) -> None:
+        """D8: where nobody answers, a round takes as long as one name does, and no look at users waits for more."""
+        run = stage.begin("dns-switch")
+        answers = Together(run.outside.answers, len(BACKUP))
+        run.outside = replace(run.outside, answers=answers)
+
+        def watch(record: Record) -> None:
+            if isinstance(record.entry, entries.StepStarted):
+                answers.watching = record.entry.step == "watch-the-answers"
+
+        run.journal.follow(watch)
+        outcome = stage.play(run)
+        assert outcome.status is Status.RECOVERED
+
+    def test_one_name_server_is_dead(self, stage: Stage) -> None:
+        """D6: one of four that answers nobody sends nobody to what failed: waited for as long as the old TTL, and named."""
+        stage.servers[2].problem = "no answer within 2 s"
+        run, outcome = stage.recover("dns-switch")
+        moved = next(run.journal.of(entries.AnswersMoved))
+        assert (outcome.status, moved.authoritative, moved.silent) == (Status.RECOVERED, 3, ("ns-3 (no answer within 2 s)",))
+        made = next(record.at for record in run.journal.records if isinstance(record.entry, entries.ChangeMade))
+        assert moved.at - made >= max(record.ttl for record in stage.memory.records)
+        assert "nobody can tell what these name servers hold: ns-3" in notes(stage)
+
+    def test_a_name_server_that_falls_silent_with_the_old_answer(self, tmp_path: Path) -> None:
+        """D6: its last word was the old answer, and it may still have it for others: not done, and named with that word."""
+        folder = tmp_path / "runbooks"
+        folder.mkdir()
+        stage = world(tmp_path, runbooks=impatient(folder))
+        stage.servers[2].lag = timedelta(hours=1)
+        run = stage.begin("dns-switch", Doing(lambda: stage.clock.at(stage.clock.monotonic() + seconds(2), silence)))
+
+        def silence() -> None:
+            stage.servers[2].problem = "no answer within 2 s"
+
+        outcome = stage.play(run)
+        assert outcome.status is Status.FAILED
+        assert "keep the old answer: ns-3 (d2pulsetrading.cloudfront.net.)" in outcome.reason
 
     def test_proxied_names_are_not_compared(self, stage: Stage) -> None:
         """D5: what Cloudflare proxies is answered with its own addresses before and after: users are looked at instead."""
@@ -161,3 +241,46 @@ class TestWarnings:
         assert outcome.status is Status.RECOVERED
         assert "not compared, but looked at" in notes(stage)
         assert next(run.journal.of(entries.AnswersMoved)).resolvers_asked == 0
+
+    @pytest.mark.parametrize("api", ["answers", "is silent"])
+    def test_a_proxied_name_that_is_there_already(self, tmp_path: Path, api: str) -> None:
+        """D2, D5: moved by hand, it is not in the plan, and no server will ever say so; nobody waits for that."""
+        stage = world(tmp_path, at_cloudflare)
+        apex, www = stage.memory.records
+        proxied = (("proxied", "true"), ("ttl", "automatic"))
+        records = [apex, replace(www, values=BACKUP[WWW, "CNAME"], attributes=proxied)]
+        stage.memory = stage.zone = MemoryZone(APEX, records, vendor="cloudflare")
+        run = stage.begin("dns-switch", forced=True)
+        run.outside = replace(run.outside, answers=AsProxied(run.outside.answers))
+        if api == "is silent":
+            unheard = ReadOnceChanged(stage.memory)
+            run.outside = replace(run.outside, zones=(unheard,))
+            run.changes = type(run.changes)(run.journal, run.clock, (unheard,), run.changes.lease)
+        outcome = stage.play(run)
+        assert (outcome.status, stands(stage.memory)) == (Status.RECOVERED, BACKUP)
+        assert f"not compared, but looked at: {WWW} CNAME at cloudflare" in notes(stage)
+        assert ("could not be asked how its record sets stand" in notes(stage)) is (api == "is silent")
+        assert next(run.journal.of(entries.AnswersMoved)).authoritative == 4
+
+    def test_a_name_that_one_provider_flattens(self, tmp_path: Path) -> None:
+        """D3, D10: resolvers that ask it are given addresses that nobody can foretell; the other provider proves nothing."""
+
+        def flattened(plain: Site) -> None:
+            two_providers(plain)
+            at_cloudflare(second := {"dns": plain["dns"][0]})
+            plain["dns"] = [plain["dns"][1], second["dns"]]
+            for host, name in zip(plain["hosts"], ("vercel-dns.com", "netlify.app"), strict=True):
+                apex = host["records"][-1]
+                host["records"] += [
+                    {"name": apex["name"], "type": "CNAME", "values": [f"apex.{name}"], "at": "cloudflare"},
+                    apex | {"at": "rfc2136"},
+                ]
+                host["records"].remove(apex)
+
+        stage = world(tmp_path, flattened)
+        run = stage.begin("dns-switch")
+        run.outside = replace(run.outside, answers=Flattened(run.outside.answers))
+        outcome = stage.play(run)
+        assert outcome.status is Status.RECOVERED, outcome
+        assert f"not compared, but looked at: {APEX} CNAME at cloudflare" in notes(stage)
+        assert stands(stage.memory)[APEX, "A"] == ("127.77.9.1",)

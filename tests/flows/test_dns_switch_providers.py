@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from defib import entries
+from defib.clock import Deadline
 from defib.errors import InputError, Unavailable
 from defib.objectives import Status, Verdict
-from defib.ports import RecordKey, RecordSet
+from defib.ports import RecordChange, RecordKey, RecordSet
 from defib.providers.dns.memory import MemoryZone
 from defib.timeline import timeline
 from tests.flows.dns_switch_stage import (
@@ -22,6 +24,7 @@ from tests.flows.dns_switch_stage import (
     WWW,
     ControlPlaneDown,
     Site,
+    at_cloudflare,
     notes,
     stands,
     two_providers,
@@ -74,8 +77,61 @@ class TestTwoProviders:
         assert (outcome.status, "route53 cannot be asked" in outcome.reason) == (Status.REFUSED, True)
         assert [stands(zone) for zone in stage.memories] == [PRIMARY, PRIMARY]
         run = stage.begin("dns-switch", forced=True)
-        stage.play(run)
+        outcome = stage.play(run)
         assert [stands(zone) for zone in stage.memories] == [PRIMARY, BACKUP]
+        assert outcome.status is Status.FAILED
+        assert outcome.reason.startswith("SPLIT STATE")
+        assert f"{APEX} A is changed at rfc2136 and not at route53, which could not be asked" in outcome.reason
+        assert f"next: change it by hand at route53, then defib resume {run.id} to finish" in outcome.reason
+
+    def test_one_provider_is_gone_altogether(self, tmp_path: Path) -> None:
+        """D9, D10: its servers are silent, too, and hold the old answers for when they come back: that is no success."""
+        stage = world(tmp_path, two_providers)
+        stage.zone = ControlPlaneDown(stage.memory)
+        for server in stage.servers:
+            server.problem = "" if server.name == "second-1" else "no answer within 2 s"
+        run = stage.begin("dns-switch", forced=True)
+        outcome = stage.play(run)
+        assert (outcome.status, outcome.reason.startswith("SPLIT STATE")) == (Status.FAILED, True)
+        assert "ns-1 (not changed, as its provider could not be asked)" in outcome.reason
+
+    def test_one_provider_is_gone_and_no_answer_can_be_compared(self, tmp_path: Path) -> None:
+        """D5, D9: where every name is proxied no server tells that the other half was done: that is no success either."""
+
+        def proxied_at_cloudflare(plain: Site) -> None:
+            two_providers(plain)
+            at_cloudflare(first := {"dns": plain["dns"][0]})
+            plain["dns"] = [first["dns"], plain["dns"][1]]
+
+        stage = world(tmp_path, proxied_at_cloudflare)
+        records = [replace(each, attributes=(("proxied", "true"),)) for each in stage.memory.records]
+        stage.memories = [MemoryZone(APEX, records, vendor=vendor) for vendor in ("cloudflare", "rfc2136")]
+        stage.memory, stage.zone = stage.memories[0], ControlPlaneDown(stage.memories[0])
+        outcome = stage.play(stage.begin("dns-switch", forced=True))
+        assert (outcome.status, outcome.reason.startswith("SPLIT STATE")) == (Status.FAILED, True), outcome
+
+    def test_one_provider_is_changed_by_hand(self, tmp_path: Path) -> None:
+        """D9: what a person did where Defib could not is seen at its servers: recovered, and nothing is called split."""
+        stage = world(tmp_path, two_providers)
+        after = [replace(each, values=BACKUP[each.key.name, each.key.type]) for each in stage.memory.records]
+        by_hand = [RecordChange(*pair) for pair in zip(stage.memory.records, after, strict=True)]
+        stage.zone = ControlPlaneDown(stage.memory)
+        change = partial(stage.memory.replace, by_hand, within=Deadline.after(stage.clock, timedelta(hours=1)))
+        outcome = stage.play(stage.begin("dns-switch", Doing(change), forced=True))
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert [stands(zone) for zone in stage.memories] == [BACKUP, BACKUP]
+
+    def test_left_out_provider_is_done_by_hand_and_the_run_resumed(self, tmp_path: Path) -> None:
+        """D10: what the run said to do next brings it to its end."""
+        stage = world(tmp_path, two_providers)
+        after = [replace(each, values=BACKUP[each.key.name, each.key.type]) for each in stage.memory.records]
+        by_hand = [RecordChange(*pair) for pair in zip(stage.memory.records, after, strict=True)]
+        stage.zone = ControlPlaneDown(stage.memory)
+        run = stage.begin("dns-switch", forced=True)
+        assert stage.play(run).status is Status.FAILED
+        stage.memory.replace(by_hand, within=Deadline.after(stage.clock, timedelta(hours=1)))
+        _, outcome = stage.resume(run.id)
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
 
     def test_no_provider_can_be_asked(self, tmp_path: Path) -> None:
         """D9: what nobody could read is no plan that has nothing to change, also not where it is forced."""

@@ -14,8 +14,12 @@ from defib.journal import Record, read_journal
 from defib.lab import process
 from tests.conftest import Defib, Ended, LabMaker
 from tests.flows.prefect_server import PrefectServer, impostor, serving
+from tests.flows.prefect_stage import until
 
 NET = "127.92"
+BUSY = timedelta(seconds=15)
+"""What a busy machine may take for importing, writing and leaving; Prefect's own patience with its server is a minute."""
+
 STEPS = [
     "confirm-the-outage",
     "prove-the-standby",
@@ -54,7 +58,7 @@ def broken(lab: Defib) -> Iterator[Defib]:
 
 def fail_over(defib: Defib, api: str = "") -> Ended:
     """Run the procedure to its end, with Prefect at `api`."""
-    return replace(defib, extra={"PREFECT_API_URL": api} if api else {})(*command(), timeout=120)
+    return replace(defib, extra={"PREFECT_API_URL": api} if api else {})(*command())
 
 
 def command() -> tuple[str, ...]:
@@ -92,8 +96,12 @@ def test_a_run_is_a_flow_run_and_each_step_a_task_run(broken: Defib, server: Pre
     flow = next(each for each in server.find("flow_runs") if each["name"] == run_id)
     assert flow["state_name"] == "Recovered"
     assert set(flow["tags"]) == {"site:lab", "mode:rehearsal", "verdict:recovered", "rto:met", "rpo:met"}
-    tasks = [task for task in server.find("task_runs") if task["flow_run_id"] == flow["id"]]
-    assert {(task["name"], task["state_name"]) for task in tasks} == {(step, "Completed") for step in STEPS}
+
+    def tasks() -> set[tuple[str, str]]:
+        found = [task for task in server.find("task_runs") if task["flow_run_id"] == flow["id"]]
+        return {(task["name"], task["state_name"]) for task in found}
+
+    until(lambda: tasks() == {(step, "Completed") for step in STEPS}, "every step")  # events tell of them, later
     artifacts = {each["key"]: each["data"] for each in server.find("artifacts") if each["flow_run_id"] == flow["id"]}
     assert set(artifacts) == {f"lab-cdn-failover-{part}" for part in ("plan", "timeline", "verdicts")}
     assert ended.json["plan_digest"][:12] in artifacts["lab-cdn-failover-plan"]
@@ -121,7 +129,7 @@ def test_an_api_that_is_worse_than_none(broken: Defib, ready: bool, then: str) -
     asked = next(record for record in records if isinstance(record.entry, entries.LeaseTaken))
     begun = next(record for record in records if isinstance(record.entry, entries.StepStarted))
     # Two seconds to be ready or to start, and what it takes to import Prefect in between.
-    assert begun.at - asked.at < timedelta(seconds=2 + 4)
+    assert begun.at - asked.at < timedelta(seconds=2) + BUSY
     assert steps_of(broken, ended.json["run_id"]) == [(step, "done") for step in STEPS]
 
 
@@ -133,7 +141,7 @@ def test_the_death_of_the_server_changes_nothing(broken: Defib, tmp_path_factory
         while "steer-traffic  done" not in (line := running.stderr.readline()):
             assert line, "the run ended before it could be disturbed"
         server.kill()
-    out, _ = running.communicate(timeout=60)
+    out, _ = running.communicate(timeout=300)
     ended_at = datetime.now(UTC)
     ended = Ended(running.returncode, out, "")
     assert (ended.code, ended.json["status"]) == (0, "recovered")
@@ -142,5 +150,5 @@ def test_the_death_of_the_server_changes_nothing(broken: Defib, tmp_path_factory
     begun = [record for record in records if isinstance(record.entry, entries.StepStarted)]
     done = [record for record in records if isinstance(record.entry, entries.StepEnded)]
     between = sum((later.at - earlier.at for earlier, later in zip(done, begun[1:], strict=False)), timedelta(0))
-    assert (ended_at - closed.at) + between < timedelta(seconds=2)
+    assert (ended_at - closed.at) + between < timedelta(seconds=2) + BUSY
     assert steps_of(broken, ended.json["run_id"]) == [(step, "done") for step in STEPS]

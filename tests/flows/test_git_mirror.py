@@ -132,16 +132,41 @@ def test_one_repository_whose_store_is_broken(stage: MirrorStage) -> None:
     assert (told["other", "gitlab"].equal, told["other", "gitlab"].behind) == (3, timedelta(0))
 
 
+def test_what_was_behind_cannot_be_read(stage: MirrorStage) -> None:
+    """A damaged note of one repository is told and left as it is; every repository is mirrored all the same."""
+    stage.mirror()
+    known = stage.desk.home.mirrors("lab", lab=True) / "pulse.json"
+    known.write_text("{torn", encoding="utf-8")
+    new = stage.at["github"].commit({"index.html": "4"}, stage.refs("github")[MAIN], at=timedelta(minutes=2))
+    for _ in range(2):
+        _, outcome = stage.mirror()
+        assert (outcome.status, str(known) in outcome.reason) == (Status.FAILED, True)
+        assert (stage.refs("gitlab")[MAIN], known.read_text(encoding="utf-8")) == (new, "{torn")
+    known.unlink()
+    assert stage.mirror()[1].status is Status.RECOVERED
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
         ({"source": "gitea"}, "no remote is named 'gitea'"),
         ({"most_lost": 2}, "less than or equal to 1"),
         ({"others": [{"name": "pulse", "remotes": [{"name": "a", "url": "https://a.test/x.git"}]}]}, "stands twice"),
+        (
+            {
+                "bundle": "x.bundle",
+                "others": [{"name": "o", "bundle": "x.bundle", "remotes": [{"name": "a", "url": "https://a.test/o"}]}],
+            },
+            "another repository has this bundle",
+        ),
+        (
+            {"remotes": [{"name": "a", "url": "https://a.test/x.git"}, {"name": "b", "url": "https://A.test/x/"}]},
+            "it is where 'a' is: a mirror must be another repository",
+        ),
         ({"remotes": [{"name": "a", "url": "ssh://git.test/x.git"}]}, "a private key is needed"),
         ({"remotes": [{"name": "a", "url": "ssh://git@git.test/x.git"}]}, "a URL without user"),
     ],
-    ids=["unknown-source", "share", "twice", "no-key", "user-in-url"],
+    ids=["unknown-source", "share", "twice", "one-bundle", "one-place", "no-key", "user-in-url"],
 )
 def test_a_site_file_with_a_mistake(stage: MirrorStage, more: dict[str, object], words: str) -> None:
     """E14: refused at load, in the words of what is wrong."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from defib.clock import Deadline
 from defib.objectives import Status
+from defib.providers.open import open_mirrors
+from defib.sites.site import load_site
 from tests.flows.mirror_stage import MirrorStage, mirror_stage, notes, seen
 from tests.providers.git.git_stage import everything_in
 from tests.providers.git.repository import git
@@ -92,6 +96,20 @@ def test_a_file_that_is_too_large(stage: MirrorStage) -> None:
     assert set(stage.refs("gitlab")) == {MAIN, "refs/heads/one", "refs/heads/two"}
 
 
+def test_a_host_that_is_stricter_than_we_are(stage: MirrorStage) -> None:
+    """It refuses a whole push for the sake of one flaw of an old tool, in words of its own; all other refs go."""
+    source = stage.at["github"].folder
+    tree, who = git(source, "rev-parse", "main^{tree}").strip(), "somebody <a@b.test> 1700000000 +051800"
+    flawed = f"tree {tree}\nauthor {who}\ncommitter {who}\n\nof an old tool\n".encode()
+    commit = git(source, "hash-object", "-t", "commit", "-w", "--stdin", "--literally", given=flawed).strip()
+    git(source, "update-ref", "refs/heads/old", commit)
+    git(stage.at["gitlab"].folder, "config", "receive.fsckObjects", "true")
+    _, outcome = stage.mirror()
+    assert (outcome.status, "refs/heads/old was rejected" in outcome.reason) == (Status.FAILED, True)
+    assert "badTimezone" in outcome.reason
+    assert set(stage.refs("gitlab")) == {MAIN, "refs/heads/one", "refs/heads/two"}
+
+
 @pytest.mark.parametrize("host", ["github", "gitlab"])
 def test_a_token_that_has_expired(stage: MirrorStage, host: str) -> None:
     """G6: red with the word denied, at the source as at the mirror; never skipped."""
@@ -101,6 +119,18 @@ def test_a_token_that_has_expired(stage: MirrorStage, host: str) -> None:
     assert outcome.status in {Status.FAILED, Status.REFUSED}
     assert "denied: the token is missing, expired" in notes(run)
     assert seen(run)["gitlab"].behind is None
+
+
+def test_who_does_not_let_us_in_is_told_from_who_says_so(stage: MirrorStage) -> None:
+    """A log-in that fails is a denial; a gateway that fails and speaks of one is not, so its repository may be lost."""
+    mirrors = open_mirrors(load_site(stage.site_path), stage.desk.home, stage.tokens.__getitem__)
+    assert mirrors is not None
+    soon = Deadline.after(stage.clock, timedelta(seconds=20))
+    stage.hosts["github"].status, stage.hosts["github"].says = 503, "denied by the gateway"
+    stage.hosts["gitlab"].token = "another-one-that-is-valid"
+    told = mirrors.repositories[0].ask(within=soon)
+    assert "denied by the gateway" in told["github"].problem
+    assert (told["github"].denied, told["gitlab"].denied) == (False, True)
 
 
 def test_a_repository_that_was_renamed(stage: MirrorStage) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from defib.approval import ByDigest
+from defib.errors import Refused, StepFailed
 from defib.objectives import Status
 from tests.flows.mirror_stage import MirrorStage, mirror_stage, notes, seen
 from tests.providers.git.repository import git
@@ -55,8 +56,8 @@ class TestEmptied:
     def test_nobody_can_approve_that(self, stage: MirrorStage) -> None:
         """There is no plan to approve: an emptied source is no source."""
         delete(stage, "github", *stage.refs("github"))
-        _, plan = stage.plan()
-        assert plan.changes == ()
+        with pytest.raises(Refused, match="github has been emptied"):
+            stage.plan()
 
 
 class TestForcePushed:
@@ -112,6 +113,15 @@ class TestForcePushed:
         assert stage.mirror()[1].status is Status.RECOVERED
         assert stage.refs("gitlab")["refs/heads/b3"] == new
 
+    def test_a_mirror_that_knows_no_atomic_push(self, stage: MirrorStage) -> None:
+        """It says so in git's words, and follows all the same: ref by ref, each only from where it was seen."""
+        git(stage.at["gitlab"].folder, "config", "receive.advertiseAtomic", "false")
+        tips = [self.push_over(stage, branch) for branch in ("b3", "b4")]
+        _, outcome = stage.mirror()
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert [stage.refs("gitlab")[f"refs/heads/{branch}"] for branch in ("b3", "b4")] == [new for _, new in tips]
+        assert archived(stage, "gitlab") == {old for old, _ in tips}
+
     def test_what_waited_for_a_person_is_not_forgotten(self, stage: MirrorStage) -> None:
         """A tip that was held back and is pushed over in its turn stays in the local store under a dated ref."""
         _, second = self.push_over(stage)
@@ -162,6 +172,20 @@ class TestDeleted:
         assert (outcome.status, "refs/heads/b3" in stage.refs("gitlab")) == (Status.RECOVERED, False)
         assert archived(stage, "gitlab") == {old}
 
+    def test_a_branch_that_became_a_folder_of_branches(self, stage: MirrorStage) -> None:
+        """What stood in the way goes under its dated ref first, and in the same run the new one has its place; and back."""
+        source, old = stage.at["github"], stage.refs("github")["refs/heads/b3"]
+        delete(stage, "github", "refs/heads/b3")
+        below = source.commit({"index.html": "below"}, old, branch="b3/below", at=timedelta(minutes=1))
+        _, outcome = stage.mirror()
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert (stage.heads("gitlab"), archived(stage, "gitlab")) == (stage.heads("github"), {old})
+        delete(stage, "github", "refs/heads/b3/below")
+        git(source.folder, "update-ref", "refs/heads/b3", old)
+        _, outcome = stage.mirror()
+        assert (outcome.status, outcome.reason) == (Status.RECOVERED, "")
+        assert (stage.heads("gitlab"), archived(stage, "gitlab")) == (stage.heads("github"), {old, below})
+
     def test_six_in_ten_wait_for_a_person(self, stage: MirrorStage) -> None:
         """None of them goes."""
         delete(stage, "github", *(f"refs/heads/b{number}" for number in range(6)))
@@ -197,8 +221,8 @@ class TestDiverged:
         _, outcome = stage.mirror()
         assert (outcome.status, "refs/heads/main has diverged" in outcome.reason) == (Status.FAILED, True)
         assert stage.refs("gitlab")[MAIN] == own
-        _, plan = stage.plan()
-        assert plan.changes == ()
+        with pytest.raises(StepFailed, match="refs/heads/main has diverged"):
+            stage.plan()
 
     def test_a_branch_of_the_mirror_alone_is_left(self, stage: MirrorStage) -> None:
         """A ref that the source never had is told, and is nobody's loss."""

@@ -16,21 +16,19 @@ from defib.history import status_of
 from defib.journal import Record, read_journal
 from defib.lab import process
 from defib.objectives import Status
-from tests.browser import CHROMIUM, Page, browsing
 from tests.conftest import ROOT, LabMaker
 from tests.flows.prefect_server import serving
 from tests.flows.prefect_stage import Board, until
 from tests.flows.test_engine import STEPS
 
 NET = "127.161"
-PICTURES = ROOT / "build" / "pages"
 
 
 @pytest.fixture(scope="module")
 def board(make_lab: LabMaker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
-    """A lab, a server with its pages, the deployments of ``prefect.yaml``, and a worker for them."""
+    """A lab, a server, the deployments of ``prefect.yaml``, and a worker for them."""
     home = tmp_path_factory.mktemp("prefect")
-    with serving(home, pages=True) as server:
+    with serving(home) as server:
         made = Board(make_lab(NET), server, home)
         assert made.python("-m", "flows.deploy", "lab") == "lab: deployed\n"
         yield made
@@ -102,8 +100,12 @@ def test_the_forms_offer_what_there_is(board: Board) -> None:
     assert made["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
     assert made["pull_steps"] == [{"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}]
     assert {"site:lab", "on-demand"} <= set(made["tags"])
+    assert made["job_variables"]["env"] == {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
     assert board.python("-m", "flows.deploy", "lab") == "lab: deployed\n"  # again, which changes nothing
     assert deployment(board, "cdn-failover/lab")["id"] == made["id"]
+    for name in ("readiness", "drilling", *ROUNDS):
+        offered = deployment(board, f"{name}/lab")["parameter_openapi_schema"]["properties"]["site"]
+        assert (offered["title"], offered["enum"]) == ("Site", ["lab"])
     (every,) = deployment(board, "readiness/lab")["schedules"]
     assert every["schedule"]["interval"] == 1800
     assert {deployment(board, f"{each}/lab")["schedules"][0]["schedule"]["interval"] for each in ROUNDS} == {900}
@@ -127,11 +129,24 @@ def test_approved_in_the_form(broken: Board) -> None:
     assert (ended["state_name"], ended["name"]) == ("Recovered", paused["name"])
     assert {"site:lab", "on-demand", "mode:rehearsal", "verdict:recovered", "rto:met", "rpo:met"} <= set(ended["tags"])
     _shows_the_steps(broken, ended)
+    _is_told(broken, ended["name"])
     documents = broken.artifacts(ended)
     assert {f"lab-cdn-failover-{part}" for part in ("plan", "timeline", "verdicts")} == set(documents)
     assert "Approved (prefect) by Ann" in documents["lab-cdn-failover-plan"]
     approved = next(each.entry for each in records_of(broken, ended["name"]) if isinstance(each.entry, entries.Approved))
     assert (approved.digest, approved.how) == (digest, "prefect")
+
+
+def _is_told(board: Board, run_id: str) -> None:
+    """Automations hear of it as of every run; and nobody is told in vain."""
+
+    def told() -> set[str]:
+        found = board.server.ask("events/filter", {"filter": {"event": {"prefix": ["defib.run."]}}})["events"]
+        return {each["event"] for each in found if each["resource"].get("defib.run") == run_id}
+
+    until(lambda: {"defib.run.started", "defib.run.done"} <= told(), "an event of its end")
+    journal = [each.entry for each in records_of(board, run_id) if isinstance(each.entry, entries.Told)]
+    assert [each.why for each in journal if each.channel == "prefect" and each.outcome != "sent"] == []
 
 
 def _shows_the_steps(board: Board, ended: dict[str, Any]) -> None:
@@ -179,73 +194,3 @@ def test_the_recovery_outlives_the_worker(broken: Board) -> None:
         ended = until_state(broken, made, "COMPLETED", "FAILED", "CRASHED")
     assert (ended["state_name"], ended["name"]) == ("Recovered", run_id)
     assert broken.lab("runs", "--json").json["runs"] == runs
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium, which is not installed")
-def test_in_a_browser(broken: Board) -> None:
-    """From the form to the artifacts as a person sees them; pictures of each page are kept in ``build/pages``."""
-    with broken.worker("defib"), browsing(broken.home / "browser") as page:
-        page.size(1280, 1000)
-        made = _start_by_hand(broken, page)
-        paused = until_state(broken, made, "PAUSED")
-        _approve_by_hand(broken, page, made, digest_of(broken, paused["name"]))
-        ended = until_state(broken, made, "COMPLETED", "FAILED", "CRASHED")
-        assert ended["state_name"] == "Recovered"
-        _read_by_hand(broken, page, ended)
-    approved = next(each.entry for each in records_of(broken, ended["name"]) if isinstance(each.entry, entries.Approved))
-    assert (approved.by, approved.how) == ("Ann Example, as typed into Prefect's form", "prefect")
-
-
-def _start_by_hand(board: Board, page: Page) -> dict[str, Any]:
-    """Deployments, cdn-failover of the lab, Run, Custom run, Submit."""
-    page.go(f"{board.server.pages}/deployments")
-    page.reads("cdn-failover")
-    page.picture(PICTURES / "1-deployments.png")
-    identity = deployment(board, "cdn-failover/lab")["id"]
-    page.focus(f"document.querySelector('a[href*=\"deployment/{identity}\"]')")
-    page.click("Run", "button")
-    page.click("Custom run", "[role=menuitem]")
-    page.reads("The web property that is recovered.")
-    page.picture(PICTURES / "2-form.png")
-    before = {each["id"] for each in board.server.find("flow_runs")}
-    page.click("Submit", "button")
-
-    def made() -> list[dict[str, Any]]:
-        found = [each for each in board.server.find("flow_runs") if each["id"] not in before]
-        return [each for each in found if each["deployment_id"] == identity]
-
-    until(made, "the run")
-    return made()[0]
-
-
-def _approve_by_hand(board: Board, page: Page, made: dict[str, Any], digest: str) -> None:
-    """The menu of the run's page, Resume, and the form."""
-    page.go(f"{board.server.pages}/runs/flow-run/{made['id']}")
-    page.reads("AwaitingApproval")
-    page.picture(PICTURES / "3-waiting.png")
-    page.focus("[...document.querySelectorAll('button[aria-haspopup=menu]')].at(-1)")
-    page.click("Resume", "[role=menuitem]")
-    page.reads(f"Type {digest[:4]}, the first digits")
-    page.picture(PICTURES / "4-question.png")
-    page.fill("document.querySelectorAll('[role=dialog] textarea')[0]", digest[:4])
-    page.focus("document.querySelector('[aria-label=\"Select Decision\"]')")
-    page.click("approve", "[role=option]")
-    page.fill("document.querySelectorAll('[role=dialog] textarea')[1]", "Ann Example")
-    page.picture(PICTURES / "5-answer.png")
-    page.click("Resume", "[role=dialog] button")
-    page.reads("Flow run resumed")
-
-
-def _read_by_hand(board: Board, page: Page, ended: dict[str, Any]) -> None:
-    """The run's page, and each of its artifacts."""
-    page.go(f"{board.server.pages}/runs/flow-run/{ended['id']}?tab=Artifacts")
-    page.reads("Recovered")
-    page.reads("lab-cdn-failover-verdicts")
-    page.shows("canvas")
-    page.picture(PICTURES / "6-recovered.png")
-    says = {"plan": "Approved (prefect) by Ann Example", "timeline": "verify-the-users", "verdicts": "RTO"}
-    newest = {each["key"]: each["id"] for each in board.server.find("artifacts", sort="CREATED_DESC")[::-1]}
-    for name, text in says.items():
-        page.go(f"{board.server.pages}/artifacts/artifact/{newest[f'lab-cdn-failover-{name}']}")
-        page.reads(text)
-        page.picture(PICTURES / f"7-{name}.png")

@@ -52,6 +52,15 @@ class TestAWellReplica:
         assert (seen(run).versions, seen(run).same, seen(run).counts) == (3, 3, ())
         assert timedelta(seconds=2) <= (seen(run).canary or timedelta(0)) < timedelta(seconds=3)
 
+    def test_the_very_first_check_compares_headers_and_tags(self, stage: ReplicationStage) -> None:
+        """Of objects that have been there for months, too: who has one look at a small bucket does not wait for a day."""
+        stage.clock.sleep(timedelta(days=90))
+        (logo, *_) = stage.buckets.replica.page(Cursor("images/"), within=stage.buckets.within).versions
+        stage.buckets.replica.change(logo.key, logo.id, headers={"Cache-Control": "no-store"})
+        run, outcome = stage.run()
+        assert outcome.status is Status.FAILED
+        assert dict(seen(run).counts) == {"other headers or tags": 1}
+
     def test_the_canary_leaves_nothing(self, stage: ReplicationStage) -> None:
         """It is gone from both sides, marker and all."""
         stage.run()

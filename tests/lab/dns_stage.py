@@ -49,7 +49,7 @@ class Stage:
 
     def run(self, work: Coroutine[object, object, T]) -> T:
         """Do `work` in the loop and wait for it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     def start(self, server: S) -> S:
         """Start `server`; it is stopped with the stage."""
@@ -119,7 +119,7 @@ def values(reply: Message, rdtype: str = "A") -> list[str]:
     return sorted(rdata.to_text() for rrset in reply.answer if rrset.rdtype == wanted for rdata in rrset)
 
 
-def wait_for_values(server: Server, name: str, rdtype: str, expected: list[str], within: timedelta = 5 * SECOND) -> None:
+def wait_for_values(server: Server, name: str, rdtype: str, expected: list[str], within: timedelta = 60 * SECOND) -> None:
     """Ask until `expected` is the answer; fails after `within`."""
     deadline = Deadline.after(CLOCK, within)
     while (seen := values(ask(server, name, rdtype), rdtype)) != expected:

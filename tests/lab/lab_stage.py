@@ -43,7 +43,7 @@ class Stage:
         """Heal everything."""
         self.loop.run(self.world.heal())
 
-    def get(self, last: str, path: str = "/", host: str = PUBLIC, *, method: str = "GET", within: float = 3) -> Response:
+    def get(self, last: str, path: str = "/", host: str = PUBLIC, *, method: str = "GET", within: float = 30) -> Response:
         """Fetch from the server at NET.`last` over verified TLS as `host`."""
         request = Request(method, path, {"host": f"{host}:{WEB_PORT}"})
         tls = self.world.authority.client_context()

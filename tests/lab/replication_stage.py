@@ -116,7 +116,7 @@ def refused(call: Any, **arguments: Any) -> tuple[int, str]:
     raise AssertionError("it was not refused")
 
 
-def wait_until(condition: Any, within: float = 5) -> None:
+def wait_until(condition: Any, within: float = 60) -> None:
     """Wait for a condition, or fail."""
     deadline = Deadline.after(CLOCK, timedelta(seconds=within))
     while not condition():

@@ -89,7 +89,7 @@ def timed(resolver: Resolver, name: str = NAME) -> Timed:
     return Timed(sent, reply, CLOCK.monotonic())
 
 
-def asked_until_changed(resolver: Resolver, name: str, first: Timed, within: timedelta = 5 * SECOND) -> tuple[Timed, Timed]:
+def asked_until_changed(resolver: Resolver, name: str, first: Timed, within: timedelta = 60 * SECOND) -> tuple[Timed, Timed]:
     """The last question answered like `first`, and the first answered otherwise."""
     last = first
     while True:

@@ -116,7 +116,7 @@ def test_a_cloudflare_purge_empties_the_cache(stage: Stage) -> None:
     stage.get(last, WASM)
     assert stage.get(last, WASM).header("CF-Cache-Status") == "HIT"
     cloudflare(stage, "POST", f"/zones/{zone}/purge_cache", {"files": [f"https://{PUBLIC}:8443{WASM}"]})
-    deadline = Deadline.after(CLOCK, timedelta(seconds=2))
+    deadline = Deadline.after(CLOCK, timedelta(seconds=30))
     while stage.get(last, WASM).header("CF-Cache-Status") != "MISS":
         assert not deadline.expired()
 
@@ -211,10 +211,10 @@ def test_a_stale_build_is_older_by_what_was_asked(stage: Stage, edge: str) -> No
 
 def test_slow_is_slow_and_counted_faults_heal_themselves(stage: Stage) -> None:
     """`slow` waits as long as it was told; with `times` the fault is over after so many requests."""
-    stage.break_("cloudfront", "slow", delay=0.5, times=1)
+    stage.break_("cloudfront", "slow", delay=60, times=1)
     with pytest.raises(TimeoutError):
-        stage.get(EDGES["cloudfront"], within=0.2)
-    assert stage.get(EDGES["cloudfront"], within=0.4).status == 200
+        stage.get(EDGES["cloudfront"], within=1)
+    assert stage.get(EDGES["cloudfront"]).status == 200
     assert dict(stage.world.active) == {}
 
 

@@ -35,7 +35,8 @@ def flutter(folder: Path, *more: str, commit: str = COMMIT) -> subprocess.Comple
     command = [sys.executable, "-m", "defib.lab.flutter", "build", "web", "--release", *more]
     path = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     told = {"DEFIB_COMMIT": commit, "DEFIB_COMMITTED": "2026-11-22T20:00:00Z"} if commit else {}
-    return subprocess.run(command, cwd=folder, env={**path, **told}, capture_output=True, text=True, check=False, timeout=30)
+    around = {**path, **told}
+    return subprocess.run(command, cwd=folder, env=around, capture_output=True, text=True, check=False, timeout=240)
 
 
 def changed(path: str, old: str, new: str) -> dict[str, bytes]:

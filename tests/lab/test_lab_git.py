@@ -50,7 +50,7 @@ def url(stage: Stage, vendor: str, token: str | None = None) -> str:
     return stage.world.git[vendor].url.replace("://", f"://{USERS[vendor]}:{given}@")
 
 
-def git(*command: str, cwd: Path | None = None, within: float = 20) -> subprocess.CompletedProcess[str]:
+def git(*command: str, cwd: Path | None = None, within: float = 120) -> subprocess.CompletedProcess[str]:
     """Git as a client that asks nobody and has no configuration of its own."""
     own = {"PATH": os.environ["PATH"], "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_GLOBAL": os.devnull, "LC_ALL": "C"}
     who = {f"GIT_{role}_{part}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
@@ -215,7 +215,7 @@ def build(stage: Stage, tree: Path) -> subprocess.CompletedProcess[str]:
     script = write_toolchain(tree.parent / "bin", stage.world.registry.url)
     env = {"PATH": os.environ["PATH"], "DEFIB_COMMIT": stage.world.build.id, "DEFIB_COMMITTED": "2026-11-22T20:00:00Z"}
     command = [str(script), "build", "web", "--release"]
-    return subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(command, cwd=tree, env=env, capture_output=True, text=True, check=False, timeout=240)
 
 
 @pytest.mark.parametrize(("fault", "told"), [("refuse", "socket error"), ("500", "version solving failed")])

@@ -89,7 +89,7 @@ def marker(stage: Stage, host: str, name: str = PUBLIC) -> str:
 def answers(stage: Stage, name: str, kind: str) -> list[str]:
     """What a resolver of the lab gives for a name, CNAMEs included."""
     query = dns.message.make_query(name, kind)
-    answer = dns.query.udp(query, stage.world.plan.at("6.1"), port=5300, timeout=1)
+    answer = dns.query.udp(query, stage.world.plan.at("6.1"), port=5300, timeout=10)
     return [str(item) for rrset in answer.answer for item in rrset]
 
 

@@ -96,7 +96,7 @@ def address_of(stage: Stage, name: str) -> str:
     if name.endswith(common.ZONE_CF):
         stage.world.names.resolvers[1].flush()
     query = dns.message.make_query(name, "A")
-    answer = dns.query.udp(query, stage.world.plan.at("6.2"), port=DNS_PORT, timeout=1)
+    answer = dns.query.udp(query, stage.world.plan.at("6.2"), port=DNS_PORT, timeout=10)
     return str(next(item for rrset in answer.answer if rrset.rdtype == dns.rdatatype.A for item in rrset))
 
 

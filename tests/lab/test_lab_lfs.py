@@ -113,7 +113,7 @@ def git(*command: str, cwd: Path, home: Path) -> str:
     """The real git, with the real git-lfs and nobody's configuration."""
     own = {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "NO_PROXY": "127.0.0.1"}
     own |= {f"GIT_{role}_{part}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-    done = subprocess.run(["git", *command], cwd=cwd, env=own, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(["git", *command], cwd=cwd, env=own, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

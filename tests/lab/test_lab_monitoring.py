@@ -120,7 +120,7 @@ def within(seconds: float = 5) -> Deadline:
 
 def until_it_says(monitors: AskedMonitors, name: str, health: Health) -> Word:
     """Ask until it says so."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while (word := monitors.ask(name, within=within())).health is not health:
         assert time.monotonic() < end, word
         time.sleep(0.1)

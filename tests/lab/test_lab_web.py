@@ -36,7 +36,7 @@ def server() -> Iterator[WebServer]:
 
 def raw(server: WebServer, *parts: bytes) -> bytes:
     """Send bytes and read until the server hangs up."""
-    with closing(socket.create_connection((server.address, server.port), timeout=3)) as connection:
+    with closing(socket.create_connection((server.address, server.port), timeout=30)) as connection:
         for part in parts:
             connection.sendall(part)
         received = b""

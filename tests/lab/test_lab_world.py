@@ -93,10 +93,10 @@ def steer(route53: Route53Client, target: str) -> str:
     return answer["ChangeInfo"]["Id"]
 
 
-def ask(address: str, name: str, type_: str = "CNAME") -> list[str]:
+def ask(address: str, name: str, type_: str = "CNAME", within: float = 10) -> list[str]:
     """What one DNS server says."""
     query = dns.message.make_query(name, type_)
-    answer = dns.query.udp(query, address, port=5300, timeout=1)
+    answer = dns.query.udp(query, address, port=5300, timeout=within)
     wanted = dns.rdatatype.from_text(type_)
     return [str(item) for rrset in answer.answer if rrset.rdtype == wanted for item in rrset]
 
@@ -110,7 +110,7 @@ def ask_https(stage: Stage, url: str, name: str) -> list[str]:
     return [str(item) for rrset in answer.answer if rrset.rdtype == dns.rdatatype.A for item in rrset]
 
 
-def wait_until(condition: Callable[[], bool], within: float = 3) -> None:
+def wait_until(condition: Callable[[], bool], within: float = 60) -> None:
     """Wait for a condition, or fail."""
     deadline = Deadline.after(CLOCK, timedelta(seconds=within))
     while not condition():
@@ -132,7 +132,7 @@ def test_every_server_of_the_site_file_is_there(stage: Stage, site: Site) -> Non
     for server in site.servers:
         assert ask(server.address, site.steered.name) == [site.primary.hostname]
         query = dns.message.make_query(site.steered.name, "CNAME")
-        answer = dns.query.udp(query, server.address, port=server.port, timeout=1)
+        answer = dns.query.udp(query, server.address, port=server.port, timeout=10)
         assert answer.answer[0].ttl == int(site.steered.ttl.total_seconds())
     for resolver in site.resolvers:
         assert ask(resolver.address, site.steered.name, "A") == [stage.world.plan.at("3.1")]
@@ -213,7 +213,7 @@ def test_a_route53_change_reaches_authorities_and_then_resolvers(stage: Stage, r
     for number in range(1, 5):
         assert ask(stage.world.plan.at(f"5.{number}"), name) == [STANDBY]
     assert ask(resolver, name) == [f"{furniture.DISTRIBUTION_DOMAIN}."]
-    wait_until(lambda: ask(resolver, name) == [STANDBY], within=5)
+    wait_until(lambda: ask(resolver, name) == [STANDBY])
 
 
 def test_a_frozen_authority_keeps_the_change_pending(stage: Stage, route53: Route53Client) -> None:
@@ -251,7 +251,7 @@ def test_the_zone_takes_signed_updates_only(stage: Stage, tmp_path: Path) -> Non
         before = ask(config.primary.address, name)
         update = dns.update.UpdateMessage(config.zone, keyring=ring if signed else None)
         update.replace(name, 3, "CNAME", target)
-        answer = dns.query.udp(update, config.primary.address, port=config.primary.port, timeout=1)
+        answer = dns.query.udp(update, config.primary.address, port=config.primary.port, timeout=10)
         if signed:
             assert answer.rcode() == 0
             for server in config.servers:
@@ -267,13 +267,13 @@ def test_dns_servers_break_as_asked(stage: Stage) -> None:
     resolver, plan = stage.world.plan.at("6.2"), stage.world.plan
     stage.break_("resolver-2", "port53-closed")
     with pytest.raises((OSError, dns.exception.Timeout)):
-        ask(resolver, name)
+        ask(resolver, name, within=1)
     assert ask_https(stage, f"https://{resolver}:8443/dns-query", name) == [plan.at("3.1")]
     stage.break_("resolver-2", "servfail")
     assert ask(resolver, name) == []
     stage.break_("ns-1", "silent")
     with pytest.raises(dns.exception.Timeout):
-        ask(plan.at("5.1"), name)
+        ask(plan.at("5.1"), name, within=1)
     stage.heal()
     assert ask(plan.at("5.1"), name)
 
@@ -281,7 +281,7 @@ def test_dns_servers_break_as_asked(stage: Stage) -> None:
 def test_the_last_resolver_is_stubborn(stage: Stage) -> None:
     """It keeps what it learnt for thirty seconds, whatever the TTL says."""
     query = dns.message.make_query(f"{furniture.PUBLIC_NAMES[0]}.", "CNAME")
-    answer = dns.query.udp(query, stage.world.plan.at("6.6"), port=5300, timeout=1)
+    answer = dns.query.udp(query, stage.world.plan.at("6.6"), port=5300, timeout=10)
     assert answer.answer[0].ttl > 20
 
 

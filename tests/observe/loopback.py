@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,6 +23,7 @@ from defib.clock import Deadline, SystemClock
 from defib.observe.loop import LoopThread
 from defib.sites.site import Site
 from defib.sites.vendors import Server
+from tests.ports import free_port
 
 NAME = "www.pulse.test"
 BUILD = "a" * 40
@@ -241,13 +241,6 @@ class Loopback:
 
 async def _call(closer: Callable[[], None]) -> None:
     closer()
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 on which nothing answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from defib.clock import SystemClock
 from defib.observe.answers import DnsAnswers
 from defib.ports import Answer, RecordKey
 from defib.sites.vendors import Server
-from tests.observe.loopback import NAME, Loopback, Zone, free_port, loopback, site_with, within
+from tests.observe.loopback import NAME, Loopback, Zone, loopback, site_with, within
+from tests.ports import free_port
 
 KEY = RecordKey(f"{NAME}.", "CNAME")
 MINUTE = timedelta(seconds=60)
@@ -31,13 +32,13 @@ def zone(target: str = "edge.test.", ttl: int = 60) -> Zone:
     return Zone({(KEY.name, "CNAME"): (ttl, [target])})
 
 
-def resolvers(net: Loopback, *servers: Server, key: RecordKey = KEY, seconds: float = 2) -> tuple[Answer, ...]:
+def resolvers(net: Loopback, *servers: Server, key: RecordKey = KEY, seconds: float = 20) -> tuple[Answer, ...]:
     """What the resolvers say."""
     with DnsAnswers(site_with(f"https://{NAME}/", list(servers)), net.home, SystemClock()) as answers:
         return answers.resolvers(key, within=within(seconds))
 
 
-def authoritative(net: Loopback, *servers: Server, seconds: float = 2) -> tuple[Answer, ...]:
+def authoritative(net: Loopback, *servers: Server, seconds: float = 20) -> tuple[Answer, ...]:
     """What the authoritative servers say."""
     site = site_with(f"https://{NAME}/", [Server(name="r", address="127.0.0.1", port=free_port())], servers=list(servers))
     with DnsAnswers(site, net.home, SystemClock()) as answers:
@@ -97,7 +98,7 @@ def test_https_where_port_53_fails(net: Loopback, silent: bool) -> None:
     records = zone()
     records.udp_silent = records.tcp_silent = True
     server = net.dns(records, udp=silent, tcp=silent, doh=net.doh(records))
-    assert (Answer("resolver", ("edge.test.",), MINUTE, "https"),) == resolvers(net, server)
+    assert (Answer("resolver", ("edge.test.",), MINUTE, "https"),) == resolvers(net, server, seconds=4)
 
 
 def test_dead_servers_hold_nobody_up(net: Loopback) -> None:

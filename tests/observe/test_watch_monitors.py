@@ -162,7 +162,7 @@ def test_a_vendor_that_hangs_holds_up_no_look() -> None:
 
     def hangs(moment: datetime) -> Sighting:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(120)
         return Sighting(Health.GOOD, moment, PAGE, MINUTE)
 
     monitor = MemoryMonitor("robot", hangs)

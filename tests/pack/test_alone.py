@@ -37,7 +37,7 @@ def alone(pack: Path, *command: str, **more: str) -> Ended:
     home.mkdir(exist_ok=True)
     python = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "PIP_NO_INDEX": "1", "PYTHON": str(python), **more}
-    done = subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, timeout=900, check=False)
     return Ended(done.returncode, done.stdout, done.stderr)
 
 

@@ -63,8 +63,10 @@ def test_bundles_where_they_are_wanted(stage: Stage) -> None:
     bundle.parent.mkdir(parents=True)
     bundle.write_bytes(b"x" * 3 * 1024 * 1024)
     assert "home/mirrors/pulse-trading.bundle" not in contents(stage, "pulse-trading")
+    (bundle.parent / "pulse-trading.github.settings.json").write_text("{}", encoding="utf-8")
     found = contents(stage, "pulse-trading", bundles=True)
     assert found["home/mirrors/pulse-trading.bundle"] == bundle.read_bytes()
+    assert found["home/mirrors/pulse-trading.github.settings.json"] == b"{}"
     assert "`home/mirrors/pulse-trading.bundle` (3.0 MiB)" in found["HOW-TO.md"].decode()
 
 

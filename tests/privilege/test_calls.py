@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -17,11 +19,18 @@ from defib.home import Home
 from defib.lab import process
 from defib.lab.callbook import VARIABLE
 from defib.objectives import Status
+from defib.outside import open_outside
 from defib.providers.open_replicas import open_replicas
 from defib.providers.secret import resolve
+from defib.redact import Redactor
+from defib.releases.manifest import Manifest, encode
+from defib.releases.rules import headers_of, key_of, manifest_key
+from defib.releases.store import Upload
+from defib.replication.pair import Pair
 from defib.replication.port import Status as Replicating
 from defib.sites.site import load_site
 from tests.conftest import Defib, Ended, LabMaker
+from tests.drills.schedule import schedules
 from tests.privilege.iam import Statement, allows, covers
 from tests.privilege.wire import ACCOUNT, Asked, Call, asked
 
@@ -41,7 +50,7 @@ class Watched:
 
     def __call__(self, activity: str, *arguments: str, site: str = "lab", codes: Collection[int] = DONE) -> Ended:
         """Run a command for an activity of a site; all that it asks of AWS must be allowed."""
-        ended = self.lab(*arguments, timeout=120)
+        ended = self.lab(*arguments)
         assert ended.code in codes, f"{arguments}: {ended.err[-1500:]}{ended.out[:1500]}"
         self.judge(activity, site, only_reads=arguments[0] in {"plan", "ready"} or "--plan" in arguments)
         return ended
@@ -180,8 +189,101 @@ def test_aws_redeploy(watched: Watched) -> None:
     site = "lab-aws"
     watched.on("vercel", "netlify")
     watched("aws-redeploy", "plan", "aws-redeploy", "--site", site, "--json", site=site)
-    watched("aws-redeploy", "run", "aws-redeploy", "--site", site, *REHEARSED, site=site)
+    run = watched("aws-redeploy", "run", "aws-redeploy", "--site", site, *REHEARSED, site=site).json["run_id"]
     assert watched.idle("aws-redeploy", site) <= {"s3:PutObject on arn:aws:s3:::pulse-trading-aws/releases/*"}
+    watched("aws-redeploy", "rollback", run, "--json", site=site, codes=(3,))
+
+
+def test_a_new_release_and_back_to_the_one_before(watched: Watched, tmp_path: Path) -> None:
+    """A commit that AWS does not have is uploaded; that it was bad costs one write, and nothing is uploaded."""
+    site = "lab-aws"
+    push(watched.lab, tmp_path / "tree")
+    SystemClock().sleep(timedelta(seconds=3.2))  # the TTL: nobody is on AWS any more
+    watched.on("vercel", "netlify")
+    watched("aws-redeploy", "run", "aws-redeploy", "--site", site, *REHEARSED, site=site)
+    assert watched.idle("aws-redeploy", site) == set()
+    old, new = (release["commit"] for release in kept(watched)[::-1])
+    assert live(watched) == new
+    back = watched("release-rollback", "release", "rollback", "--site", site, *REHEARSED, site=site).json
+    assert (back["status"], live(watched)) == ("recovered", old)
+    assert watched.idle("release-rollback", site) == set()
+    watched("release-rollback", "rollback", back["run_id"], "--json", site=site, codes=(3,))
+    assert live(watched) == new
+
+
+def test_releases_that_nobody_needs(watched: Watched) -> None:
+    """Listed by who may only read; removed with the permission to remove objects of releases, and no other."""
+    path = watched.variant("lab-aws")(
+        {"    distribution: EAWSPULSETRADING\n": "    distribution: EAWSPULSETRADING\n    retention: 1s\n"}
+    )
+    before = {release["commit"] for release in kept(watched)}
+    for commit, days in ((FORGOTTEN, 400), ("e" * 40, 300)):
+        put_long_ago(watched.lab, Path(path), next(iter(before)), commit, timedelta(days=days))
+    watched.since()
+    listed = watched("release-prune", "release", "prune", "--site", path, "--json", site=path)
+    gone = {each["commit"] for each in listed.json["releases"]}
+    assert {FORGOTTEN} <= gone <= {FORGOTTEN, "e" * 40}  # the other one may be the one before the live one
+    removed = watched("release-prune", "release", "prune", "--site", path, "--yes", "--json", site=path).json
+    assert (removed["removed"], removed["releases"]) == (True, listed.json["releases"])
+    assert {release["commit"] for release in kept(watched)} == (before | {"e" * 40}) - gone
+    assert watched.idle("release-prune", path) == set()
+
+
+FORGOTTEN = "f" * 40
+"""A release of long ago, after which another one came."""
+
+
+def put_long_ago(lab: Defib, site: Path, like: str, commit: str, ago: timedelta) -> None:
+    """A release of one page, as it was left behind so long ago."""
+    clock = SystemClock()
+    outside = open_outside(load_site(site), Home(lab.home), Redactor(), clock)
+    outside.fence.arm(lambda: None)
+    store, within = outside.the_last_resort.store, Deadline.after(clock, timedelta(seconds=30))
+    store.copy(key_of(like, "index.html"), key_of(commit, "index.html"), within=within)
+    text = encode(Manifest(commit, clock.now() - ago, clock.now() - ago, ()))
+    key = manifest_key(commit)
+    store.put(Upload(key, text, len(text), hashlib.sha256(text).hexdigest(), headers_of(key)), within=within)
+
+
+def kept(watched: Watched) -> list[dict[str, Any]]:
+    """The releases in the bucket, the newest first."""
+    found: list[dict[str, Any]] = watched.lab("releases", "--site", "lab-aws", "--json").json["releases"]
+    return found
+
+
+def live(watched: Watched) -> str:
+    """The release that is served."""
+    (commit,) = (release["commit"] for release in kept(watched) if release["state"] == "live")
+    return str(commit)
+
+
+def push(lab: Defib, tree: Path) -> None:
+    """A commit upon the one that is served, at GitHub."""
+    config = load_site(lab.home / "lab" / "sites" / "lab-aws.yaml").git
+    assert config is not None
+    github = config.remotes[0]
+    token = (lab.home / "lab" / "secrets" / "github-token").read_text(encoding="utf-8").strip()
+    address = github.url.replace("://", f"://{github.user}:{token}@")
+    who = ["-c", "user.name=Ann", "-c", "user.email=ann@example.org"]
+    for command in (
+        ["clone", "--quiet", address, str(tree)],
+        ["-C", str(tree), *who, "commit", "--quiet", "--allow-empty", "--message", "A release that turns out to be bad"],
+        ["-C", str(tree), "push", "--quiet", "origin", "HEAD"],
+    ):
+        subprocess.run(["git", *command], check=True, capture_output=True, timeout=30, env=lab.environment())
+
+
+def test_what_holds_a_drill_back(watched: Watched) -> None:
+    """The alarms that the site file names are asked, and all that readiness asks; one that is not there may be ringing."""
+    with schedules(watched.lab) as make:
+        make("cdn-failover", timedelta(minutes=1))
+        path = watched.lab.home / "lab" / "sites" / "lab.yaml"
+        aws = load_site(path).dns[0].model_dump(mode="json")["aws"]
+        alarms = json.dumps([{"names": ["checkout-is-down"], "aws": aws}])
+        path.write_text(path.read_text(encoding="utf-8").replace('"procedures": [', f'"alarms": {alarms}, "procedures": ['))
+        ended = watched("drill", "drills", "--site", "lab", "--hold", "--no-prefect", "--json", codes=(4,))
+        assert "there is no alarm 'checkout-is-down'" in ended.json["reason"]
+        assert watched.idle("drill") == set()
 
 
 def test_a_standby_that_is_not_there_and_one_that_differs(watched: Watched) -> None:
@@ -211,7 +313,14 @@ def test_replicas(watched: Watched) -> None:
     watched("asset-restore", *restored, "--plan", "--json")
     run = watched("asset-restore", *restored, *REHEARSED).json["run_id"]
     assert watched("asset-restore", "rollback", run, "--json", codes=(3,)).json["status"] == Status.ROLLED_BACK
-    # What was not there 40 days ago gets markers; copies of what was are made by the repair below, by the same calls.
+    # In place, what was not there 40 days ago gets markers. Into the empty bucket what was there is copied, and a marker is
+    # put on what somebody has written there.
+    beside = (*restored, "--into", "pulse-assets-restored")
+    put_beside(watched, "images/by-a-test.webp")
+    watched.since()
+    run = watched("asset-restore", *beside, *REHEARSED).json["run_id"]
+    assert watched("asset-restore", "rollback", run, "--json", codes=(3,)).json["status"] == Status.ROLLED_BACK
+    # Copies in place are made by the repair below, by the same calls.
     assert watched.idle("asset-restore") <= {"s3:PutObject on arn:aws:s3:::pulse-assets/*"}
 
 
@@ -226,15 +335,27 @@ def test_replicas_that_are_mended(watched: Watched) -> None:
     assert watched.idle("replication-repair") == set()
 
 
-def write(watched: Watched, key: str, fault: str) -> None:
-    """Write at the source while replication has a fault, until S3 says what became of it."""
-    lab, within = watched.lab, Deadline.after(SystemClock(), timedelta(seconds=30))
+def pair_of(watched: Watched) -> Pair:
+    """The lab's buckets, to be written to by hand."""
+    lab = watched.lab
     opened = open_replicas(
         load_site(lab.home / "lab" / "sites" / "lab.yaml"), Home(lab.home), lambda secret: resolve(secret, lab.home)
     )
     assert opened is not None
+    return opened.pairs[0]
+
+
+def put_beside(watched: Watched, key: str) -> None:
+    """Write into the bucket that may be restored into."""
+    (beside,) = pair_of(watched).others
+    beside.put(key, key.encode(), within=Deadline.after(SystemClock(), timedelta(seconds=120)))
+
+
+def write(watched: Watched, key: str, fault: str) -> None:
+    """Write at the source while replication has a fault, until S3 says what became of it."""
+    lab, within = watched.lab, Deadline.after(SystemClock(), timedelta(seconds=120))
     process.break_(lab.home, "s3-replication", fault)
-    source = opened.pairs[0].source
+    source = pair_of(watched).source
     version = source.put(key, key.encode(), within=within)
     while (told := source.details(key, version, within=within)) is not None and told.status is Replicating.PENDING:
         within.clock.sleep(timedelta(milliseconds=50))

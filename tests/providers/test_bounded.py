@@ -35,7 +35,7 @@ def test_trickling_vendor_is_left_behind() -> None:
     with pytest.raises(Unavailable) as caught:
         bounded(never.wait, Deadline.after(clock, timedelta(seconds=0.2)), "asking", "the vendor")
     never.set()
-    assert timedelta(seconds=0.2) <= clock.monotonic() - started < timedelta(seconds=10)
+    assert timedelta(seconds=0.2) <= clock.monotonic() - started < timedelta(seconds=30)
     assert (caught.value.what, caught.value.where) == ("asking: no answer in time", "the vendor")
 
 

@@ -298,3 +298,82 @@ def test_several_zones_that_do_not_agree(tmp_path: Path) -> None:
     assert len(outside.zones) > 1
     check = only(ready(stage), "steering", "all zones together")
     assert (check.state, "no one way" in check.text) == (State.FAIL, True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "state"),
+    [
+        ("AAAA", "2001:db8::1", State.FAIL),
+        ("HTTPS", "0 elsewhere.test.", State.FAIL),
+        ("HTTPS", "1 . alpn=h2 ech=AEX+DQBB", State.FAIL),
+        ("HTTPS", "1 . alpn=h2,h3 ipv4hint=127.77.8.1", None),
+    ],
+)
+def test_a_record_set_that_the_site_file_forgot(stage: Stage, kind: str, value: str, state: State | None) -> None:
+    """D4: a run would be refused for it; that is found before the incident, with what to do."""
+    key = RecordKey("pulse-trading.test.", kind)
+    records = [*stage.memory.records, RecordSet(key, timedelta(seconds=60), (value,))]
+    stage.memory = stage.zone = stage.memories[0] = MemoryZone("pulse-trading.test.", records, vendor="route53")
+    found = bad(ready(stage))
+    assert found == ({("forgotten", str(key)): state} if state else {})
+
+
+@dataclass
+class Weighted:
+    """Answers of servers that have an AAAA from weighted sets, which no key without its identifier reads."""
+
+    inner: Answers
+
+    def authoritative(self, key: RecordKey, *, within: Deadline, at: str = "") -> tuple[Answer, ...]:
+        """The weighted one, or as in the world."""
+        found = self.inner.authoritative(key, within=within, at=at)
+        routed = key == RecordKey("pulse-trading.test.", "AAAA")
+        return tuple(replace(each, values=("2001:db8::1",)) for each in found) if routed else found
+
+    def resolvers(self, key: RecordKey, *, within: Deadline, only: Collection[str] = ()) -> tuple[Answer, ...]:
+        """As in the world."""
+        return self.inner.resolvers(key, within=within, only=only)
+
+
+def test_weighted_record_sets_that_the_site_file_forgot(stage: Stage) -> None:
+    """D4: they are answered all the same, and a run would be refused for them."""
+    outside = stage.outside
+    stage.outside = lambda: replace(outside(), answers=Weighted(outside().answers))  # type: ignore[method-assign]
+    check = only(ready(stage), "forgotten")
+    assert (check.state, "2001:db8::1, from routed record sets" in check.text) == (State.FAIL, True)
+
+
+@pytest.mark.parametrize(
+    ("signed", "silent", "state"),
+    [((0, 1), False, State.OK), ((), False, State.OK), ((0,), False, State.FAIL), ((0, 1), True, State.UNKNOWN)],
+)
+def test_a_zone_that_not_all_of_its_providers_sign(
+    tmp_path: Path, signed: tuple[int, ...], silent: bool, state: State
+) -> None:
+    """D15: resolvers that validate would refuse the others' answers, and a run is refused; who is silent is unknown."""
+    stage = Stage(tmp_path / "home", Path(__file__).parents[1] / "runbooks" / "sites" / "lab-two-dns.yaml")
+    key = RecordSet(RecordKey(stage.site.dns[0].zone, "DNSKEY"), timedelta(hours=1), ("257 3 13 AAAA",))
+    for number in signed:
+        zone = stage.memories[number]
+        stage.memories[number] = MemoryZone(key.key.name, [*zone.records, key], vendor=zone.vendor)
+    stage.memory = stage.zone = stage.memories[0]
+    stage.servers[0].problem = "no answer" if silent else ""
+    (check,) = [check for check in ready(stage).checks if check.name == "dnssec"]
+    assert check.state is state, check
+
+
+@pytest.mark.parametrize(
+    ("proxied", "server", "state"),
+    [(True, "cloudflare", State.FAIL), (True, "Netlify", State.OK), (False, "cloudflare", None)],
+)
+def test_a_proxied_name_and_a_backup_behind_the_same_proxy(
+    tmp_path: Path, proxied: bool, server: str, state: State | None
+) -> None:
+    """D5: 1014 is seen before the incident, and only of names that are proxied."""
+    stage = Stage(tmp_path / "home", Path(__file__).parents[1] / "runbooks" / "sites" / "lab-cloudflare.yaml")
+    if proxied:
+        marked = [replace(each, attributes=(("proxied", "true"),)) for each in stage.memory.records]
+        stage.memory = stage.zone = stage.memories[0] = MemoryZone(stage.site.dns[0].zone, marked, vendor="cloudflare")
+    stage.edges["netlify"] = replace(stage.edges["netlify"], server=server)
+    told = [check for check in ready(stage).checks if check.name == "proxy" and check.about.endswith(" at netlify")]
+    assert {check.state for check in told} == ({state} if state else set())

@@ -38,7 +38,7 @@ def test_all_is_well(stage: Stage) -> None:
     assert {check.name for check in found.checks} == {
         *("kill-switch", "lease", "unfinished-run", "disk", "alerts", "proved", "shared-fate", "users", "build", "origin"),
         *("credentials", "steering", "ttl", "name-servers", "resolvers", "observers", "certificate", "caa", "alias"),
-        *({"quota", "attachment"} if stage.site.hosts else ()),
+        *({"quota", "attachment", "forgotten"} if stage.site.hosts else ()),
         *({"apis"} if stage.site.page.apis else ()),
     }
     assert stage.writes == []

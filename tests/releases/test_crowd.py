@@ -16,7 +16,7 @@ CLOCK = SystemClock()
 
 def soon() -> Deadline:
     """A deadline that is far enough."""
-    return Deadline.after(CLOCK, timedelta(seconds=20))
+    return Deadline.after(CLOCK, timedelta(seconds=120))
 
 
 class Gauge:
@@ -89,7 +89,7 @@ def test_what_waits_for_its_turn_is_not_begun_after_a_failure() -> None:
 
 def test_two_things_at_once() -> None:
     """Both are done at the same time, whichever is done first, and each result is in its place."""
-    met = threading.Barrier(2, timeout=20)
+    met = threading.Barrier(2, timeout=120)
 
     def meet(result: str) -> str:
         met.wait()
@@ -108,7 +108,7 @@ def test_one_of_two_fails() -> None:
         ended.set()
 
     def fails() -> None:
-        assert begun.wait(20)
+        assert begun.wait(120)
         raise Unavailable("the second")
 
     with pytest.raises(Unavailable, match="the second"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from mypy_boto3_s3.client import S3Client
 
 from defib.clock import Deadline, SystemClock
 from defib.providers.aws import AwsAccess
+from tests.ports import free_port
 
 KEYS = ("AKIARCLONERCLONERCLO", "a secret that nobody checks")
 REGION = "us-east-1"
@@ -59,7 +59,7 @@ class Told:
             env=self._environment(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
             check=False,
         )
         lines = [line.split(" ", 1) for line in report.read_text(encoding="utf-8").splitlines()]
@@ -82,9 +82,7 @@ class Told:
 @contextmanager
 def serving(folder: Path) -> Iterator[Told]:
     """``rclone serve s3``, in memory."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     process = subprocess.Popen(
         [program(), "serve", "s3", "--addr", address, ":memory:"],
         env={"RCLONE_CONFIG": os.devnull},
@@ -98,12 +96,12 @@ def serving(folder: Path) -> Iterator[Told]:
         yield told
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 def _wait_for(client: S3Client) -> None:
     clock = SystemClock()
-    within = Deadline.after(clock, timedelta(seconds=20))
+    within = Deadline.after(clock, timedelta(seconds=120))
     while True:
         try:
             client.list_buckets()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from defib.errors import ForeignChange
+from defib.errors import ForeignChange, HomeUnwritable
 from defib.plan import OBJECT_VENDOR, Change
 from defib.ports import RecordChange, RecordKey, RecordSet
+from defib.replication.allowance import Allowance
+from defib.replication.made import Made
 from defib.replication.objectplans import TOGETHER, changes_to, keys_of
 from defib.replication.objects import ObjectsZone, holding, object_key, restored
 from defib.replication.port import Cursor
+from defib.replication.sameness import Sameness
 from tests.replication.buckets import Buckets
 
 
@@ -103,6 +107,91 @@ def test_nothing_of_others_is_taken_back(buckets: Buckets, zone: ObjectsZone) ->
     with pytest.raises(ForeignChange):
         zone.replace(made.reversed().records, within=buckets.within)
     assert ids(buckets, "a")[0] == theirs
+
+
+class TestWhoseItIs:
+    """Delete markers are all alike, and so are copies of the same bytes: what S3 called them tells whose they are."""
+
+    def deleted(self, buckets: Buckets, zone: ObjectsZone) -> tuple[Change, str]:
+        """An object that was deleted by a change, and the version that it held."""
+        version = buckets.replica.put("a", b"content", within=buckets.within)
+        made = change(buckets, zone, object_key("a", ""))
+        zone.replace(made.records, within=buckets.within)
+        return made, version
+
+    def test_a_marker_above_ours(self, buckets: Buckets, zone: ObjectsZone) -> None:
+        """Somebody deleted it as well: it is refused by the marker's name, and nothing is removed."""
+        made, version = self.deleted(buckets, zone)
+        ours = ids(buckets, "a")[0]
+        theirs = buckets.replica.mark_deleted("a", within=buckets.within)
+        with pytest.raises(ForeignChange) as refused:
+            zone.replace(made.reversed().records, within=buckets.within)
+        assert refused.value.seen == f"marker {theirs}"
+        assert ids(buckets, "a") == [theirs, ours, version]
+
+    def test_a_marker_in_the_place_of_ours(self, buckets: Buckets, zone: ObjectsZone) -> None:
+        """Deleted by others before we came to it: their deletion is not ours to take back."""
+        version = buckets.replica.put("a", b"content", within=buckets.within)
+        made = change(buckets, zone, object_key("a", ""))
+        theirs = buckets.replica.mark_deleted("a", within=buckets.within)
+        zone.replace(made.records, within=buckets.within)
+        with pytest.raises(ForeignChange):
+            zone.replace(made.reversed().records, within=buckets.within)
+        assert ids(buckets, "a") == [theirs, version]
+
+    def test_the_same_bytes_uploaded_by_others(self, buckets: Buckets, zone: ObjectsZone) -> None:
+        """A deploy that runs beside the rollback keeps what it uploaded."""
+        version = buckets.write("a")
+        made = change(buckets, zone, object_key("a", version))
+        zone.replace(made.records, within=buckets.within)
+        ours = ids(buckets, "a")
+        theirs = buckets.copy_again("a", version)
+        with pytest.raises(ForeignChange):
+            zone.replace(made.reversed().records, within=buckets.within)
+        assert ids(buckets, "a") == [theirs, *ours]
+
+    def test_others_do_not_keep_the_rest_from_being_taken_back(self, buckets: Buckets, zone: ObjectsZone) -> None:
+        """Of a change of three objects two are put back, and the third is named."""
+        versions = {key: buckets.replica.put(key, b"content", within=buckets.within) for key in "abc"}
+        made = change(buckets, zone, *(object_key(key, "") for key in versions))
+        zone.replace(made.records, within=buckets.within)
+        buckets.replica.mark_deleted("b", within=buckets.within)
+        with pytest.raises(ForeignChange, match="somebody else changed b"):
+            zone.replace(made.reversed().records, within=buckets.within)
+        assert [ids(buckets, key) for key in "ac"] == [[versions["a"]], [versions["c"]]]
+
+    @pytest.mark.parametrize("torn", [False, True])
+    def test_it_is_known_after_a_kill(self, buckets: Buckets, torn: bool) -> None:
+        """What was told is on the disk; of the write whose answer was never told one version may be ours, and no more."""
+        path = buckets.folder / "made-assets.jsonl"
+        made, version = self.deleted(buckets, zone_of_a_run(buckets, path))
+        if torn:
+            path.write_bytes(path.read_bytes()[:-5])
+        again = zone_of_a_run(buckets, path)
+        theirs = buckets.replica.mark_deleted("a", within=buckets.within)
+        with pytest.raises(ForeignChange):
+            again.replace(made.reversed().records, within=buckets.within)
+        buckets.replica.remove("a", theirs, within=buckets.within)
+        again.replace(made.reversed().records, within=buckets.within)
+        assert ids(buckets, "a") == [version]
+
+    def test_what_cannot_be_written_down_is_not_done(self, buckets: Buckets) -> None:
+        """Or nobody could take it back."""
+        version = buckets.replica.put("a", b"content", within=buckets.within)
+        zone = zone_of_a_run(buckets, buckets.folder / "no such folder" / "made-assets.jsonl")
+        made = change(buckets, zone, object_key("a", ""))
+        with pytest.raises(HomeUnwritable):
+            zone.replace(made.records, within=buckets.within)
+        assert ids(buckets, "a") == [version]
+
+
+def zone_of_a_run(buckets: Buckets, path: Path) -> ObjectsZone:
+    """The same zone, of a process that keeps what it makes in `path`."""
+    pair, made = buckets.pair, Made()
+    made.keep_in(path)
+    return ObjectsZone(
+        buckets.replica, buckets.source, Sameness(pair.source, pair.replica, Allowance(1000, 1000), pair.proofs), made
+    )
 
 
 def test_many_objects_are_a_few_changes(buckets: Buckets, zone: ObjectsZone) -> None:

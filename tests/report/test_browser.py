@@ -80,7 +80,7 @@ def test_report_fits(served: Served, tmp_path: Path, kind: str, width: int) -> N
     profile.mkdir()
     command = [str(CHROMIUM), *flags, *quiet, f"--user-data-dir={profile}", "--dump-dom", f"{served.url}/frame.html"]
     at_home = {**os.environ, "HOME": str(profile)}  # it keeps more than its profile, and shall keep it here
-    dom = subprocess.run(command, env=at_home, capture_output=True, text=True, timeout=90, check=True).stdout
+    dom = subprocess.run(command, env=at_home, capture_output=True, text=True, timeout=300, check=True).stdout
     told = re.search(r"wide (\d+) of (\d+) text (\d+)", dom)
     assert told is not None, dom[-500:]
     assert int(told[1]) <= int(told[2]) <= width

@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
 
@@ -295,6 +296,18 @@ def test_resolver_that_kept_the_old_answer_is_named() -> None:
 
     assert "4 authoritative servers and 5 of 6 resolvers gave the new answer" in text
     assert "Still with the old answer: resolver-6." in text
+    assert "No answer came from" not in text
+
+
+def test_server_that_was_not_heard_is_named() -> None:
+    """D6, D8: what a silent server holds nobody knows, and the report does not call it old or new."""
+    timeline = samples.recovered()
+    assert timeline.moved is not None
+    silent = replace(timeline.moved, authoritative=3, silent=("ns-3 (no answer within 2 s)",))
+    text = as_markdown(run_page(replace(timeline, moved=silent)))
+
+    assert "3 authoritative servers" in text
+    assert "No answer came from: ns-3 (no answer within 2 s)." in text
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

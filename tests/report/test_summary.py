@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from defib.errors import Unavailable
 from defib.report.summary import next_commands, summary
 from defib.run import Run
 from defib.timeline import Timeline, timeline
+from tests.flows.dns_switch_stage import two_providers, world
 from tests.stage import REFUSED, START, Stage, seconds
 
 
@@ -84,3 +86,13 @@ def test_a_rollback_after_a_recovery(stage: Stage) -> None:
     assert lines[2].startswith("  changed:  nothing that stands; put back: ")
     assert lines[3].endswith(" UTC until then; what they get now was not looked at")
     assert next_commands(told(back)) == ()
+
+
+def test_a_split_state(tmp_path: Path) -> None:
+    """D10: which names are changed where, and where not, whole: that is what a person has to put right."""
+    stage = world(tmp_path, two_providers)
+    stage.memories[1].failures.schedule(Unavailable("down"), calls=9, methods={"replace"})
+    run, _ = stage.recover("dns-switch")
+    halves = "users get one or the other by chance: www.pulse-trading.test. CNAME is changed at route53 and not at rfc2136; "
+    line = f"  SPLIT:    SPLIT STATE, {halves}pulse-trading.test. A is changed at route53 and not at rfc2136"
+    assert line in summary(told(run)).splitlines()

@@ -21,7 +21,7 @@ def python(program: str, folder: Path) -> Started:
 def test_one_that_dies_at_once(tmp_path: Path) -> None:
     """What it said last is told, and where the rest is."""
     started = python("import sys; sys.exit('it cannot be')", tmp_path)
-    wait_until(lambda: not started.id.alive(), within=10)
+    wait_until(lambda: not started.id.alive())
     with pytest.raises(DefibError) as told:
         started.must_live()
     assert ("exit code 1: it cannot be", str(tmp_path / "worker.log")) == (told.value.seen, told.value.where)
@@ -30,7 +30,7 @@ def test_one_that_dies_at_once(tmp_path: Path) -> None:
 def test_one_that_lives_is_ended(tmp_path: Path) -> None:
     """It is in a session of its own until then, so that no signal to ours reaches it."""
     started = python("import os, time; print(os.getsid(0) == os.getpid(), flush=True); time.sleep(600)", tmp_path)
-    wait_until(started.log.read_text, within=10)
+    wait_until(started.log.read_text)
     started.must_live()
     started.end(SystemClock())
     assert (False, "True\n") == (started.id.alive(), started.log.read_text())
@@ -40,7 +40,7 @@ def test_the_log_of_the_one_before_is_kept(tmp_path: Path) -> None:
     """Who asks why the last one died finds what it said, and no more than that."""
     for number in range(3):
         started = python(f"print({number})", tmp_path)
-        wait_until(lambda started=started: not started.id.alive(), within=10)  # type: ignore[misc]
+        wait_until(lambda started=started: not started.id.alive())  # type: ignore[misc]
     assert ("2\n", "1\n") == (started.log.read_text(), (tmp_path / "worker.log.before").read_text())
 
 

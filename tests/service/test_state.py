@@ -21,6 +21,22 @@ def test_it_reads_as_it_was_written(tmp_path: Path) -> None:
     assert service == Service.read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("host", "asks", "expected"),
+    [
+        ("127.0.0.1", None, False),
+        ("0.0.0.0", None, True),
+        ("::", None, True),
+        ("192.0.2.7", None, True),
+        ("127.0.0.1", True, True),
+        ("0.0.0.0", False, False),
+    ],
+)
+def test_whoever_else_can_reach_it_is_asked_for_a_password(host: str, asks: bool | None, expected: bool) -> None:
+    """Unless somebody says otherwise; nobody has to think of it."""
+    assert Service.wanted(Place(host), asks).asks is expected
+
+
 def test_where_nothing_was_started(tmp_path: Path) -> None:
     """Nothing is up."""
     assert Service.read(tmp_path) is None

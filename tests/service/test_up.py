@@ -9,21 +9,26 @@ import stat
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from defib.clock import SystemClock
+from defib.history import is_alive
 from defib.lab import process
 from defib.objectives import Status
 from defib.processid import ProcessId
 from tests.conftest import Defib, Ended, LabMaker
+from tests.ports import free_port
 from tests.service.stage import Recovery, Somebody, runs, wait_until
 
 NET = "127.162"
 CLOCK = SystemClock()
+TTL = timedelta(seconds=3.2)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Prefect:
 
     def up(self) -> Ended:
         """Start it, or what is missing of it."""
-        return self.defib("up", "--port", str(self.port), "--auth", "--json", timeout=200)
+        return self.defib("up", "--port", str(self.port), "--auth", "--json")
 
     def as_somebody(self, password: str) -> Somebody:
         """Whoever has that password, or none."""
@@ -49,13 +54,6 @@ class Prefect:
     def ask(self, path: str, body: object = None) -> Any:
         """What the API answers to its owner."""
         return self.as_somebody(self.password).ask(path, body)
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +80,7 @@ def test_it_can_be_used(prefect: Prefect) -> None:
 def test_schedules_become_runs(prefect: Prefect) -> None:
     """A scheduler that has stopped is not seen in the pages: a run that is due must really be there."""
     scheduled = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
-    wait_until(lambda: prefect.ask("/api/flow_runs/count", scheduled) > 0, within=30)
+    wait_until(lambda: prefect.ask("/api/flow_runs/count", scheduled) > 0)
 
 
 def test_whoever_has_no_password_is_told_nothing(prefect: Prefect) -> None:
@@ -92,6 +90,20 @@ def test_whoever_has_no_password_is_told_nothing(prefect: Prefect) -> None:
             prefect.as_somebody(wrong).ask("/api/flow_runs/filter", {})
         assert 401 == refused.value.code
     assert prefect.as_somebody("").ask("/api/ready")
+
+
+def test_the_pages_of_others_may_not_ask(prefect: Prefect) -> None:
+    """A browser that shows a page of somebody else's neither sends what that wants to start here, nor lets it read."""
+    asked = {"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"}
+    for path in ("/api/ready", "/api/flow_runs/filter"):
+        for method in ("OPTIONS", "GET"):
+            request = urllib.request.Request(f"http://127.0.0.1:{prefect.port}{path}", headers=asked, method=method)
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    headers = answer.headers
+            except urllib.error.HTTPError as error:
+                headers = error.headers
+            assert headers["Access-Control-Allow-Origin"] is None, (method, path)
 
 
 def test_the_password_is_for_its_owner_alone(prefect: Prefect) -> None:
@@ -140,7 +152,7 @@ def test_a_recovery_outlives_server_and_worker(prefect: Prefect) -> None:
     killed = prefect.up().json["processes"]
     for pid in killed.values():
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: recovery.status is not None, within=60)
+    wait_until(lambda: recovery.status is not None)
     assert Status.RECOVERED is recovery.status
     verified = lab("verify", recovery.folder.name, "--head", recovery.records[-1].hash, "--json")
     assert (0, True) == (verified.code, verified.json["intact"])
@@ -151,11 +163,48 @@ def test_a_recovery_outlives_server_and_worker(prefect: Prefect) -> None:
     assert 3 == lab("rollback", recovery.folder.name).code
 
 
+def test_a_recovery_that_died_with_everything_is_resumed(prefect: Prefect) -> None:
+    """Kill -9 of server, worker and the recovery itself, in mid-run: its evidence is intact, and a command resumes it."""
+    lab = prefect.defib
+    CLOCK.sleep(TTL)  # resolvers must have forgotten where the test before has led them
+    process.break_(lab.home, "cloudfront", "refuse")
+    before, doomed = runs(lab), [*prefect.up().json["processes"].values()]
+    flow_run = prefect.as_somebody(prefect.password).start("cdn-failover")
+    recovery = Recovery.begun(lab, before)
+    recovery.approve()
+    recovery.wait_for("steer-traffic")
+    for pid in [*started_by(flow_run), *doomed]:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(recovery.folder))
+    run_id, so_far = recovery.folder.name, recovery.records
+    assert recovery.status is None
+    listed = {each["run_id"]: each["status"] for each in lab("runs", "--json").json["runs"]}
+    assert listed[run_id] == "crashed"
+    assert lab("verify", run_id, "--head", so_far[-1].hash, "--json").json["intact"] is True
+    resumed = lab("resume", run_id, "--json")
+    assert (resumed.code, resumed.json["status"], resumed.json["rto"]["verdict"]) == (0, "recovered", "met"), resumed.err
+    assert recovery.records[: len(so_far)] == so_far
+    assert lab("verify", run_id, "--head", resumed.json["head"], "--json").json["intact"] is True
+    process.heal(lab.home)
+    assert 3 == lab("rollback", run_id).code
+    assert ["server", "worker"] == prefect.up().json["started"]
+
+
+def started_by(flow_run: str) -> list[int]:
+    """The processes that a flow run has started, by what they were told of it."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has ended meanwhile
+            found += [int(path.parent.name)] if f"Prefect flow run {flow_run}".encode() in path.read_bytes() else []
+    assert found, "nothing was started"
+    return found
+
+
 def test_a_worker_that_died_is_started_anew(prefect: Prefect) -> None:
     """The server, and what runs through it, is left alone."""
     before = prefect.up().json["processes"]
     os.kill(before["worker"], signal.SIGKILL)
-    wait_until(lambda: not ProcessId.of(before["worker"]).alive(), within=5)
+    wait_until(lambda: not ProcessId.of(before["worker"]).alive())
     after = prefect.up().json
     assert (["worker"], before["server"]) == (after["started"], after["processes"]["server"])
 
@@ -200,7 +249,7 @@ def test_a_server_that_does_not_come_up(defib: Defib) -> None:
     """What it said last is in the message, with its log; nothing is left half started."""
     (defib.home / "prefect").mkdir(mode=0o700)
     (defib.home / "prefect" / "prefect.db").write_bytes(b"this is no database at all" * 100)
-    ended = defib("up", "--port", str(free_port()), "--json", timeout=200)
+    ended = defib("up", "--port", str(free_port()), "--json")
     assert 1 == ended.code
     assert str(defib.home / "prefect" / "server.log") in ended.json["where"]
     assert "not a database" in ended.json["seen"]

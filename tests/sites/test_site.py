@@ -96,6 +96,7 @@ class TestLoading:
             ("(?P<built>", "(?P<bilt>", "page:"),
             ("token: file:lab/secrets/cloudflare-token", "token: s3cr3t-t0ken", "token:"),
             ("  interval: 1s", "  interval: 1s\n  interval: 2s", "  interval: 2s"),
+            ("values: [127.77.9.1]", "values: [127.77.9.1, 127.77.9.1]", "values: [127.77.9.1, 127.77.9.1]"),
         ],
     )
     def test_parts_that_do_not_fit(self, tmp_path: Path, old: str, new: str, key: str) -> None:

@@ -1,4 +1,4 @@
-"""The assets of the property as they stand from the start: a bucket in one Region, and its replica in another."""
+"""The assets of the property as they stand from the start: a bucket, its replica elsewhere, and one to restore into."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from defib.lab.strict import versions
 
 SOURCE, SOURCE_REGION = "pulse-assets", "us-east-1"
 REPLICA, REPLICA_REGION = "pulse-assets-replica", "eu-west-1"
+BESIDE = "pulse-assets-restored"
+"""In the source's Region, and empty: what was is put there to be looked at before it is put into its place."""
 RULE = "assets"
 ROLE_NAME = "pulse-assets-replication"
 BATCH_ROLE_NAME = "pulse-assets-batch-replication"
@@ -75,8 +77,8 @@ def assets() -> Iterator[Asset]:
 
 
 def furnish(configurations: Configurations, now: datetime) -> None:
-    """Make both buckets, the role and the rule, with everything copied long ago."""
-    for name, region in ((REPLICA, REPLICA_REGION), (SOURCE, SOURCE_REGION)):
+    """Make the buckets, the role and the rule, with everything copied long ago."""
+    for name, region in ((REPLICA, REPLICA_REGION), (SOURCE, SOURCE_REGION), (BESIDE, SOURCE_REGION)):
         bucket = Bucket(name)
         bucket.create(region)
         bucket.keep_private()

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from defib.lab.replication.configurations import Configurations
-from defib.lab.replication.furniture import REPLICA, ROLE, SOURCE
+from defib.lab.replication.furniture import BESIDE, REPLICA, ROLE, SOURCE
 from defib.lab.replication.permissions import SERVICE
 from defib.lab.strict import versions
 from defib.lab.strict.roles import Role
 
 
 def state(configurations: Configurations) -> dict[str, Any]:
-    """Both buckets, each key with its versions, the role and the rules; statuses are left out, for they pass."""
-    buckets = {name: _bucket(held) for name in (SOURCE, REPLICA) if (held := versions.bucket(name)) is not None}
+    """All three buckets, each key with its versions, the role and the rules; statuses are left out, for they pass."""
+    buckets = {name: _bucket(held) for name in (SOURCE, REPLICA, BESIDE) if (held := versions.bucket(name)) is not None}
     held = configurations.of(SOURCE)
     rules = [repr(rule) for rule in held.rules] if held is not None else []
     role = Role(held.role if held is not None else ROLE)

@@ -37,6 +37,11 @@ def added_to(bundle: Path) -> Path:
     return bundle.with_name(f"{bundle.name}{ADDED}")
 
 
+def settings_beside(bundle: Path, remote: str) -> Path:
+    """Where the settings of a remote are kept."""
+    return bundle.with_name(f"{bundle.name.removesuffix('.bundle')}.{remote}.settings.json")
+
+
 def read_header(path: Path) -> Header | None:
     """The header of the bundle at `path`; None where it is no bundle, OSError where it cannot be read."""
     with path.open("rb") as file:

@@ -30,7 +30,8 @@ def examine(git: GitCommand, loose: int, within: Deadline) -> str:
     try:
         found = git.run("fsck", "--full", "--no-dangling", "--no-progress", within=within)
         if found.status:
-            return f"the store at {git.repository} is damaged: {found.output.strip()[-300:]}"
+            then = "move it away: the next run makes it anew, from the source and the bundle"
+            return f"the store at {git.repository} is damaged: {_wrong(found.output)}; {then}"
         packed = git.run("repack", "--quiet", "-d", "--geometric=2", within=within)
     except BudgetSpent:
         return f"the store at {git.repository} could not be examined in its time"
@@ -38,6 +39,11 @@ def examine(git: GitCommand, loose: int, within: Deadline) -> str:
     if not wrong:
         stamp.touch()
     return wrong
+
+
+def _wrong(said: str) -> str:
+    lines = [line for line in said.strip().splitlines() if not line.startswith("notice: ")]
+    return "; ".join(lines)[:300] or "git does not say how"
 
 
 def _in_order(git: GitCommand, within: Deadline) -> str:

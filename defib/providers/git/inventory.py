@@ -20,6 +20,9 @@ from defib.mirror.weigh import ARCHIVE
 from defib.providers.git.command import GitCommand
 
 INCOMING = "refs/incoming/"
+_PLANNED = "refs/planned/"
+"""Instead of it in a plan, which may be made beside a run, and is to change nothing for it."""
+
 _ARCHIVED = f"{ARCHIVE}/"
 _LOOSE = re.compile(r"([0-9a-f]{40})\n")
 _ID = 40
@@ -50,10 +53,19 @@ class Inventory:
     def __init__(self, git: GitCommand, kinds: Collection[str]) -> None:
         self._git = git
         self._local = tuple(f"refs/{kind}" for kind in kinds)
-        self._incoming = tuple(f"{INCOMING}{kind}" for kind in kinds)
+        self._at = INCOMING
         self._known: Held | None = None
         self._forgotten = 0
         self._lock = threading.Lock()
+
+    def look_aside(self) -> None:
+        """What is taken in from now on stands aside, where only plans look."""
+        self._at = _PLANNED
+        self.forget()
+
+    def incoming(self, ref: str) -> str:
+        """Where a ref of the source stands once it is taken in."""
+        return f"{self._at}{ref.removeprefix('refs/')}"
 
     def held(self, within: Deadline) -> Held:
         """What every ref leads to; :class:`StepFailed` where the repository cannot be read."""
@@ -74,10 +86,10 @@ class Inventory:
             self._forgotten += 1
 
     def _sorted(self, refs: Mapping[str, str], loose: int) -> Held:
-        held = Held(loose=loose)
+        held, taken_in = Held(loose=loose), tuple(map(self.incoming, self._local))
         for ref, commit in refs.items():
-            if ref.startswith(self._incoming):
-                held.incoming[f"refs/{ref[len(INCOMING) :]}"] = commit
+            if ref.startswith(taken_in):
+                held.incoming[f"refs/{ref[len(self._at) :]}"] = commit
             elif ref.startswith(self._local):
                 held.local[ref] = commit
             elif ref.startswith(_ARCHIVED):

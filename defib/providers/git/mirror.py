@@ -1,7 +1,8 @@
 """One repository, taken from its source into a store of this machine, and sent on to its mirrors.
 
-The store is bare. Under ``refs/incoming`` stands what the source had when it was last taken in; ``refs/heads`` and
-``refs/tags`` are the local copy, a mirror like the others, of which bundles are made; under ``refs/archive`` stand old tips.
+The store is bare. Under ``refs/incoming`` stands what the source had when it was last taken in (in a plan, under
+``refs/planned``); ``refs/heads`` and ``refs/tags`` are the local copy, a mirror like the others, of which bundles are made;
+under ``refs/archive`` stand old tips.
 Only the source is ever fetched from: what the store holds, the source once had.
 """
 
@@ -9,27 +10,33 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
 
 from defib.clock import Deadline
 from defib.errors import ProviderError, SecretMissing
-from defib.mirror.port import LOCAL, Listing, Sent
+from defib.mirror.port import LOCAL, Listing, Sent, TakenIn
 from defib.mirror.settings import RepositorySettings, Unknown
+from defib.mirror.settings_file import write_settings
 from defib.mirror.weigh import ARCHIVE, archived
 from defib.ports import DnsZone
 from defib.providers.git.advance import advance
+from defib.providers.git.bundle import settings_beside
 from defib.providers.git.examine import examine
-from defib.providers.git.inventory import INCOMING, Inventory
+from defib.providers.git.inventory import Inventory
 from defib.providers.git.keeping import Bundles
 from defib.providers.git.large import LargeFiles
 from defib.providers.git.listing import Reading
 from defib.providers.git.offsite import OffsiteCopy
 from defib.providers.git.outgoing import Move, Outgoing
+from defib.providers.git.reclaim import reclaim
 from defib.providers.git.refs import GitRefs
 from defib.providers.git.remote import GitRemote, Pushed, Troubled
 from defib.providers.git.steps import Steps
@@ -38,6 +45,7 @@ from defib.providers.git.submodules import submodules_of
 from defib.providers.open_repository import open_repository
 from defib.redeploy.offer import Trouble
 from defib.sites.git import Remote, Repository
+from defib.wholefile import put
 
 ANSWER_WITHIN = timedelta(seconds=20)
 """A remote that has not said by then what it holds is taken for dead."""
@@ -49,14 +57,25 @@ _AT_ONCE = 5000
 """Refs that are deleted here at once, at some 100 bytes each: what the system takes as arguments of one command."""
 
 _MOST_PUSHES = 64
-_DECLINED = re.compile(r"pre-receive hook declined|exceeds|too large|declined", re.IGNORECASE)
 _ARCHIVED = re.compile(rf"{ARCHIVE}/\d{{4}}-\d\d-\d\d/(.+)/[0-9a-f]+")
+
+_MOST_FETCHES = 24
+"""Fetches that fail for the sake of something damaged, after which what is left waits for the next run."""
+
+_OF_ALL = frozenset({Trouble.DENIED, Trouble.NO_REPOSITORY})
+"""What is no matter of single refs."""
+
+_IN_VAIN = 4
+"""The same where none of them brought anything."""
 
 Item = TypeVar("Item")
 
 
 class GitMirror:
-    """Fulfils :class:`defib.mirror.port.Mirrored`; the store is kept at `folder`, the bundle at `bundle`."""
+    """Fulfils :class:`defib.mirror.port.Mirrored`; the store is kept at `folder`, the bundle at `bundle`.
+
+    A store that was lost `reclaims` what the bundle has, before anything is taken from the source.
+    """
 
     def __init__(
         self,
@@ -69,6 +88,7 @@ class GitMirror:
         before_write: Callable[[], None] = lambda: None,
         gate: AbstractContextManager[object] | None = None,
         offsite: OffsiteCopy | None = None,
+        reclaims: bool = True,
     ) -> None:
         self.name = repository.name
         self.branch = repository.branch
@@ -88,7 +108,7 @@ class GitMirror:
         self._large = LargeFiles(git, repository.remotes, secrets) if repository.lfs else None
         self._listed: dict[str, Listing] = {}
         self._held_open: AbstractContextManager[None] | None = None
-        self._bundle = bundle
+        self._bundle, self._reclaims = bundle, reclaims
         self._offsite = offsite
         self._before_write = before_write
         self._gate = gate or threading.Semaphore(len(self._places))
@@ -100,8 +120,7 @@ class GitMirror:
             asked = [pool.submit(self._listing, place, within) for place in remote]
             wait(asked, return_when=FIRST_COMPLETED)  # reading at once would keep the questions from going out
             if not places or LOCAL in places:
-                self._inventory.forget()
-                self._listed[LOCAL] = Listing(self._inventory.held(within).local)
+                self._listed[LOCAL] = self._local(within)
             self._listed.update(zip(remote, (each.result() for each in asked), strict=True))
         return {place: self._listed[place] for place in (*remote, LOCAL) if place in (places or self._places)}
 
@@ -112,51 +131,88 @@ class GitMirror:
             held.__enter__()
             self._held_open = held
 
+    def _local(self, within: Deadline) -> Listing:
+        self._inventory.forget()
+        held = self._inventory.held(within)
+        if self._reclaims and not (held.local or held.archived) and self._bundle.is_file():
+            problem = reclaim(self._store.git, self._bundle, self._kinds, within)
+            self._inventory.forget()
+            return Listing(self._inventory.held(within).local, problem)
+        return Listing(held.local)
+
     def _listing(self, place: str, within: Deadline) -> Listing:
         try:
             with self._gate:
                 soon = within.sooner(ANSWER_WITHIN)
                 return Listing(self._places[place].refs(*(f"refs/{kind}" for kind in self._kinds), within=soon))
         except Troubled as trouble:
-            return Listing(problem=trouble.problem)
+            return Listing(problem=trouble.problem, denied=trouble.trouble is Trouble.DENIED)
 
-    def take_in(self, refs: Mapping[str, str], *, within: Deadline) -> str:
+    def take_in(self, refs: Mapping[str, str], *, within: Deadline, dry: bool = False) -> TakenIn:
         self._hold(within)
+        if dry:
+            self._inventory.look_aside()
         try:
-            return self._take_in(refs, within)
+            return self._take_in(refs, within, dry=dry)
         except Troubled as trouble:
-            return trouble.problem
+            return TakenIn(trouble.problem)
 
-    def _take_in(self, refs: Mapping[str, str], within: Deadline) -> str:
+    def _take_in(self, refs: Mapping[str, str], within: Deadline, *, dry: bool) -> TakenIn:
         before = self._inventory.held(within).incoming
         if refs == before:
-            return ""
+            return TakenIn()
         changed = [ref for ref, commit in refs.items() if before.get(ref) != commit]
         gone = [ref for ref in before if ref not in refs]
-        self._keep_what_was_not_sent(before, [*changed, *gone], within)
+        if not dry:
+            self._keep_what_was_not_sent(before, [*changed, *gone], within)
         for some in _some(gone):
-            self._places[LOCAL].push([f":{_incoming(ref)}" for ref in some], within=within)
+            self._places[LOCAL].push([f":{self._inventory.incoming(ref)}" for ref in some], within=within)
         if not changed:
-            return ""
-        said = self._fetched([(ref, before.get(ref, ""), refs[ref]) for ref in changed], within)
+            return TakenIn()
+        said, damaged = self._fetched([(ref, before.get(ref, ""), refs[ref]) for ref in changed], within)
         now = self._inventory.held(within).incoming
         # A shallow repository is no failure to git: it warns, leaves out the branch, and ends with 0.
-        left_out = [ref for ref in changed if now.get(ref) in {None, before.get(ref)}]
-        if left_out:
-            return f"{Trouble.DAMAGED}: git does not take {', '.join(left_out[:3])} of {self.source}: {said.strip()[:300]}"
-        return ""
+        shallow = [ref for ref in changed if ref not in damaged and now.get(ref) in {None, before.get(ref)}]
+        if shallow:
+            told = f"git does not take {', '.join(shallow[:3])} of {self.source}: {said.strip()[:300]}"
+            return TakenIn(f"{Trouble.DAMAGED}: {told}")
+        return TakenIn(left_out=damaged) if len(damaged) < len(refs) else TakenIn(damaged[changed[0]])
 
-    def _fetched(self, moves: Sequence[Move], within: Deadline) -> str:
-        """Bring what the source has, and move what was taken in to that; what was said meanwhile."""
+    def _fetched(self, moves: Sequence[Move], within: Deadline) -> tuple[str, dict[str, str]]:
+        """Bring what the source has, and move what was taken in to that; what was said meanwhile.
+
+        Git brings nothing where one ref leads to something that is damaged, or that the source has lost: then part after
+        part, until that one is found. Gives also why refs were left out. Where no part can be had, it is given up soon.
+        """
+        said, damaged, parts, asked = "", dict[str, str](), deque([moves]), 0
+        while parts:
+            some = parts.popleft()
+            try:
+                said = self._fetched_at_once(some, within, by_name=asked > 0)
+            except Troubled as trouble:
+                if trouble.trouble in _OF_ALL:
+                    raise
+                asked += 1
+                nothing_came = len(damaged) + sum(map(len, parts)) + len(some) == len(moves)
+                if len(some) == 1 or asked >= (_IN_VAIN if nothing_came else _MOST_FETCHES):
+                    damaged |= {ref: trouble.problem for ref, _, _ in some}
+                else:
+                    parts.extend(_halves(some))
+        return said, damaged
+
+    def _fetched_at_once(self, moves: Sequence[Move], within: Deadline, *, by_name: bool) -> str:
         moved = all(before for _, before, _ in moves) and len(moves) <= _ONE_BY_ONE
-        names = [f"refs/{kind}*" for kind in self._kinds] if len(moves) > _ONE_BY_ONE else [ref for ref, _, _ in moves]
+        every = len(moves) > _ONE_BY_ONE and not by_name
+        names = [f"refs/{kind}*" for kind in self._kinds] if every else [ref for ref, _, _ in moves]
         source = self._places[self.source]
         try:
             with self._gate:
-                if moved and source.brought([(_incoming(ref), old, new) for ref, old, new in moves], within=within):
+                if moved and source.brought(
+                    [(self._inventory.incoming(ref), old, new) for ref, old, new in moves], within=within
+                ):
                     return ""
                 tips = [before for _, before, _ in moves] if moved else []
-                return source.fetch([f"+{name}:{_incoming(name)}" for name in names], tips, within=within)
+                return source.fetch([f"+{name}:{self._inventory.incoming(name)}" for name in names], tips, within=within)
         finally:
             self._inventory.forget()
 
@@ -199,14 +255,19 @@ class GitMirror:
             self._inventory.forget()
 
     def _push(self, place: str, refs: Sequence[str], within: Deadline, most: int, *, dry: bool) -> list[Pushed]:
-        """Push; where the place declines all for the sake of one, half of them, until that one is found."""
+        """Push; where the place declines all, maybe for the sake of one, half of them, until that one is found.
+
+        Whatever words it has for that: hosts differ in them.
+        """
         # By name git compares every name with every ref of the place; what differs is found faster by a pattern.
         wanted = [f"refs/{kind}*" for kind in self._kinds] if len(refs) > _ONE_BY_ONE else refs
         with self._gate:
-            told = self._places[place].push([f"{_incoming(ref)}:{ref}" for ref in wanted], within=within, dry=dry)
+            told = self._places[place].push(
+                [f"{self._inventory.incoming(ref)}:{ref}" for ref in wanted], within=within, dry=dry
+            )
         among = set(refs)
         pushed = [each for each in told if each.ref in among]
-        declined = [each.ref for each in pushed if each.why and not each.ours and _DECLINED.search(each.why)]
+        declined = [each.ref for each in pushed if each.why and not each.ours]
         if len(declined) < 2 or most <= 1 or len(declined) < len([each for each in pushed if not each.ours]):  # noqa: PLR2004
             return pushed
         half = len(declined) // 2
@@ -220,7 +281,7 @@ class GitMirror:
         there = [commit for commit in self._listed[place].refs.values() if self.held(commit, within=within)]
         steps = Steps(self._store.git, there, self._limit)
         for ref in refs:
-            for commit in steps.towards(_incoming(ref), within) if ref.startswith("refs/heads/") else ():
+            for commit in steps.towards(self._inventory.incoming(ref), within) if ref.startswith("refs/heads/") else ():
                 with self._gate:
                     self._places[place].push([f"{commit}:{ref}"], within=within)
 
@@ -276,12 +337,25 @@ class GitMirror:
         except (ProviderError, SecretMissing) as error:
             return Unknown(str(error))
 
+    def keep_settings(self, place: str, settings: RepositorySettings, *, within: Deadline) -> str:
+        file = settings_beside(self._bundle, place)
+        put(file, write_settings(settings).encode(), "the settings")
+        if self._offsite is None:
+            return ""
+        self._before_write()
+        # When they were asked for is no difference: every run asks.
+        told = write_settings(replace(settings, asked=datetime.min.replace(tzinfo=UTC)))
+        return self._offsite.keep_part(file, f".{place}.settings.json", sha256(told.encode()).hexdigest(), within=within)
+
     def examine(self, *, within: Deadline) -> str:
         return examine(self._store.git, self._inventory.held(within).loose, within)
 
 
-def _incoming(ref: str) -> str:
-    return f"{INCOMING}{ref.removeprefix('refs/')}"
+def _halves(moves: Sequence[Move]) -> Iterator[Sequence[Move]]:
+    """Two halves, or where these are more than one command takes, as many parts as that takes."""
+    size = min((len(moves) + 1) // 2, _AT_ONCE // 2)
+    for first in range(0, len(moves), size):
+        yield moves[first : first + size]
 
 
 def _some(refs: Sequence[Item]) -> Iterator[Sequence[Item]]:

@@ -44,10 +44,13 @@ class OffsiteCopy:
         Believed only once the store says that it holds exactly these bytes. Raises what the store raises.
         """
         parts = [(file, suffix) for file, suffix in ((bundle, ""), (added_to(bundle), ADDED)) if file.is_file()]
-        return "; ".join(filter(None, (self._keep(file, suffix, within) for file, suffix in parts)))
+        return "; ".join(
+            filter(None, (self.keep_part(file, suffix, _sha256(file), within=within) for file, suffix in parts))
+        )
 
-    def _keep(self, part: Path, suffix: str, within: Deadline) -> str:
-        digest, stamp = _sha256(part), self._stamp.with_name(f"{self._stamp.name}{suffix}")
+    def keep_part(self, part: Path, suffix: str, digest: str, *, within: Deadline) -> str:
+        """The same for one file, under the bundle's key with `suffix`; sent where `digest` is not that of last time."""
+        stamp = self._stamp.with_name(f"{self._stamp.name}{suffix}")
         if stamp.is_file() and stamp.read_text(encoding="ascii") == digest:
             return ""
         store, key = self._store(), f"{self._key.removesuffix(_SEALED)}{suffix}{_SEALED}"
@@ -60,10 +63,10 @@ class OffsiteCopy:
         where = f"{store.where}/{key}"
         if there is None or (there.size, there.sha256) != (upload.size, upload.sha256):
             raise StepFailed(
-                "the copy of the bundle is not what was sent", where=where, seen=str(there), then="defib mirror"
+                "the copy in the bucket is not what was sent", where=where, seen=str(there), then="defib mirror"
             )
         stamp.write_text(digest, encoding="ascii")
-        return f"an encrypted copy of it is at {where}"
+        return f"an encrypted copy is at {where}"
 
 
 def _sha256(path: Path) -> str:

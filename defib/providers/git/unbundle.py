@@ -11,8 +11,6 @@ from defib.providers.git.command import GitCommand
 from defib.providers.git.remote import FETCH, Troubled, answer
 from defib.redeploy.offer import Trouble
 
-_LACKS = "lacks these prerequisite"
-
 
 def take_branch(git: GitCommand, bundle: Path, branch: str, ref: str, within: Deadline) -> str:
     """Bring `branch` to `ref` of the repository of `git`; a doubt about what was added to the bundle, in words, or "".
@@ -61,10 +59,9 @@ def _added(bundle: Path, header: Header, within: Deadline) -> Header | None:
 def _fetch_added(git: GitCommand, bundle: Path, branch: str, ref: str, within: Deadline) -> None:
     try:
         _fetch(git, added_to(bundle), branch, ref, within)
-    except Troubled as trouble:
-        if _LACKS not in trouble.problem:
-            raise
-        # Of the bundle git has brought no more than the branch, and nothing where that was there already.
+    except Troubled:
+        # Of the bundle git has brought no more than the branch, and nothing where that was there already. If anything else
+        # is wrong with what was added, that is told the second time.
         answer(git, "bundle", "unbundle", str(bundle), within=within)
         _fetch(git, added_to(bundle), branch, ref, within)
 

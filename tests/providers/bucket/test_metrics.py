@@ -125,5 +125,5 @@ def test_a_region_that_hangs_takes_half_of_the_time(pair: Pair) -> None:
     began = clock.monotonic()
     usual: dict[str, Any] = {"at_source": access(pair.aws, "us-east-1"), "at_replica": access(pair.aws, "eu-west-1")}
     (found,) = CloudWatchMetrics(SOURCE, REPLICA, **usual).of(["measured"], within=soon(1))
-    assert clock.monotonic() - began < timedelta(seconds=3)
+    assert clock.monotonic() - began < timedelta(seconds=20)
     assert not found.known

@@ -251,7 +251,7 @@ def answering(*answers: bytes) -> Iterator[S3Bucket]:
         thread = Thread(target=serve, daemon=True)
         thread.start()
         yield S3Bucket("b", AwsAccess("us-east-1", f"http://127.0.0.1:{server.getsockname()[1]}", "AKIAX", "secret"))
-        thread.join(timeout=10)
+        thread.join(timeout=60)
 
 
 def said(body: bytes, length: int | None = None) -> bytes:

@@ -123,7 +123,7 @@ class TestCloudflareAlone:
         started = clock.monotonic()
         with pytest.raises(Unavailable):
             adapter(running).status(within=soon(0.3))
-        assert clock.monotonic() - started < timedelta(seconds=5)
+        assert clock.monotonic() - started < timedelta(seconds=20)
 
     def test_refused_connection_is_unavailable(self) -> None:
         """An API that nobody listens on may come back."""

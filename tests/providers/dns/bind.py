@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import dns.query
 
 from defib.clock import Deadline, SystemClock
 from defib.ports import RecordSet
+from tests.ports import free_port
 
 ANYTHING = "update-policy {{ grant {key} zonesub ANY; }};"
 """What a key is allowed, unless a test says otherwise."""
@@ -60,7 +60,7 @@ def serve(
         ttl = int(each.ttl.total_seconds())
         lines += [f"{each.key.name} {ttl} IN {each.key.type} {value}" for value in each.values]
     (folder / "zone").write_text("\n".join(lines) + "\n")
-    port = _free_port()
+    port = free_port()
     configuration = folder / "named.conf"
     allowed = policy.format(key=key, zone=zone)
     told = _CONFIGURATION.format(folder=folder, port=port, key=key, secret=secret, zone=zone, policy=allowed)
@@ -82,16 +82,9 @@ def serve(
             process.wait()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, zone: str) -> None:
     clock = SystemClock()
-    deadline = Deadline.after(clock, timedelta(seconds=10))
+    deadline = Deadline.after(clock, timedelta(seconds=60))
     while not deadline.expired():
         if process.poll() is not None:
             raise RuntimeError(f"named ended with {process.returncode}")

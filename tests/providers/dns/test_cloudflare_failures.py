@@ -61,7 +61,7 @@ class TestFailures:
         started = clock.monotonic()
         with pytest.raises(Unavailable) as caught:
             wrapped(adapter(cloudflare, zone_id)).replace([change(WWW, WWW_B)], within=soon())
-        assert clock.monotonic() - started < timedelta(seconds=2)
+        assert clock.monotonic() - started < timedelta(seconds=60)
         assert caught.value.retry_after == timedelta(seconds=300)
         assert caught.value.then
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 from defib.errors import NotFound
 from defib.ports import RecordKey, RecordSet
 from defib.providers.dns.cloudflare_format import HeldRecord, Wish, answers_as_written, record_set, wish_of, wishes_of
+from defib.users.ways import Lead
 
 KEY = RecordKey("www.example.test.", "A")
 ADDRESSES = some.integers(1, 254).map(lambda last: f"192.0.2.{last}")
@@ -40,6 +41,25 @@ def test_every_record_survives_the_way_there_and_back(records: list[Wish]) -> No
     made = record_set(records)
     assert made is not None
     assert wishes_of(made, "test") == tuple(sorted(records, key=lambda wish: wish.value))
+
+
+@given(
+    some.lists(wishes(), min_size=1, max_size=4, unique_by=lambda wish: wish.value),
+    some.lists(some.integers(1, 254).map(lambda last: f"198.51.100.{last}"), min_size=1, max_size=5, unique=True),
+)
+def test_another_place_with_more_or_fewer_addresses_can_be_written(records: list[Wish], addresses: list[str]) -> None:
+    """D19: whatever each record says of itself, the plan to another place is one that Cloudflare can hold, not refused late.
+
+    What all records say, all say afterwards.
+    """
+    before = record_set(records)
+    assert before is not None
+    after = Lead(KEY, tuple(sorted(addresses)), timedelta(seconds=60)).put_into(before)
+    assert after is not None
+    made = wishes_of(after, "test")
+    assert {wish.value for wish in made} == set(addresses)
+    assert {wish.comment for wish in made} <= {wish.comment for wish in records}
+    assert {wish.ttl for wish in made} <= {wish.ttl for wish in records}
 
 
 @given(wishes(), wishes())

@@ -216,7 +216,7 @@ class TestRfc2136Alone:
         started = clock.monotonic()
         with pytest.raises(Unavailable):
             running.zone().read([WWW.key], within=self.soon(0.3))
-        assert clock.monotonic() - started < timedelta(seconds=5)
+        assert clock.monotonic() - started < timedelta(seconds=20)
 
     def test_refused_connection_is_unavailable(self) -> None:
         """A primary that nobody listens on may come back."""

@@ -244,7 +244,7 @@ class TestRoute53Alone:
         started = clock.monotonic()
         with pytest.raises(Unavailable):
             zone.read([WWW.key], within=self.soon(0.3))
-        assert clock.monotonic() - started < timedelta(seconds=5)
+        assert clock.monotonic() - started < timedelta(seconds=20)
 
     @pytest.mark.parametrize(
         ("fault", "expected"), [("429", Unavailable), ("500", Unavailable), ("denied", Denied), ("lost-answer", Unavailable)]

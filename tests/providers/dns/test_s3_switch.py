@@ -189,7 +189,7 @@ class TestTurning:
         start = threading.Barrier(len(rivals))
 
         def attempt(rival: S3Switch) -> type[ProviderError] | None:
-            start.wait(timeout=10)
+            start.wait(timeout=60)
             try:
                 rival.replace(batch, within=soon())
             except ProviderError as error:

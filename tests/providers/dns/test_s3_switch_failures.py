@@ -197,7 +197,7 @@ class TestFailures:
         started = CLOCK.monotonic()
         with pytest.raises(Unavailable):
             world.switch.replace(OVER, within=soon(0.3))
-        assert CLOCK.monotonic() - started < timedelta(seconds=5)
+        assert CLOCK.monotonic() - started < timedelta(seconds=20)
 
     def test_refused_connection_is_unavailable(self) -> None:
         """An endpoint that nobody listens on may come back."""

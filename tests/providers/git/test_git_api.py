@@ -86,7 +86,7 @@ class TestLimits:
         started = CLOCK.monotonic()
         with asking(limit, page(1)) as (ask, asked):
             assert all_of(ask) == [1]
-        assert timedelta(seconds=1) <= CLOCK.monotonic() - started < timedelta(seconds=5)
+        assert timedelta(seconds=1) <= CLOCK.monotonic() - started
         assert [request.target for request in asked] == ["/v4/list?per_page=2"] * 2
 
     @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ class TestLimits:
         started = CLOCK.monotonic()
         with asking(limit) as (ask, asked), pytest.raises(Unavailable, match="limits our calls") as caught:
             all_of(ask)
-        assert CLOCK.monotonic() - started < timedelta(seconds=3)
+        assert CLOCK.monotonic() - started < timedelta(seconds=wish)
         assert caught.value.retry_after == timedelta(seconds=wish)
         assert len(asked) == 1
 

