@@ -157,7 +157,7 @@ def status_before(home: Home, run_id: str) -> Status | None:
 
 
 def changed_later(home: Home, site: str, folder: Path) -> Path | None:
-    """The newest run on `site`, later than the one in `folder`, that may have changed something; None if there is none."""
+    """The newest run on `site`, later than the one in `folder`, whose changes may stand; None if there is none."""
     for later in reversed(home.runs()):
         if later.name <= folder.name:
             return None
@@ -169,8 +169,7 @@ def changed_later(home: Home, site: str, folder: Path) -> Path | None:
             if _may_be_of(later, site):
                 return later
             continue
-        changed = any(isinstance(record.entry, entries.ChangeIntended) for record in records)
-        if changed and opening_of(records, later).site == site:
+        if standing(records) and opening_of(records, later).site == site:
             return later
     return None
 

@@ -192,9 +192,9 @@ class Starter:
 
 def _not_to_be_resumed(folder: Path) -> str:
     """Why a run that has not ended well, and whose changes stand, is not resumed without a person; "" if it is."""
-    records = read_journal(folder / JOURNAL)[0]
     if is_alive(folder):
         return f"run {folder.name} is under way"
+    records = read_journal(folder / JOURNAL)[0]  # only now: nobody writes it any more
     choice = f"defib resume {folder.name}, or defib rollback {folder.name}"
     if status_of(records) is Status.INTERRUPTED:
         return f"somebody interrupted run {folder.name}, and its changes stand: {choice}"

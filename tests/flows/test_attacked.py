@@ -98,6 +98,16 @@ def test_old_run_is_not_taken_back_after_a_later_one(stage: Stage) -> None:
     assert stage.record == stage.after
 
 
+def test_old_run_is_taken_back_once_the_later_one_was(stage: Stage) -> None:
+    """Of a later run that was rolled back nothing stands, and to roll it back once more would be refused."""
+    first = stage.recovered()
+    failback = stage.recover("failback", follows=first.id)[0]
+    stage.rollback(failback.id)
+    assert stage.record == stage.after
+    assert stage.rollback(first.id)[1].status is Status.ROLLED_BACK
+    assert stage.record == stage.before
+
+
 def test_observer_without_network_vetoes_nothing(stage: Stage) -> None:
     """C2: one of three that reaches nobody's site is left out of the proof, as detection leaves it out."""
     stage.edges["cloudfront"] = REFUSED
