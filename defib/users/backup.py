@@ -99,7 +99,7 @@ def _certificates(step: Step, way: Way, host: HostOfSite, name: str) -> None:
         for seen in step.run.outside.certificates.look(url, place, within=step.within.sooner(limit)):
             if wildcard:
                 _judge_wildcard(step, host, name, seen)
-            elif ":" in seen.address and seen.not_after is None:
+            elif _perhaps_no_ipv6(seen):
                 text = f"{name} was not seen at {host.name} ({seen.address}), perhaps for want of IPv6 here: {seen.problem}"
                 step.note(text, warning=True)
             else:
@@ -154,9 +154,35 @@ def other_names(step: Step, way: Way) -> Iterator[str]:
 
 
 def verify_other_names(step: Step, way: Way) -> None:
-    """Every other name must lead its users to a certificate that is valid for it, found as they find it."""
-    for name in other_names(step, way):
-        place = urlsplit(step.site.page.url)._replace(netloc=_netloc(step, name), path="/").geturl()
-        for seen in step.run.outside.certificates.look(place, within=step.within.sooner(_ASK_WITHIN)):
-            if seen.health is not Health.GOOD:
-                step.note(f"users of {name} are not served at {seen.address or way.name}: {seen.problem}", warning=True)
+    """Wait until every other name leads its users to a certificate that is valid for it, found as they find it.
+
+    :class:`BudgetSpent` where one is turned down until the step's time is over. What this machine cannot see is told.
+    """
+    waiting, told = tuple(other_names(step, way)), set[str]()
+    while waiting:
+        turned_down: list[str] = []
+        for name in waiting:
+            place = urlsplit(step.site.page.url)._replace(netloc=_netloc(step, name), path="/").geturl()
+            seen = step.run.outside.certificates.look(place, within=step.within.sooner(_ASK_WITHIN))
+            troubles = [each for each in seen if each.health is not Health.GOOD]
+            for text in (_trouble(name, way, each) for each in troubles):
+                if text not in told:
+                    step.note(text, warning=True)
+                told.add(text)
+            if any(each.health is Health.BAD and not _perhaps_no_ipv6(each) for each in troubles):
+                turned_down.append(name)
+        waiting = tuple(turned_down)
+        if waiting:
+            step.wait(step.site.verification.interval)
+
+
+def _trouble(name: str, way: Way, seen: SeenCertificate) -> str:
+    where = seen.address or way.name
+    if seen.health is Health.UNKNOWN:
+        return f"nobody can tell whether users of {name} are served at {where}: {seen.problem}"
+    return f"users of {name} are not served at {where}: {seen.problem}"
+
+
+def _perhaps_no_ipv6(seen: SeenCertificate) -> bool:
+    """Whether it was not seen at all, at an address that this machine may have no way to."""
+    return ":" in seen.address and seen.not_after is None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -43,6 +44,41 @@ from tests.stage import BUILD, DEAD, REFUSED, Doing, Stage, impatient, older, se
 def stage(tmp_path: Path) -> Stage:
     """The lab's own site, its host down."""
     return world(tmp_path)
+
+
+def shown_to_users(stage: Stage, seen: SeenCertificate, until: datetime | None = None) -> None:
+    """What users of the apex are shown until `until`, or ever, found as they find it; the backup itself is in order."""
+    look = stage.trust.look
+
+    def as_users(url: str, connect_to: str = "", *, within: Deadline) -> tuple[SeenCertificate, ...]:
+        not_yet = until is None or stage.clock.now() < until
+        if not_yet and not connect_to and urlsplit(url).hostname == "pulse-trading.test":
+            return (seen,)
+        return look(url, connect_to, within=within)
+
+    stage.trust.look = as_users  # type: ignore[method-assign]
+
+
+class TestOtherNames:
+    """Users of the apex are users, too: they have the site back, or it is not recovered."""
+
+    NOT_YET = SeenCertificate("127.77.8.1", Health.BAD, problem="connection refused")
+
+    def test_they_are_waited_for(self, stage: Stage) -> None:
+        """A resolver that keeps the apex for longer than www: told once, and done when its users arrive."""
+        until = stage.clock.now() + timedelta(minutes=7)
+        shown_to_users(stage, self.NOT_YET, until)
+        run, outcome = stage.recover("dns-switch")
+        assert (outcome.status, run.journal.records[-1].at >= until) == (Status.RECOVERED, True)
+        assert notes(stage).count("users of pulse-trading.test. are not served at 127.77.8.1: connection refused") == 1
+
+    def test_they_never_arrive(self, stage: Stage) -> None:
+        """Not recovered; and what www's users have is not taken from them."""
+        shown_to_users(stage, self.NOT_YET)
+        run, outcome = stage.recover("dns-switch")
+        assert (outcome.status, stands(stage.memory)) == (Status.FAILED, BACKUP)
+        assert "verify-the-users: its budget is spent" in str(outcome)
+        assert timeline(run.journal.records).rto.verdict is not Verdict.MET
 
 
 class TestWarnings:
@@ -114,6 +150,13 @@ class TestWarnings:
         assert outcome.status is Status.RECOVERED
         told = "not every name of *.pulse-trading.test. has a certificate at netlify (127.77.9.1): for *.netlify.app"
         assert told in notes(stage)
+
+    def test_other_name_that_this_machine_cannot_see(self, stage: Stage) -> None:
+        """Nobody can tell is no reason to call a recovery failed, and is told."""
+        shown_to_users(stage, SeenCertificate("", Health.UNKNOWN, problem="no resolver answers here"))
+        _, outcome = stage.recover("dns-switch")
+        assert outcome.status is Status.RECOVERED
+        assert "nobody can tell whether users of pulse-trading.test. are served at netlify: no resolver" in notes(stage)
 
     def test_platform_does_not_answer(self, stage: Stage) -> None:
         """What the backup serves decides; that its API is silent is told."""
