@@ -8,22 +8,27 @@ from pathlib import Path
 
 from defib.errors import HomeUnwritable
 
+PRIVATE = 0o600
+"""The mode of a file that its owner alone may read, from its first moment."""
 
-def put(path: Path, content: bytes, what: str) -> None:
+_ORDINARY = 0o666
+
+
+def put(path: Path, content: bytes, what: str, *, mode: int = _ORDINARY) -> None:
     """Put `content` at `path`, on disk before it stands there; :class:`HomeUnwritable` where `what` cannot be written."""
     fresh = path.with_name(f"{path.name}.new")
     try:
-        _write(fresh, content)
+        _write(fresh, content, mode)
         fresh.replace(path)
     except OSError as error:
         raise HomeUnwritable(f"cannot write {what}: {error.strerror}", where=str(path)) from error
 
 
-def put_once(path: Path, content: bytes, what: str) -> None:
+def put_once(path: Path, content: bytes, what: str, *, mode: int = _ORDINARY) -> None:
     """The same where nothing stands yet: :class:`FileExistsError` where something does, however close the race was."""
     fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
-        _write(fresh, content)
+        _write(fresh, content, mode)
         taken = _link(path, fresh)
     except OSError as error:
         raise HomeUnwritable(f"cannot write {what}: {error.strerror}", where=str(path)) from error
@@ -42,9 +47,11 @@ def _link(path: Path, fresh: Path) -> bool:
     return False
 
 
-def _write(fresh: Path, content: bytes) -> None:
+def _write(fresh: Path, content: bytes, mode: int) -> None:
     fresh.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with fresh.open("wb") as file:
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        if mode == PRIVATE:
+            os.fchmod(file.fileno(), mode)  # whoever was killed here may have left it with another
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

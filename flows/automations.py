@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,6 +27,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from defib.alarms.addresses import OWN_SECRET, secret_of_addresses
 from defib.errors import DefibError, InputError, Unavailable
 from defib.home import Home
 from defib.providers.secret import resolve
@@ -39,7 +40,6 @@ LISTEN = "defib-listen"
 ESCALATION = "defib-escalation"
 
 OWN_ADDRESS = "http://127.0.0.1:8650"
-OWN_SECRET = "file:webhook-secret"  # noqa: S105 - where it is, not what it is
 
 _MOST_SAID = 1000
 
@@ -101,7 +101,7 @@ class Server:
         """Make the server's automations those of the files. Idempotent."""
         known = self._client.read_automations()
         ours = [each for each in known if TAG in each.tags]
-        ids = {name: self._block(name, url) for name, url in self._blocks.items()}
+        ids = self._ids({name for each in wanted for name in each.blocks})
         for file in wanted:
             self._must_be_right(file, ids)
         done = [self._one(each, known, ids) for each in wanted]
@@ -167,18 +167,27 @@ class Server:
         # All of it is said: what is left unsaid stays on the server as it is, such as `enabled`.
         return AutomationCore.model_validate(core.model_dump(exclude={"owner_resource"}))
 
-    def _block(self, name: str, url: str) -> UUID:
-        """The webhook block of that name, which holds `url` as a secret; made or changed where it does not."""
-        try:
+    def _ids(self, names: Iterable[str]) -> dict[str, UUID]:
+        """The webhook blocks that lead somewhere: to where it is said, or to where the server's own do."""
+        found = {name: self._block(name, self._blocks.get(name)) for name in names}
+        return {name: number for name, number in found.items() if number is not None}
+
+    def _block(self, name: str, url: str | None) -> UUID | None:
+        """The webhook block of that name, which holds `url` as a secret; made or changed where it does not.
+
+        As it stands where `url` is None; None where there is none, or nobody is to be told.
+        """
+        if url == "":
+            return None
+        with suppress(ValueError):  # there is no such block
             known = cast("Webhook", Webhook.load(name))
-            number = known._block_document_id  # noqa: SLF001 - Prefect has no other way to ask
-            if number is not None and (self._dry or known.url.get_secret_value() == url):
-                return number
-        except ValueError:
-            if self._dry:
-                return UUID(int=0)
-        block = Webhook(method="POST", url=SecretStr(url))
-        return cast("UUID", block.save(name, overwrite=True))
+            if self._dry or url in {None, known.url.get_secret_value()}:
+                return known._block_document_id  # noqa: SLF001 - Prefect has no other way to ask
+        if url is None:
+            return None
+        if self._dry:
+            return UUID(int=0)
+        return cast("UUID", Webhook(method="POST", url=SecretStr(url)).save(name, overwrite=True))
 
     def _removed(self, automation: Automation) -> Done:
         if not self._dry:
@@ -187,7 +196,10 @@ class Server:
 
 
 def apply(folder: Path, blocks: Mapping[str, str], *, dry: bool) -> tuple[Done, ...]:
-    """The files of `folder` brought to the server of ``PREFECT_API_URL``; `blocks` are addresses of webhooks by name."""
+    """The files of `folder` brought to the server of ``PREFECT_API_URL``.
+
+    `blocks` are addresses of webhooks by name: "" for nowhere, and those of which nothing is said stay as they are.
+    """
     wanted = read(folder)
     with get_client(sync_client=True) as client:
         return Server(client, blocks, dry=dry).apply(wanted)
@@ -228,11 +240,13 @@ def _plain(automation: AutomationCore) -> dict[str, Any]:
     return plain
 
 
-def _blocks(listen: str, secret: str, escalation: str) -> dict[str, str]:
-    """Where the webhook blocks lead to: to ``defib listen`` by its secret, and to the escalation where there is one."""
-    home = Home.open().path
-    found = {LISTEN: f"{listen.rstrip('/')}/tell/{resolve(secret, home)}"} if listen else {}
-    return found | ({ESCALATION: resolve(escalation, home)} if escalation else {})
+def _blocks(listen: str, secret: str, escalation: str | None) -> dict[str, str]:
+    """Where the webhook blocks lead to: to ``defib listen`` by its secret, and to the escalation where it is named."""
+    home = Home.open()
+    found = {LISTEN: f"{listen.rstrip('/')}/tell/{secret_of_addresses(home, secret)}" if listen else ""}
+    if escalation is not None:
+        found[ESCALATION] = resolve(escalation, home.path) if escalation else ""
+    return found
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -245,7 +259,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--listen", default=OWN_ADDRESS, help="where defib listen is, as the server sees it; '' for nowhere")
     parser.add_argument("--secret", default=OWN_SECRET, help="the secret of defib listen, as a reference")
     parser.add_argument(
-        "--escalation", default="", help="who else hears of a burning objective: a reference to a webhook's URL"
+        "--escalation",
+        help="who else hears of a burning objective: a reference to a webhook's URL; '' for nobody, left out: as it is",
     )
     given = parser.parse_args(arguments)
     try:

@@ -309,6 +309,10 @@ def test_burning_objectives_go_to_the_escalation(board: Automated) -> None:
             note = listener.until("of the r")["note"]
             told.add(note.removeprefix("lab: "))
     assert told == {f"{percent} % of the {objective} is used" for objective in ("rto", "rpo") for percent in (50, 75, 90)}
+    again = board.apply("--listen", "http://127.0.0.1:1")
+    assert "an objective burns: the same" in again.stdout, again.stdout + again.stderr
+    nobody = board.apply("--listen", "http://127.0.0.1:1", "--escalation", "")
+    assert "an objective burns: removed" in nobody.stdout, nobody.stdout + nobody.stderr
 
 
 def _burns(board: Automated, objective: str, percent: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from defib.errors import HomeUnwritable
-from defib.wholefile import put, put_once
+from defib.wholefile import PRIVATE, put, put_once
 
 
 def test_put_replaces(tmp_path: Path) -> None:
@@ -41,3 +42,12 @@ def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
         with pytest.raises(HomeUnwritable, match="cannot write the answer") as caught:
             way(tmp_path / "a" / "file", b"", "the answer")
         assert caught.value.where == str(tmp_path / "a" / "file")
+
+
+def test_private_from_the_first_moment(tmp_path: Path) -> None:
+    """Others read nothing of it, whatever whoever was killed here left behind."""
+    (tmp_path / "file.new").write_text("left behind")
+    (tmp_path / "file.new").chmod(0o644)
+    put(tmp_path / "file", b"secret", "it", mode=PRIVATE)
+    put_once(tmp_path / "other", b"secret", "it", mode=PRIVATE)
+    assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("file", "other")] == [0o600, 0o600]

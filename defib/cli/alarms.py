@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
+from defib.alarms.addresses import OWN_SECRET
 from defib.cli.options import REDACT, AsJson, NoPrefect, SiteName
-
-OWN_SECRET = "file:webhook-secret"  # noqa: S105 - where it is, not what it is
-"""In the home folder; made when it is first needed."""
 
 alarms_app = typer.Typer(rich_markup_mode=None)
 

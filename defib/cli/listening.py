@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 import socket
 import subprocess
 import threading
@@ -16,25 +14,24 @@ from pathlib import Path
 import uvicorn
 
 from defib.alarms import alarmbook
+from defib.alarms.addresses import secret_of_addresses
 from defib.alarms.alarm import Alarm, Says
 from defib.alarms.receiver import VENDORS, Receiver
 from defib.alerts.alert import Alert
 from defib.alerts.herald import outlets_of
 from defib.alerts.telling import tell
 from defib.cli import procedures
-from defib.cli.alarms import OWN_SECRET
 from defib.cli.desk import desk, signals_interrupt
 from defib.cli.guarding import guard
 from defib.cli.say import say, say_json
 from defib.clock import Clock, SystemClock
 from defib.detached import start_detached
-from defib.errors import DefibError, Interrupted, PortTaken, SecretMissing, Unavailable
+from defib.errors import DefibError, Interrupted, PortTaken, Unavailable
 from defib.home import Home
 from defib.observe.failure import plain
 from defib.providers.alarm import uptimerobot
 from defib.providers.alarm.message import Message
 from defib.providers.alarm.sns import Sns
-from defib.providers.secret import resolve
 from defib.redact import Redactor
 from defib.sites.site import Site, load_site
 
@@ -46,7 +43,6 @@ QUIET = timedelta(minutes=10)
 MOST_TOLD = 50
 """So many messages of automations are handed on within that time: more tell nobody more."""
 
-_FIT = re.compile(r"[A-Za-z0-9_-]{20,}")
 _MOST_CONNECTIONS = 64
 _LEAVE_WITHIN = timedelta(seconds=5)
 
@@ -71,7 +67,7 @@ def listen(redact: Redactor, wanted: Listening, *, addresses: bool, as_json: boo
     clock = SystemClock()
     at = desk(clock, redact)
     sites = {site.site: (site, path) for path in map(at.site_path, wanted.sites) for site in [load_site(path)]}
-    secret = _secret(at.home, wanted.secret)
+    secret = secret_of_addresses(at.home, wanted.secret)
     if addresses:
         _say_addresses(sites, wanted, secret, as_json=as_json)
         return 0
@@ -243,25 +239,6 @@ def _socket(wanted: Listening) -> socket.socket:
         raise PortTaken(
             f"cannot listen: {error.strerror}", where=f"{wanted.host}:{wanted.port}", then="defib listen --port ANOTHER"
         ) from error
-
-
-def _secret(home: Home, reference: str) -> str:
-    """What `reference` leads to; our own is made where it is not there yet."""
-    if reference == OWN_SECRET:
-        path = home.path / OWN_SECRET.partition(":")[2]
-        with suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
-            path.chmod(0o600)
-            file.write(secrets.token_urlsafe(32) + "\n")
-    value = resolve(reference, home.path)
-    if not _FIT.fullmatch(value):
-        raise SecretMissing(
-            "this is no secret for an address",
-            where=reference,
-            expected="20 letters, digits, - and _ or more",
-            seen=f"{len(value)} characters",
-            then="python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
-        )
-    return value
 
 
 def _say_addresses(sites: dict[str, tuple[Site, Path]], wanted: Listening, secret: str, *, as_json: bool) -> None:

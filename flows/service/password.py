@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
 from defib.errors import InputError
+from defib.wholefile import PRIVATE, put
 
 FILE = "auth-string"
 USER = "defib"
@@ -18,7 +18,7 @@ def password(folder: Path) -> str:
     """The string kept in `folder`, made when it is asked for first; :class:`InputError` where others may read it."""
     path = folder / FILE
     if not path.exists():
-        private(path, f"{USER}:{secrets.token_urlsafe(_BYTES)}\n")
+        put(path, f"{USER}:{secrets.token_urlsafe(_BYTES)}\n".encode(), "the password of Prefect's API", mode=PRIVATE)
     if path.stat().st_mode & _OTHERS:
         raise InputError(
             "others may read the password of Prefect's API",
@@ -36,12 +36,3 @@ def password(folder: Path) -> str:
             then=f"rm {path}, and start again",
         )
     return text
-
-
-def private(path: Path, text: str) -> None:
-    """Write a file whole or not at all, and never readable for others, not for a moment."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)

@@ -19,10 +19,11 @@ from defib.errors import DefibError, InputError
 from defib.home import Home
 from defib.process import run_command
 from defib.service import Wish
+from defib.wholefile import PRIVATE, put
 from flows.service import settings
 from flows.service.api import Api
 from flows.service.password import FILE as PASSWORD
-from flows.service.password import password, private
+from flows.service.password import password
 from flows.service.place import Place
 from flows.service.process import Started, end, words_of
 from flows.service.state import Service
@@ -174,7 +175,8 @@ class _Coming:
         place = self.service.place
         if not self.service.alive(SERVER):
             place.must_be_free(then=f"{self._again} on another port, such as {place.port + 1}")
-            private(self._folder / "profiles.toml", settings.profile(place, self._password))
+            profile = settings.profile(place, self._password)
+            put(self._folder / "profiles.toml", profile.encode(), "Prefect's profile", mode=PRIVATE)
             if not self.service.asks and not place.is_loopback():
                 self._tell(f"warning: whoever can reach {place.elsewhere} can start and approve recoveries there")
             self._tell(f"starting Prefect's server at {place.url}; the first time takes half a minute")
