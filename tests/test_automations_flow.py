@@ -31,7 +31,7 @@ from tests.flows.prefect_server import serving
 from tests.flows.prefect_stage import Board, until
 from tests.listener import listening
 
-NET = "127.164"
+NET = "127.172"
 CLOCK = SystemClock()
 SLIP = """
 name: x

@@ -16,7 +16,7 @@ from tests.conftest import ROOT, Defib, LabMaker
 from tests.deploy.cluster import Cluster, missing, running
 from tests.service.stage import Recovery, Somebody, runs, wait_until
 
-NET = "127.162"
+NET = "127.169"
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"needs Debian's {missing()}")
 

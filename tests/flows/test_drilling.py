@@ -22,7 +22,7 @@ from tests.drills.schedule import schedules
 from tests.flows.prefect_server import serving
 from tests.flows.prefect_stage import Board, until
 
-NET = "127.163"
+NET = "127.171"
 
 
 @pytest.fixture(scope="module")

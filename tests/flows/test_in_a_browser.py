@@ -16,7 +16,7 @@ from tests.flows.prefect_stage import Board, until
 from tests.flows.test_on_demand import deployment, digest_of, records_of, until_state
 from tests.ports import free_port
 
-NET = "127.161"
+NET = "127.170"
 PICTURES = ROOT / "build" / "pages"
 
 

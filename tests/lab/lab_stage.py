@@ -18,9 +18,9 @@ PUBLIC = "www.pulse-trading.test"
 
 
 def free_net() -> str:
-    """A network on which no lab runs; where the search starts differs from process to process."""
-    for offset in range(100):
-        net = f"127.{100 + (os.getpid() + offset) % 100}"
+    """A network below those of other tests on which no lab runs; where the search starts differs between processes."""
+    for offset in range(60):
+        net = f"127.{10 + (os.getpid() + offset) % 60}"
         with socket.socket() as probe:
             if probe.connect_ex((f"{net}.0.1", CONTROL_PORT)) != 0:
                 return net

@@ -34,7 +34,7 @@ from tests.drills.schedule import schedules
 from tests.privilege.iam import Statement, allows, covers
 from tests.privilege.wire import ACCOUNT, Asked, Call, asked
 
-NET = "127.167"
+NET = "127.168"
 DONE = (0, 6)
 """Recovered; the second where nobody knows since when there was an outage, because none was watched."""
 
