@@ -57,7 +57,8 @@ def describe(entry: entries.Entry) -> str:  # noqa: C901, PLR0911, PLR0912 - one
         case entries.Noted():
             return f"{_INDENT}{'! ' if entry.warning else ''}{entry.text}"
         case entries.Planned():
-            changes = [f"{_INDENT}  {line}" for block in blocks(entry.changes) for line in block.lines]
+            told = (line for block in blocks(entry.changes) for line in (f"at {block.place}", *block.lines))
+            changes = [f"{_INDENT}  {line}" for line in told]
             return "\n".join([f"{_INDENT}plan {entry.digest[:12]}{'' if changes else ': nothing to change'}", *changes])
         case entries.Forecast():
             return f"{_INDENT}forecast: {outlook.headline(entry)}"

@@ -248,7 +248,8 @@ def test_a_drill_in_lines(lab: Defib) -> None:
     assert told.err.count("Prefect is not used") == 1
     assert [line for line in told.err.splitlines() if len(line) > WIDEST] == []
     lines = [line.strip() for line in told.err.splitlines()]
-    assert any(line.startswith("from www.pulse-trading.test. CNAME") for line in lines)
+    at = lines.index("at route53/Z0PULSETRADING")
+    assert lines[at + 1].startswith("from www.pulse-trading.test. CNAME")
     assert "RECOVERED, and put back as it was\n  RTO:      met  users were out " in told.out
     assert ", eyewitness " in told.out
     assert "  after:    no trace left; the lab is still up\n" in told.out
