@@ -60,10 +60,12 @@ class Books:
             tags = tags_of(next(run.journal.of(entries.Opened)))
             self._orders.put(lambda: self._tag(number, tags))
             self._orders.put(_board)
-            outcome = self._body.outcome()
-            self._orders.put(lambda: publish(number, timeline(run.journal.records), tags))
-            self._orders.put(lambda: _board().refresh_here(site))
-            self._orders.put(None)
+            try:
+                outcome = self._body.outcome()
+                self._orders.put(lambda: publish(number, timeline(run.journal.records), tags))
+                self._orders.put(lambda: _board().refresh_here(site))
+            finally:
+                self._orders.put(None)
             return state_of(outcome.status, outcome.reason)
 
         try:
@@ -74,9 +76,10 @@ class Books:
             self._body.settled.set()
             self._kept.set()
 
-    def close(self, within: timedelta) -> None:
-        """Give Prefect until `within` to finish writing."""
-        self._kept.wait(within.total_seconds())
+    def close(self, within: timedelta, write_within: timedelta) -> None:
+        """Give Prefect until `within` to take down the end, and where it did, `write_within` for artifacts and board."""
+        if self._kept.wait(within.total_seconds()) and self._clerk.is_alive():
+            self._clerk.join(write_within.total_seconds())
 
     def _work(self) -> None:
         while (order := self._orders.get()) is not None:

@@ -34,6 +34,9 @@ START_WITHIN = timedelta(seconds=2)
 FAREWELL = timedelta(seconds=1.5)
 """How long Prefect may take to write down the end of a run that is over."""
 
+WRITE_WITHIN = timedelta(seconds=10)
+"""How long it may take after that, having answered, for what is shown of the run."""
+
 
 _gave_up = threading.Event()
 """Set once Prefect has failed inside a flow of this process."""
@@ -162,7 +165,7 @@ def _through_prefect(procedure: Procedure, run: Run, body: Once[Outcome]) -> Non
     if not body.settled.wait(START_WITHIN.total_seconds()):
         run.journal.append(entries.Noted("", "Prefect did not start the flow in time; going on without it", warning=True))
     body.outcome()
-    books.close(FAREWELL)
+    books.close(FAREWELL, WRITE_WITHIN)
 
 
 def _inside_a_flow() -> bool:

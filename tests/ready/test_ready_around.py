@@ -25,7 +25,7 @@ from defib.ready.check import State
 from defib.ready.inspect import Instruments, inspect
 from defib.report.artifacts import readiness_rows, readiness_text
 from tests.ready.ready_scene import HEALTH_CHECK, SECRETS, WWW, bad, only, ready
-from tests.stage import REFUSED, Stage, seconds
+from tests.stage import REFUSED, RUNBOOKS, Stage, seconds
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ def test_servers_that_differ(stage: Stage) -> None:
 
 def armed(folder: Path, **wrong: str) -> Stage:
     """A world with a switch, whose primary record set of the apex has the attributes of `wrong` instead of its own."""
-    stage = Stage(folder / "home", Path(__file__).parents[2] / "runbooks" / "sites" / "lab-armed.yaml")
+    stage = Stage(folder / "home", RUNBOOKS / "sites" / "lab-armed.yaml")
     sets = []
     for host, role in zip(stage.site.hosts, ("PRIMARY", "SECONDARY"), strict=True):
         for each in host.records:
@@ -290,7 +290,7 @@ def test_a_zone_that_users_are_not_answered_from(stage: Stage) -> None:
 
 def test_several_zones_that_do_not_agree(tmp_path: Path) -> None:
     """D10: a state split between providers is a failure, though each zone by itself is as a run leaves it."""
-    site = Path(__file__).parents[2] / "runbooks" / "sites" / "lab-two-dns.yaml"
+    site = RUNBOOKS / "sites" / "lab-two-dns.yaml"
     stage = Stage(tmp_path / "home", site)
     moved = replace(stage.record, values=(stage.standby.hostname,))
     stage.memories[0].replace([RecordChange(stage.record, moved)], within=Deadline.after(stage.clock, seconds(1)))
@@ -351,7 +351,7 @@ def test_a_zone_that_not_all_of_its_providers_sign(
     tmp_path: Path, signed: tuple[int, ...], silent: bool, state: State
 ) -> None:
     """D15: resolvers that validate would refuse the others' answers, and a run is refused; who is silent is unknown."""
-    stage = Stage(tmp_path / "home", Path(__file__).parents[1] / "runbooks" / "sites" / "lab-two-dns.yaml")
+    stage = Stage(tmp_path / "home", RUNBOOKS / "sites" / "lab-two-dns.yaml")
     key = RecordSet(RecordKey(stage.site.dns[0].zone, "DNSKEY"), timedelta(hours=1), ("257 3 13 AAAA",))
     for number in signed:
         zone = stage.memories[number]
@@ -370,7 +370,7 @@ def test_a_proxied_name_and_a_backup_behind_the_same_proxy(
     tmp_path: Path, proxied: bool, server: str, state: State | None
 ) -> None:
     """D5: 1014 is seen before the incident, and only of names that are proxied."""
-    stage = Stage(tmp_path / "home", Path(__file__).parents[1] / "runbooks" / "sites" / "lab-cloudflare.yaml")
+    stage = Stage(tmp_path / "home", RUNBOOKS / "sites" / "lab-cloudflare.yaml")
     if proxied:
         marked = [replace(each, attributes=(("proxied", "true"),)) for each in stage.memory.records]
         stage.memory = stage.zone = stage.memories[0] = MemoryZone(stage.site.dns[0].zone, marked, vendor="cloudflare")
