@@ -5,6 +5,7 @@ RUN := $(VENV)/bin/python
 SITE ?= lab
 PROCEDURE ?= cdn-failover
 FAULT ?=
+JOBS ?= 0
 export DEFIB_HOME ?= $(CURDIR)/.defib
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -40,9 +41,9 @@ up: $(VENV)/installed ## Start Prefect's server, a worker and the deployments, a
 down: $(VENV)/installed ## Stop what make up started
 	@$(VENV)/bin/defib down
 
-test: $(VENV)/installed ## Run all tests: unprivileged, loopback only
+test: $(VENV)/installed ## Run all tests: unprivileged, loopback only (JOBS=2 for two files at once)
 	@mkdir -p build
-	$(RUN) -m pytest --basetemp=build/tests
+	$(RUN) -m pytest --basetemp=build/tests --numprocesses=$(JOBS) --dist=loadfile
 
 check: $(VENV)/installed ## Lint, formatting, types, layers
 	$(VENV)/bin/ruff check .
