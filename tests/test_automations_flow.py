@@ -140,9 +140,13 @@ def test_what_was_changed_and_what_is_gone(board: Automated, tmp_path: Path) -> 
     shutil.copytree(ROOT / "automations", copy)
     (copy / "run-crashed.yaml").unlink()
     board.code(f"automations.apply(Path({str(copy)!r}), {{}}, dry=False)")
-    assert set(board.automations()) == {"somebody else's"}, "nobody said where defib listen is, so nothing can call it"
-    (left,) = board.automations().values()
-    board.send("DELETE", f"automations/{left['id']}")
+    left = set(board.automations())
+    assert "defib: a run is silent" in left, "of where defib listen is nothing was said: it stays as it was"
+    assert "defib: a run crashed" not in left
+    board.code(f"automations.apply(Path({str(copy)!r}), {{automations.LISTEN: ''}}, dry=False)")
+    assert set(board.automations()) == {"somebody else's"}, "it is said to be nowhere, so nothing can call it"
+    (foreign,) = board.automations().values()
+    board.send("DELETE", f"automations/{foreign['id']}")
 
 
 def test_files_that_are_none(board: Automated, tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_lines_say_what_changes_on_two_lines(stage: Stage) -> None:
             lines(record)
     told = "\n".join(written).splitlines()
     planned = next(n for n, line in enumerate(told) if " plan " in line)
-    assert [line.split()[0] for line in told[planned + 1 : planned + 3]] == ["from", "to"]
+    assert [line.split()[0] for line in told[planned + 1 : planned + 4]] == ["at", "from", "to"]
     assert sum("Prefect is not used" in line for line in told) == 1
     assert [line for line in told if len(line) > 100] == []
 
