@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -86,12 +87,7 @@ def test_what_hangs_is_left_behind() -> None:
     post = Post()
     messenger = post.messenger()
     begun = threading.Event()
-
-    def hold() -> None:
-        begun.set()
-        assert_set(post.gate)
-
-    messenger.give(post.errand("one", hold))
+    messenger.give(post.errand("one", partial(hold, post.gate, begun)))
     messenger.give(post.errand("two"))
     assert begun.wait(60)
     left = messenger.dismiss(soon(0.3))
@@ -101,8 +97,9 @@ def test_what_hangs_is_left_behind() -> None:
     assert post.told == []
 
 
-def assert_set(gate: threading.Event) -> None:
-    """Wait for somebody to open the gate."""
+def hold(gate: threading.Event, begun: threading.Event) -> None:
+    """Say that it has begun, and wait for somebody to open the gate."""
+    begun.set()
     assert gate.wait(120)
 
 
@@ -111,12 +108,7 @@ def test_giving_never_waits() -> None:
     post = Post()
     messenger = post.messenger()
     begun = threading.Event()
-
-    def hold() -> None:
-        begun.set()
-        assert_set(post.gate)
-
-    messenger.give(post.errand("first", hold))
+    messenger.give(post.errand("first", partial(hold, post.gate, begun)))
     assert begun.wait(60)
     for number in range(MOST_WAITING + 5):
         messenger.give(post.errand(str(number)))
@@ -132,7 +124,7 @@ def test_a_page_shows_the_present() -> None:
     """What a newer word has overtaken is not said any more."""
     post = Post()
     messenger = post.messenger(only_latest=True)
-    messenger.give(post.errand("investigating", lambda: assert_set(post.gate)))
+    messenger.give(post.errand("investigating", partial(hold, post.gate, threading.Event())))
     for subject in ("identified", "monitoring", "resolved"):
         messenger.give(post.errand(subject))
     post.gate.set()

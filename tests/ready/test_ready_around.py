@@ -24,19 +24,8 @@ from defib.ready.access import Access, Grant
 from defib.ready.check import State
 from defib.ready.inspect import Instruments, inspect
 from defib.report.artifacts import readiness_rows, readiness_text
-from tests.ready.ready_scene import HEALTH_CHECK, SECRETS, WWW, bad, only, ready
+from tests.ready.ready_scene import HEALTH_CHECK, WWW, bad, only, ready
 from tests.stage import REFUSED, RUNBOOKS, Stage, seconds
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    """A world in which all is well, with a home that has every secret of its alerts."""
-    stage = Stage(tmp_path / "home")
-    folder = stage.desk.home.path / "lab" / "secrets"
-    folder.mkdir(parents=True)
-    for name in SECRETS:
-        (folder / name).write_text("json://127.0.0.1/x\n", encoding="utf-8")
-    return stage
 
 
 def test_our_own_network_is_nobody_elses_failure(stage: Stage) -> None:

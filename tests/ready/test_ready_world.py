@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,19 +14,8 @@ from defib.ready.access import Grant
 from defib.ready.check import State
 from defib.users.lastbuild import last_build, remember
 from defib.users.trust import CaaPolicy, CaaRecord, SeenCertificate
-from tests.ready.ready_scene import SECRETS, WWW, Taken, bad, only, ready
+from tests.ready.ready_scene import WWW, Taken, bad, only, ready
 from tests.stage import BUILD, REFUSED, UNSEEN, Stage, older, seconds
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    """A world in which all is well, with a home that has every secret of its alerts."""
-    stage = Stage(tmp_path / "home")
-    folder = stage.desk.home.path / "lab" / "secrets"
-    folder.mkdir(parents=True)
-    for name in SECRETS:
-        (folder / name).write_text("json://127.0.0.1/x\n", encoding="utf-8")
-    return stage
 
 
 def test_all_is_well(stage: Stage) -> None:
