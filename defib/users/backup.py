@@ -158,22 +158,21 @@ def verify_other_names(step: Step, way: Way) -> None:
 
     :class:`BudgetSpent` where one is turned down until the step's time is over. What this machine cannot see is told.
     """
-    waiting, told = tuple(other_names(step, way)), set[str]()
-    while waiting:
-        turned_down: list[str] = []
-        for name in waiting:
-            place = urlsplit(step.site.page.url)._replace(netloc=_netloc(step, name), path="/").geturl()
-            seen = step.run.outside.certificates.look(place, within=step.within.sooner(_ASK_WITHIN))
-            troubles = [each for each in seen if each.health is not Health.GOOD]
-            for text in (_trouble(name, way, each) for each in troubles):
-                if text not in told:
-                    step.note(text, warning=True)
-                told.add(text)
-            if any(each.health is Health.BAD and not _perhaps_no_ipv6(each) for each in troubles):
-                turned_down.append(name)
-        waiting = tuple(turned_down)
-        if waiting:
-            step.wait(step.site.verification.interval)
+    waiting, told = list(other_names(step, way)), set[str]()
+    while waiting := [name for name in waiting if _are_turned_away(step, way, name, told)]:
+        step.wait(step.site.verification.interval)
+
+
+def _are_turned_away(step: Step, way: Way, name: str, told: set[str]) -> bool:
+    """Whether users of `name` are; what is not good is noted, unless it was `told` before."""
+    place = urlsplit(step.site.page.url)._replace(netloc=_netloc(step, name), path="/").geturl()
+    seen = step.run.outside.certificates.look(place, within=step.within.sooner(_ASK_WITHIN))
+    troubles = [each for each in seen if each.health is not Health.GOOD]
+    for text in (_trouble(name, way, each) for each in troubles):
+        if text not in told:
+            step.note(text, warning=True)
+        told.add(text)
+    return any(each.health is Health.BAD and not _perhaps_no_ipv6(each) for each in troubles)
 
 
 def _trouble(name: str, way: Way, seen: SeenCertificate) -> str:
